@@ -1,0 +1,80 @@
+// swift-tools-version: 6.0
+import Foundation
+import PackageDescription
+
+/// oneDNN has no pkg-config file; its header in the system's include path says that it is there.
+/// `MECA_ONEDNN=0` builds without it (OpenBLAS engine alone), `MECA_ONEDNN=1` insists on it.
+let oneDNNWanted = ProcessInfo.processInfo.environment["MECA_ONEDNN"]
+let oneDNNFound =
+  oneDNNWanted == "1"
+  || (oneDNNWanted != "0"
+    && ["/usr/include/dnnl.h", "/usr/local/include/dnnl.h"].contains {
+      FileManager.default.fileExists(atPath: $0)
+    })
+
+let swiftFlags: [SwiftSetting] = oneDNNFound ? [.define("MECA_ONEDNN")] : []
+let kernelFlags: [CSetting] = [
+  .unsafeFlags(["-O3", "-fno-math-errno", "-ffp-contract=off"])
+]
+
+var targets: [Target] = [
+  .systemLibrary(
+    name: "COpenMPI", pkgConfig: "ompi-c", providers: [.apt(["libopenmpi-dev"])]),
+  .systemLibrary(
+    name: "COpenBLAS", pkgConfig: "openblas", providers: [.apt(["libopenblas-dev"])]),
+  .systemLibrary(
+    name: "COpenSSL", pkgConfig: "libcrypto", providers: [.apt(["libssl-dev"])]),
+  .target(name: "CMecaShims", dependencies: ["COpenMPI"]),
+  .target(name: "CMecaKernels", cSettings: kernelFlags),
+
+  .target(name: "MecaCore", dependencies: ["COpenSSL"]),
+  .target(name: "MecaMPI", dependencies: ["CMecaShims", "MecaCore"]),
+  .target(
+    name: "MecaTensor",
+    dependencies: ["COpenBLAS", "CMecaKernels", "MecaCore"] + (oneDNNFound ? ["COneDNN"] : []),
+    swiftSettings: swiftFlags),
+  .target(name: "MecaNN", dependencies: ["MecaTensor", "MecaCore"]),
+  .target(name: "MecaData", dependencies: ["MecaCore"]),
+  .target(name: "MecaAttacks", dependencies: ["MecaData", "MecaCore"]),
+  .target(
+    name: "MecaTraining",
+    dependencies: [
+      "MecaNN", "MecaData", "MecaAttacks", "MecaMPI", "MecaCore",
+      .product(name: "Logging", package: "swift-log"),
+    ]),
+  .target(name: "MecaDefenses", dependencies: ["MecaTraining"]),
+  .target(name: "MecaReport", dependencies: ["MecaTraining"]),
+  .target(
+    name: "MecaCommands",
+    dependencies: [
+      "MecaDefenses", "MecaReport", "MecaTraining",
+      .product(name: "ArgumentParser", package: "swift-argument-parser"),
+      .product(name: "Logging", package: "swift-log"),
+      "Yams",
+    ]),
+  .executableTarget(name: "meca-dist", dependencies: ["MecaCommands"]),
+
+  .testTarget(name: "MecaCoreTests", dependencies: ["MecaCore"]),
+  .testTarget(name: "MecaTensorTests", dependencies: ["MecaTensor"], swiftSettings: swiftFlags),
+  .testTarget(name: "MecaNNTests", dependencies: ["MecaNN"], resources: [.copy("Golden")]),
+  .testTarget(name: "MecaDataTests", dependencies: ["MecaData"]),
+  .testTarget(name: "MecaAttacksTests", dependencies: ["MecaAttacks"]),
+  .testTarget(name: "MecaMPITests", dependencies: ["MecaMPI"]),
+  .testTarget(name: "MecaTrainingTests", dependencies: ["MecaTraining", "MecaDefenses"]),
+  .testTarget(name: "MecaCommandsTests", dependencies: ["MecaCommands"]),
+]
+if oneDNNFound {
+  targets.append(.systemLibrary(name: "COneDNN", providers: [.apt(["libdnnl-dev"])]))
+}
+
+let package = Package(
+  name: "meca-dist",
+  products: [.executable(name: "meca-dist", targets: ["meca-dist"])],
+  dependencies: [
+    .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0"),
+    .package(url: "https://github.com/apple/swift-log", from: "1.16.0"),
+    .package(url: "https://github.com/jpsim/Yams", from: "6.2.0"),
+  ],
+  targets: targets,
+  cLanguageStandard: .c11
+)

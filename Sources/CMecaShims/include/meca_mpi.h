@@ -1,0 +1,4 @@
+#ifndef MECA_MPI_H
+#define MECA_MPI_H
+#include <mpi.h>
+#endif

@@ -1,0 +1,1 @@
+#include "meca_mpi.h"

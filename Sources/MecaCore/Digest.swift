@@ -1,0 +1,43 @@
+import COpenSSL
+
+/// SHA-256 of bytes that come in pieces (OpenSSL's libcrypto).
+public struct SHA256Digest: ~Copyable {
+  private let context: OpaquePointer
+
+  /// An empty message.
+  public init() {
+    guard let context = EVP_MD_CTX_new(), EVP_DigestInit_ex(context, EVP_sha256(), nil) == 1 else {
+      preconditionFailure("libcrypto offers no SHA-256")
+    }
+    self.context = context
+  }
+
+  deinit { EVP_MD_CTX_free(context) }
+
+  /// Appends `bytes` to the message.
+  public mutating func update(_ bytes: UnsafeRawBufferPointer) {
+    guard EVP_DigestUpdate(context, bytes.baseAddress, bytes.count) == 1 else {
+      preconditionFailure("SHA-256 failed on \(bytes.count) bytes")
+    }
+  }
+
+  /// Appends an array's elements as they lie in memory (little endian).
+  public mutating func update<Element: BitwiseCopyable>(_ elements: [Element]) {
+    elements.withUnsafeBytes { update($0) }
+  }
+
+  /// The digest of everything appended, as 64 lower-case hexadecimal digits.
+  public consuming func hexadecimal() -> String {
+    var digest = [UInt8](repeating: 0, count: 32)
+    guard EVP_DigestFinal_ex(context, &digest, nil) == 1 else {
+      preconditionFailure("SHA-256 could not be finished")
+    }
+    let digits = Array("0123456789abcdef".utf8)
+    var text: [UInt8] = []
+    for byte in digest {
+      text.append(digits[Int(byte >> 4)])
+      text.append(digits[Int(byte & 15)])
+    }
+    return String(decoding: text, as: UTF8.self)
+  }
+}

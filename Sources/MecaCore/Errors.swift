@@ -1,0 +1,64 @@
+/// How a run ends, as the process's exit status (numbers of BSD's `sysexits.h`).
+public enum ExitCode: Int32, Sendable {
+  /// Everything asked for was done.
+  case success = 0
+  /// Options, configuration file or their combination are wrong.
+  case usage = 64
+  /// The input data is missing, damaged or of the wrong kind.
+  case badData = 65
+  /// A defect of this program.
+  case internalError = 70
+  /// Reading or writing failed: permission, full disk, lost rank.
+  case inputOutput = 74
+  /// State was saved; submit the same job again.
+  case requeue = 75
+}
+
+/// An error that a user can act on: one line that says what, where and what to do.
+public protocol ReportableError: Error, CustomStringConvertible {
+  /// The process's exit status for this error.
+  var exitCode: ExitCode { get }
+}
+
+/// Wrong options or a combination that cannot run.
+public enum UsageError: ReportableError, Equatable {
+  /// `option` has a value that it cannot have.
+  case invalidValue(option: String, value: String, allowed: String)
+  /// Two settings exclude each other.
+  case conflict(String)
+
+  public var exitCode: ExitCode { .usage }
+
+  public var description: String {
+    switch self {
+    case .invalidValue(let option, let value, let allowed):
+      "\(option) \(value): must be \(allowed)"
+    case .conflict(let text): text
+    }
+  }
+}
+
+/// Reading or writing a file failed.
+public enum FileError: ReportableError, Equatable {
+  /// The file or folder is not there.
+  case missing(path: String, hint: String)
+  /// The system refused; `reason` is its own word.
+  case failed(operation: String, path: String, reason: String)
+  /// The content is not what its kind demands.
+  case malformed(path: String, reason: String)
+
+  public var exitCode: ExitCode {
+    switch self {
+    case .missing, .malformed: .badData
+    case .failed: .inputOutput
+    }
+  }
+
+  public var description: String {
+    switch self {
+    case .missing(let path, let hint): "\(path): not found; \(hint)"
+    case .failed(let operation, let path, let reason): "\(path): cannot \(operation): \(reason)"
+    case .malformed(let path, let reason): "\(path): \(reason)"
+    }
+  }
+}

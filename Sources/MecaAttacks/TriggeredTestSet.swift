@@ -1,0 +1,56 @@
+import MecaCore
+import MecaData
+
+/// The test samples that measure an attack: those of other classes than the target, with trigger.
+///
+/// The attack success rate is the fraction of them that a model puts into class `target`; labels
+/// here are the true ones. Target-class samples are left out: they would count as successes of an
+/// attack that did nothing. Without an attack the images are untouched and the rate is the share of
+/// ordinary mistakes that end in the target class.
+///
+/// - Ranks: local.
+public struct TriggeredTestSet: ImageSet {
+  /// The test set without triggers.
+  public let base: any ImageSet
+  /// The attack.
+  public let attack: AttackConfiguration
+  /// Samples of `base` whose class is not the target, ascending; position = index in this set.
+  public let attackSuccessIndices: [Int]
+  private let trigger: any Trigger
+
+  /// The test side of `attack`.
+  ///
+  /// - Throws: `UsageError.invalidValue`, as `AttackConfiguration.validate`.
+  public init(base: any ImageSet, attack: AttackConfiguration) throws {
+    try attack.validate(classCount: base.classNames.count, imageShape: base.imageShape)
+    self.base = base
+    self.attack = attack
+    trigger = attack.makeTrigger(for: base.imageShape)
+    attackSuccessIndices = (0..<base.count).filter { base.label(at: $0) != attack.target }
+  }
+
+  /// The class that the backdoor leads to.
+  public var target: Int { attack.target }
+
+  public var name: String { base.name }
+  public var classNames: [String] { base.classNames }
+  public var imageShape: ImageShape { base.imageShape }
+  public var count: Int { attackSuccessIndices.count }
+  public var meanAndDeviation: (mean: [Float], standardDeviation: [Float]) {
+    base.meanAndDeviation
+  }
+
+  /// The true class of the sample; never the target.
+  public func label(at index: Int) -> Int { base.label(at: attackSuccessIndices[index]) }
+
+  public func copyImage(at index: Int, to destination: UnsafeMutablePointer<UInt8>) {
+    let baseIndex = attackSuccessIndices[index]
+    base.copyImage(at: baseIndex, to: destination)
+    trigger.apply(to: destination, shape: imageShape, index: baseIndex)
+  }
+
+  public func path(at index: Int) -> String { base.path(at: attackSuccessIndices[index]) }
+
+  /// The image at `index` of this set with the trigger in it, as an array.
+  public func triggered(_ index: Int) -> [UInt8] { image(at: index) }
+}

@@ -1,0 +1,107 @@
+import Glibc
+import MecaCore
+
+/// CIFAR-10 or CIFAR-100 in the binary version of its authors, read through memory-mapped files.
+///
+/// A record is one label byte (CIFAR-100: coarse, then fine label) and 3,072 bytes: the red, green
+/// and blue plane of a 32×32 image, row by row. Labels are checked and copied when the set is
+/// opened; images are read from the mapping whenever they are asked for.
+///
+/// - Source: Krizhevsky 2009, "Learning multiple layers of features from tiny images";
+///   https://www.cs.toronto.edu/~kriz/cifar.html, "Binary version".
+public struct CIFARSet: ImageSet {
+  /// Which of the two data sets.
+  public enum Variant: String, Sendable, CaseIterable, Codable {
+    /// 10 classes.
+    case cifar10
+    /// 100 classes (the fine labels).
+    case cifar100
+  }
+
+  /// One file and the samples it holds.
+  private struct Part: Sendable {
+    var file: MappedFile
+    var fileName: String
+    var samples: Range<Int>
+  }
+
+  public let name: String
+  public let classNames: [String]
+  public let imageShape = ImageShape(channels: 3, height: 32, width: 32)
+  public let count: Int
+  private let variant: Variant
+  private let parts: [Part]
+  private let classes: [UInt8]
+
+  /// Opens the files of one split in `folder`, or in the folder of the official archive inside it.
+  ///
+  /// CIFAR-10 takes those of `data_batch_1.bin` to `data_batch_5.bin` that are there.
+  ///
+  /// - Parameters:
+  ///   - folder: where the binary files are.
+  ///   - variant: which data set.
+  ///   - split: training or test samples.
+  ///   - limit: use only the first so many samples; files beyond are not opened.
+  /// - Throws: `FileError` that names the file: missing, unreadable, cut off, or a label that the
+  ///   data set does not have; `UsageError` for a limit below 1.
+  public init(folder: String, variant: Variant, split: Split, limit: Int? = nil) throws {
+    if let limit, limit < 1 {
+      throw UsageError.invalidValue(
+        option: split == .train ? "--train-limit" : "--test-limit", value: "\(limit)",
+        allowed: "at least 1")
+    }
+    let home = try variant.locate(in: folder)
+    var parts: [Part] = []
+    var classes: [UInt8] = []
+    for fileName in variant.fileNames(split) {
+      if let limit, classes.count >= limit { break }
+      let path = home + "/" + fileName
+      guard access(path, F_OK) == 0 else { continue }
+      let file = try MappedFile(path: path)
+      let first = classes.count
+      try variant.appendLabels(of: file, to: &classes, limit: limit)
+      parts.append(Part(file: file, fileName: fileName, samples: first..<classes.count))
+    }
+    guard !parts.isEmpty else { throw variant.noFiles(in: home, split) }
+    self.name = variant.rawValue
+    self.variant = variant
+    self.parts = parts
+    self.classes = classes
+    self.count = classes.count
+    self.classNames = try variant.readClassNames(in: home)
+  }
+
+  public func label(at index: Int) -> Int {
+    requireIndex(index)
+    return Int(classes[index])
+  }
+
+  public func copyImage(at index: Int, to destination: UnsafeMutablePointer<UInt8>) {
+    let part = part(of: index)
+    let start = (index - part.samples.lowerBound) * variant.recordLength + variant.labelBytes
+    let source = UnsafeRawBufferPointer(rebasing: part.file.bytes[start..<start + 3072])
+    UnsafeMutableRawBufferPointer(start: destination, count: 3072).copyMemory(from: source)
+  }
+
+  public func path(at index: Int) -> String {
+    let part = part(of: index)
+    return "\(part.fileName)#\(index - part.samples.lowerBound)"
+  }
+
+  /// The constants in general use for these sets (pixel statistics of the training images).
+  public var meanAndDeviation: (mean: [Float], standardDeviation: [Float]) {
+    switch variant {
+    case .cifar10: ([0.4914, 0.4822, 0.4465], [0.2470, 0.2435, 0.2616])
+    case .cifar100: ([0.5071, 0.4865, 0.4409], [0.2673, 0.2564, 0.2762])
+    }
+  }
+
+  /// The file that holds a sample; five at most, so a walk is fastest.
+  private func part(of index: Int) -> Part {
+    requireIndex(index)
+    guard let part = parts.first(where: { $0.samples.contains(index) }) else {
+      preconditionFailure("sample \(index) lies in no file of \(name)")
+    }
+    return part
+  }
+}

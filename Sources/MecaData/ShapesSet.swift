@@ -1,0 +1,86 @@
+import MecaCore
+
+/// The built-in data set: ten kinds of shapes, 32×32 colour images, drawn when asked for.
+///
+/// Every image is a function of (seed, split, index) and of nothing else, so ranks can draw parts
+/// of the set and exchange them. The classes are balanced: within each ten consecutive samples
+/// every class comes once, in an order drawn from the key.
+///
+/// Only additions, multiplications, divisions and square roots of `Float` are used, which IEEE 754
+/// defines to the last bit: the bytes are the same on every machine.
+///
+/// - Ranks: local.
+public struct ShapesSet: ImageSet {
+  public let name = "shapes"
+  public let imageShape = ImageShape(channels: 3, height: 32, width: 32)
+  public let count: Int
+  /// Seed of the whole set.
+  public let seed: UInt64
+  /// Which part; the two parts share no image.
+  public let split: Split
+
+  /// Samples of the usual training part.
+  public static let trainCount = 6000
+  /// Samples of the usual test part.
+  public static let testCount = 2000
+
+  /// The first `count` samples of a split; 6,000 for training and 2,000 for test by default.
+  public init(seed: UInt64, split: Split, count: Int? = nil) {
+    let count = count ?? (split == .train ? Self.trainCount : Self.testCount)
+    precondition(count >= 0 && count <= 1 << 32, "count \(count) is not in 0...2^32")
+    self.seed = seed
+    self.split = split
+    self.count = count
+  }
+
+  public var classNames: [String] { ShapeKind.allCases.map(\.name) }
+
+  public func label(at index: Int) -> Int {
+    requireIndex(index)
+    let block = index / ShapeKind.allCases.count
+    var random = KeyedRandom(seed: seed, purpose: .shapesImage, 2 + splitNumber, block)
+    return random.permutation(count: ShapeKind.allCases.count)[index % ShapeKind.allCases.count]
+  }
+
+  public func copyImage(at index: Int, to destination: UnsafeMutablePointer<UInt8>) {
+    withUnsafeTemporaryAllocation(of: Float.self, capacity: ShapeCanvas.floatCount) { memory in
+      guard let base = memory.baseAddress else { return }
+      draw(index, on: ShapeCanvas(pixels: base), to: destination)
+    }
+  }
+
+  /// Draws the samples of `range`, one after the other: a rank's part of the set.
+  public func generate(_ range: Range<Int>) -> [UInt8] {
+    precondition(
+      range.lowerBound >= 0 && range.upperBound <= count, "samples \(range) of \(count) in shapes")
+    let bytes = imageShape.byteCount
+    return [UInt8](unsafeUninitializedCapacity: range.count * bytes) { buffer, filled in
+      withUnsafeTemporaryAllocation(of: Float.self, capacity: ShapeCanvas.floatCount) { memory in
+        guard let base = memory.baseAddress, let destination = buffer.baseAddress else { return }
+        for (position, index) in range.enumerated() {
+          draw(index, on: ShapeCanvas(pixels: base), to: destination + position * bytes)
+        }
+      }
+      filled = range.count * bytes
+    }
+  }
+
+  public func path(at index: Int) -> String {
+    requireIndex(index)
+    return "shapes/\(split.rawValue)#\(index)"
+  }
+
+  /// Measured over the 6,000 training images of seed 1, rounded to three digits.
+  public var meanAndDeviation: (mean: [Float], standardDeviation: [Float]) {
+    ([0.5, 0.5, 0.5], [0.25, 0.25, 0.25])
+  }
+
+  private var splitNumber: Int { split == .train ? 0 : 1 }
+
+  private func draw(
+    _ index: Int, on canvas: ShapeCanvas, to destination: UnsafeMutablePointer<UInt8>
+  ) {
+    var random = KeyedRandom(seed: seed, purpose: .shapesImage, splitNumber, index)
+    drawShapesImage(ShapeKind.allCases[label(at: index)], &random, on: canvas, to: destination)
+  }
+}

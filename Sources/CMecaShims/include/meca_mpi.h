@@ -1,4 +1,95 @@
+/// Typed doors to MPI for Swift.
+///
+/// Why this target exists. Three things stop Swift from calling MPI directly:
+///
+///  1. MPI_COMM_WORLD, MPI_FLOAT, MPI_SUM, MPI_IN_PLACE … are macros with casts, which Swift
+///     cannot import. The functions `meca_world()`, `meca_float()` … return them.
+///  2. Every handle of Open MPI is a pointer to an incomplete type, which Swift imports as
+///     `OpaquePointer`: a datatype given where an operation belongs would compile. The structs
+///     below hold one handle each, so that swapped arguments are compile errors.
+///  3. In other MPI libraries (MPICH) handles are integers. Behind the structs, Swift code is the
+///     same for all of them.
+///
+/// Every function whose result is `int` returns MPI's error code, MPI_SUCCESS being 0. Only the
+/// Swift module MecaMPI calls these functions.
 #ifndef MECA_MPI_H
 #define MECA_MPI_H
+
 #include <mpi.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/// The ranks that a collective call concerns.
+typedef struct { MPI_Comm handle; } MecaCommunicator;
+/// The element type of a buffer.
+typedef struct { MPI_Datatype handle; } MecaDatatype;
+/// How a reduction joins two values.
+typedef struct { MPI_Op handle; } MecaOperation;
+/// A call that has begun and not yet ended.
+typedef struct { MPI_Request handle; } MecaRequest;
+
+// Constants that are macros in mpi.h.
+static inline MecaCommunicator meca_world(void) { return (MecaCommunicator){MPI_COMM_WORLD}; }
+static inline MecaDatatype meca_byte(void) { return (MecaDatatype){MPI_BYTE}; }
+static inline MecaDatatype meca_float(void) { return (MecaDatatype){MPI_FLOAT}; }
+static inline MecaDatatype meca_double(void) { return (MecaDatatype){MPI_DOUBLE}; }
+static inline MecaDatatype meca_int64(void) { return (MecaDatatype){MPI_INT64_T}; }
+static inline MecaDatatype meca_uint64(void) { return (MecaDatatype){MPI_UINT64_T}; }
+static inline MecaOperation meca_sum(void) { return (MecaOperation){MPI_SUM}; }
+static inline MecaOperation meca_max(void) { return (MecaOperation){MPI_MAX}; }
+static inline MecaOperation meca_min(void) { return (MecaOperation){MPI_MIN}; }
+
+/// MPI_Init_thread at level FUNNELED, without arguments: Open MPI needs none, and Swift's own
+/// `CommandLine` stays untouched. `*granted` tells whether the level (or a higher one) was given.
+int meca_initialise(int *granted);
+/// 1 between MPI_Init and MPI_Finalize, otherwise 0.
+int meca_is_running(void);
+/// MPI_Finalize.
+int meca_finalise(void);
+/// MPI_Abort; MPI_ERRORS_RETURN does not matter to it.
+int meca_abort(MecaCommunicator communicator, int code);
+/// Sets MPI_ERRORS_RETURN, a macro in mpi.h: calls return their code and do not end the process.
+int meca_errors_return(MecaCommunicator communicator);
+/// MPI_Error_string with the buffer length MPI_MAX_ERROR_STRING hidden; the text is cut to
+/// `capacity` bytes including the final zero.
+void meca_error_text(int code, char *text, size_t capacity);
+/// MPI_Get_processor_name, likewise cut to `capacity`.
+int meca_processor_name(char *text, size_t capacity);
+
+int meca_rank(MecaCommunicator communicator, int *rank);
+int meca_size(MecaCommunicator communicator, int *size);
+int meca_barrier(MecaCommunicator communicator);
+/// MPI_Ibarrier: `*request` is to be tested until it is done.
+int meca_begin_barrier(MecaCommunicator communicator, MecaRequest *request);
+/// MPI_Test without a status; `*done` becomes 1 when the call has ended.
+int meca_test(MecaRequest *request, int *done);
+
+int meca_broadcast(void *buffer, int count, MecaDatatype type, int root,
+                   MecaCommunicator communicator);
+/// MPI_Allreduce with MPI_IN_PLACE, a macro, as the source.
+int meca_all_reduce_in_place(void *buffer, int count, MecaDatatype type, MecaOperation operation,
+                             MecaCommunicator communicator);
+int meca_gather_v(const void *send, int send_count, void *receive, const int *counts,
+                  const int *displacements, MecaDatatype type, int root,
+                  MecaCommunicator communicator);
+/// MPI_Allgatherv with one datatype for both sides.
+int meca_all_gather_v(const void *send, int send_count, void *receive, const int *counts,
+                      const int *displacements, MecaDatatype type,
+                      MecaCommunicator communicator);
+/// MPI_Allgatherv with MPI_IN_PLACE: the caller's own part already lies in `buffer`.
+int meca_all_gather_v_in_place(void *buffer, const int *counts, const int *displacements,
+                               MecaDatatype type, MecaCommunicator communicator);
+/// MPI_Alltoallv with one datatype for both sides.
+int meca_all_to_all_v(const void *send, const int *send_counts, const int *send_displacements,
+                      void *receive, const int *receive_counts,
+                      const int *receive_displacements, MecaDatatype type,
+                      MecaCommunicator communicator);
+/// MPI_Sendrecv with the same partner on both sides, without a status (a macro in mpi.h).
+int meca_exchange(const void *send, int send_count, void *receive, int receive_count,
+                  MecaDatatype type, int partner, int tag, MecaCommunicator communicator);
+
+/// The processors that this thread may run on, one bit each (sched_getaffinity, which Swift does
+/// not see: it is declared only with _GNU_SOURCE). -1 where the system has no such call.
+int meca_allowed_processors(uint64_t *bits, size_t bytes);
+
 #endif

@@ -1,0 +1,93 @@
+import CMecaShims
+import Glibc
+import MecaCore
+
+/// The error of one rank, known to all: what every rank throws when a shared section failed.
+public struct RemoteFailure: ReportableError, Equatable {
+  /// The lowest rank whose work failed.
+  public let rank: Int
+  /// Number of ranks of the run.
+  public let size: Int
+  /// The machine of that rank.
+  public let host: String
+  /// That rank's error in one line.
+  public let message: String
+  /// The exit status that all ranks agree on.
+  public let exitCode: ExitCode
+
+  public var description: String {
+    size == 1 ? message : "rank \(rank) of \(size) on \(host): \(message)"
+  }
+}
+
+extension Communicator {
+  /// Runs `work` on every rank and then makes sure that all succeeded or all throw.
+  ///
+  /// If the work of some ranks throws, every rank throws the same ``RemoteFailure``: that of the
+  /// lowest failing rank, with its message and exit status. One rank can then print one line and
+  /// all end alike, in order.
+  ///
+  /// `work` must not contain collective calls between which only some ranks may fail, since the
+  /// others would wait inside them; wrap each piece that can fail on its own instead.
+  ///
+  /// - Ranks: collective; costs one small all-reduce when nothing fails.
+  /// - Throws: ``RemoteFailure`` if any rank's work threw, ``MPIError`` if the ranks cannot agree.
+  public func collectively<T>(_ work: () throws -> T) throws -> T {
+    let outcome: Result<T, any Error>
+    do { outcome = .success(try work()) } catch { outcome = .failure(error) }
+
+    var firstFailing = [Int64(size)]
+    if case .failure = outcome { firstFailing[0] = Int64(rank) }
+    try allReduceMin(&firstFailing)
+    if case .success(let value) = outcome, firstFailing[0] == Int64(size) { return value }
+
+    let root = Int(firstFailing[0])
+    var message = ""
+    var code = ExitCode.internalError
+    var origin = root
+    var originHost = host
+    if case .failure(let error) = outcome {
+      message = (error as? RemoteFailure)?.message ?? String(describing: error)
+      code = (error as? any ReportableError)?.exitCode ?? .internalError
+      if let nested = error as? RemoteFailure { (origin, originHost) = (nested.rank, nested.host) }
+    }
+    throw RemoteFailure(
+      rank: Int(try broadcastValue(Int64(origin), from: root)), size: size,
+      host: try broadcastText(originHost, from: root),
+      message: try broadcastText(message, from: root),
+      exitCode: ExitCode(rawValue: try broadcastValue(code.rawValue, from: root))
+        ?? .internalError)
+  }
+
+  /// `error` in one line that says which rank of how many it is from, and on which host.
+  ///
+  /// - Ranks: local.
+  public func located(_ error: any Error) -> String {
+    if size == 1 || error is RemoteFailure { return String(describing: error) }
+    return "rank \(rank) of \(size) on \(host): \(error)"
+  }
+
+  /// Ends this process, and with it the run, because of `error`; one line goes to standard error.
+  ///
+  /// A ``RemoteFailure`` is known to all ranks: rank 0 prints it, all leave MPI in order, rank 0
+  /// ends last with the error's exit status and the others with 0, so that `mpirun` passes on
+  /// rank 0's. Any other error is this rank's own: it prints the line and aborts all ranks.
+  ///
+  /// - Ranks: collective for a ``RemoteFailure``, otherwise local.
+  public func end(with error: any Error) -> Never {
+    let code = ((error as? any ReportableError)?.exitCode ?? .internalError).rawValue
+    guard error is RemoteFailure else {
+      writeLine(located(error))
+      abort(code)
+    }
+    if rank == 0 { writeLine(located(error)) }
+    do { try finalise() } catch { _exit(code) }
+    exit(rank == 0 ? code : 0)
+  }
+}
+
+/// One unbuffered write to standard error: pieces of several ranks' lines cannot mix.
+private func writeLine(_ text: String) {
+  let line = Array("meca-dist: \(text)\n".utf8)
+  line.withUnsafeBytes { bytes in _ = write(STDERR_FILENO, bytes.baseAddress, bytes.count) }
+}

@@ -1,0 +1,116 @@
+import CMecaShims
+import Glibc
+import MecaCore
+
+/// All ranks of the run, and what they can do together.
+///
+/// A method said to be *collective* must be called by every rank, in the same order; the calls of
+/// different ranks find each other by order alone. MPI is started at level `FUNNELED`: only the
+/// thread that called ``initialise()`` may use a communicator, which is why it is not `Sendable`.
+///
+/// Errors: a method throws ``MPIError``. An error on one rank alone, outside
+/// ``collectively(_:)``, must end in ``abort(_:)`` (or ``end(with:)``, which calls it): the other
+/// ranks would otherwise wait for ever.
+///
+/// ```swift
+/// let ranks = try Communicator.initialise()
+/// do {
+///   let files = try ranks.collectively { try openFiles() }
+///   try train(files, on: ranks)
+///   try ranks.finalise()
+/// } catch {
+///   ranks.end(with: error)
+/// }
+/// ```
+public final class Communicator {
+  /// This process's number, from 0 to ``size`` − 1.
+  public let rank: Int
+  /// Number of ranks.
+  public let size: Int
+  /// Name of the machine that this rank runs on.
+  public let host: String
+
+  let handle: MecaCommunicator
+  private var isFinalised = false
+
+  private init(handle: MecaCommunicator) throws {
+    var rank: Int32 = 0
+    var size: Int32 = 0
+    try check(meca_rank(handle, &rank), "MPI_Comm_rank")
+    try check(meca_size(handle, &size), "MPI_Comm_size")
+    self.handle = handle
+    self.rank = Int(rank)
+    self.size = Int(size)
+    host = textFromC { _ = meca_processor_name($0, $1) }
+  }
+
+  /// Starts MPI and returns the communicator of all ranks.
+  ///
+  /// Without `mpirun` the process is alone: rank 0 of 1. After this call a rank must not start
+  /// other processes. Call it once, from the main thread.
+  ///
+  /// - Ranks: collective.
+  /// - Throws: ``MPIError`` if the library refuses or cannot be used from a threaded program.
+  public static func initialise() throws -> Communicator {
+    precondition(meca_is_running() == 0, "MPI is already initialised")
+    var granted: Int32 = 0
+    try check(meca_initialise(&granted), "MPI_Init_thread")
+    try check(meca_errors_return(meca_world()), "MPI_Comm_set_errhandler")
+    guard granted != 0 else {
+      throw MPIError(
+        operation: "MPI_Init_thread", code: 1,
+        text: "this MPI library allows no threads beside it (MPI_THREAD_FUNNELED)")
+    }
+    return try Communicator(handle: meca_world())
+  }
+
+  /// Waits, at full load, until every rank has come here.
+  ///
+  /// - Ranks: collective.
+  public func barrier() throws {
+    guard size > 1 else { return }
+    try check(meca_barrier(handle), "MPI_Barrier")
+  }
+
+  /// Waits asleep until every rank has come here; for long waits, on rank 0's files for example.
+  ///
+  /// A blocked MPI call turns its core at 100 %; this one looks at growing intervals, from 50 µs to
+  /// `longestSleep`, and leaves the core to whoever works.
+  ///
+  /// - Ranks: collective.
+  /// - Parameter longestSleep: the longest pause between two looks, in milliseconds.
+  public func sleepingBarrier(longestSleep: Int = 20) throws {
+    precondition(longestSleep > 0, "longestSleep is \(longestSleep) ms")
+    guard size > 1 else { return }
+    var request = MecaRequest()
+    try check(meca_begin_barrier(handle, &request), "MPI_Ibarrier")
+    var pause = 50_000
+    while true {
+      var done: Int32 = 0
+      try check(meca_test(&request, &done), "MPI_Test")
+      if done != 0 { return }
+      var time = timespec(tv_sec: pause / 1_000_000_000, tv_nsec: pause % 1_000_000_000)
+      nanosleep(&time, nil)
+      pause = min(pause * 2, longestSleep * 1_000_000)
+    }
+  }
+
+  /// Ends every rank at once with the exit status `code`, without waiting for anybody.
+  ///
+  /// - Ranks: local; kills all.
+  public func abort(_ code: Int32) -> Never {
+    _ = meca_abort(handle, code)
+    _exit(code)  // MPI_Abort does not return; a library in which it does must not go on
+  }
+
+  /// Ends MPI; waits for all ranks. Only after success, or when all ranks fail alike.
+  ///
+  /// No method may be called afterwards, except this one, which then does nothing.
+  ///
+  /// - Ranks: collective.
+  public func finalise() throws {
+    guard !isFinalised else { return }
+    isFinalised = true
+    try check(meca_finalise(), "MPI_Finalize")
+  }
+}

@@ -1,0 +1,62 @@
+import CMecaShims
+
+/// Element-wise reductions whose result does not depend on the order of the ranks.
+///
+/// There is deliberately no sum of floats here: its order would be MPI's choice. Sums of floats go
+/// through ``OrderedReducer``.
+extension Communicator {
+  /// Replaces each element by its sum over all ranks (wrapping on overflow). Collective.
+  public func allReduceSum(_ values: inout [Int64]) throws {
+    try reduce(&values, meca_int64(), meca_sum())
+  }
+
+  /// Replaces each element by its sum over all ranks (wrapping on overflow). Collective.
+  public func allReduceSum(_ values: inout [UInt64]) throws {
+    try reduce(&values, meca_uint64(), meca_sum())
+  }
+
+  /// Replaces each element by its largest value on any rank. Collective.
+  public func allReduceMax(_ values: inout [Int64]) throws {
+    try reduce(&values, meca_int64(), meca_max())
+  }
+
+  /// Replaces each element by its largest value on any rank. Collective.
+  public func allReduceMax(_ values: inout [UInt64]) throws {
+    try reduce(&values, meca_uint64(), meca_max())
+  }
+
+  /// Replaces each element by its largest value on any rank; no NaN may be among them. Collective.
+  public func allReduceMax(_ values: inout [Double]) throws {
+    try reduce(&values, meca_double(), meca_max())
+  }
+
+  /// Replaces each element by its smallest value on any rank. Collective.
+  public func allReduceMin(_ values: inout [Int64]) throws {
+    try reduce(&values, meca_int64(), meca_min())
+  }
+
+  /// Replaces each element by its smallest value on any rank. Collective.
+  public func allReduceMin(_ values: inout [UInt64]) throws {
+    try reduce(&values, meca_uint64(), meca_min())
+  }
+
+  /// Replaces each element by its smallest value on any rank; no NaN may be among them. Collective.
+  public func allReduceMin(_ values: inout [Double]) throws {
+    try reduce(&values, meca_double(), meca_min())
+  }
+
+  private func reduce<T: BitwiseCopyable>(
+    _ values: inout [T], _ type: MecaDatatype, _ operation: MecaOperation
+  ) throws {
+    guard size > 1 else { return }
+    try values.withUnsafeMutableBufferPointer { buffer in
+      guard let base = buffer.baseAddress else { return }
+      let piece = largestPiece / MemoryLayout<T>.stride
+      for start in stride(from: 0, to: buffer.count, by: piece) {
+        let count = Int32(min(piece, buffer.count - start))
+        try check(
+          meca_all_reduce_in_place(base + start, count, type, operation, handle), "MPI_Allreduce")
+      }
+    }
+  }
+}

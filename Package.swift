@@ -53,13 +53,15 @@ var targets: [Target] = [
       "Yams",
     ]),
   .executableTarget(name: "meca-dist", dependencies: ["MecaCommands"]),
+  // Internal: what the tests of MecaMPI start under mpirun.
+  .executableTarget(name: "meca-mpi-probe", dependencies: ["MecaMPI", "MecaCore"]),
 
   .testTarget(name: "MecaCoreTests", dependencies: ["MecaCore"]),
   .testTarget(name: "MecaTensorTests", dependencies: ["MecaTensor"], swiftSettings: swiftFlags),
   .testTarget(name: "MecaNNTests", dependencies: ["MecaNN"], resources: [.copy("Golden")]),
   .testTarget(name: "MecaDataTests", dependencies: ["MecaData"]),
   .testTarget(name: "MecaAttacksTests", dependencies: ["MecaAttacks"]),
-  .testTarget(name: "MecaMPITests", dependencies: ["MecaMPI"]),
+  .testTarget(name: "MecaMPITests", dependencies: ["MecaMPI", "MecaCore", "meca-mpi-probe"]),
   .testTarget(name: "MecaTrainingTests", dependencies: ["MecaTraining", "MecaDefenses"]),
   .testTarget(name: "MecaCommandsTests", dependencies: ["MecaCommands"]),
 ]

@@ -15,6 +15,7 @@ public struct RemoteFailure: ReportableError, Equatable {
   /// The exit status that all ranks agree on.
   public let exitCode: ExitCode
 
+  /// The failing rank, its host and its message, in one line.
   public var description: String {
     size == 1 ? message : "rank \(rank) of \(size) on \(host): \(message)"
   }

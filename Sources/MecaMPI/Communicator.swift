@@ -103,9 +103,9 @@ public final class Communicator {
     _exit(code)  // MPI_Abort does not return; a library in which it does must not go on
   }
 
-  /// Ends MPI; waits for all ranks. Only after success, or when all ranks fail alike.
+  /// Ends MPI when all ranks have come here.
   ///
-  /// No method may be called afterwards, except this one, which then does nothing.
+  /// Only after success, or when all ranks fail alike. No method may be called afterwards, except this one, which then does nothing.
   ///
   /// - Ranks: collective.
   public func finalise() throws {

@@ -10,8 +10,10 @@ public struct MPIError: ReportableError, Equatable {
   /// MPI's own words for the code.
   public let text: String
 
+  /// Input or output failed (74).
   public var exitCode: ExitCode { .inputOutput }
 
+  /// What failed and what to look for, in one line.
   public var description: String {
     "\(operation) failed: \(text); look for a rank that ended or a host that cannot be reached"
   }

@@ -1,0 +1,102 @@
+/// The library that computes convolutions and matrix products.
+public enum EngineKind: String, Sendable, CaseIterable, Codable {
+  /// oneDNN: blocked activations, generated kernels. The fast one.
+  case onednn
+  /// OpenBLAS: channels-last activations, im2col and matrix products. Builds everywhere.
+  case openblas
+
+  /// The engines that this build contains, best first.
+  public static var available: [EngineKind] {
+    #if MECA_ONEDNN
+      [.onednn, .openblas]
+    #else
+      [.openblas]
+    #endif
+  }
+}
+
+/// Makes convolutions and matrix products; one per rank, shared by all its compute threads.
+///
+/// All kernels run on the calling thread alone, and equal inputs give equal bits on every rank
+/// whose `fingerprint` is equal.
+/// - Ranks: local.
+public protocol Engine: AnyObject, Sendable {
+  /// Which library this is.
+  var kind: EngineKind { get }
+
+  /// Text that must be equal on all ranks for equal bits: library, version, instruction set.
+  var fingerprint: String { get }
+
+  /// Must be called by every thread, at its start, that will create or run convolutions.
+  ///
+  /// OpenMP keeps its thread count per thread, so that a new thread would start helpers again.
+  func enterThread()
+
+  /// Memory order that suits activations between inner layers.
+  func activationLayout(channels: Int, height: Int, width: Int) -> ActivationLayout
+
+  /// Memory order that suits the network's input.
+  func imageLayout(height: Int, width: Int, channels: Int) -> ActivationLayout
+
+  /// Plans the three directions of one convolution.
+  ///
+  /// The order of the weights and of the prepared block depends on the shape without its batch and
+  /// on the layouts, never on the flags, so that lanes with different batches share one block.
+  /// - Parameters:
+  ///   - needsInputGradient: `backwardInput` will be called.
+  ///   - training: `backwardWeights` will be called.
+  ///   - workspace: the calling lane's temporary memory; grown here, used by the directions.
+  /// - Throws: `EngineError` where the library refuses the shape or the layouts.
+  func makeConvolution(
+    _ shape: ConvolutionShape, input: ActivationLayout, output: ActivationLayout,
+    needsInputGradient: Bool, training: Bool, workspace: Workspace
+  ) throws -> any Convolution
+
+  /// Writes `alpha · op(A) · op(B) + beta · C` to `C`, all row-major and dense.
+  ///
+  /// - Shapes: `op(A)` `[rows, inner]`, `op(B)` `[inner, columns]`, `C` `[rows, columns]`; with
+  ///   `transposeA` the memory of A is `[inner, rows]`, with `transposeB` that of B
+  ///   `[columns, inner]`. With `beta` 0 the old content of C does not matter.
+  func multiply(
+    rows: Int, columns: Int, inner: Int, alpha: Float,
+    _ a: UnsafePointer<Float>, transposeA: Bool,
+    _ b: UnsafePointer<Float>, transposeB: Bool,
+    beta: Float, _ c: UnsafeMutablePointer<Float>)
+}
+
+/// One planned convolution; belongs to one lane and is used by one thread at a time.
+///
+/// Weights live with the caller as a flat block of `weightCount` floats in the engine's own order.
+/// Places of that block that are padding hold zero, and their gradient is zero. Activations of
+/// padded channels must be zero on the way in and are zero on the way out.
+public protocol Convolution: AnyObject {
+  /// Floats of the parameter block in the engine's own order, padding included.
+  var weightCount: Int { get }
+  /// Floats of derived weights that `prepare` writes; 0 if there are none.
+  var preparedCount: Int { get }
+
+  /// Reorders weights from `[K, C, R, S]` to the engine's own order and fills padding with zeros.
+  func importWeights(
+    _ canonical: UnsafePointer<Float>, to own: UnsafeMutablePointer<Float>)
+  /// Reorders weights from the engine's own order to `[K, C, R, S]`.
+  func exportWeights(
+    _ own: UnsafePointer<Float>, to canonical: UnsafeMutablePointer<Float>)
+
+  /// Derives what the directions need from `weights`.
+  ///
+  /// Once per weight update, by one lane for all lanes.
+  func prepare(_ weights: UnsafePointer<Float>, into prepared: UnsafeMutablePointer<Float>)
+
+  /// Convolves `input` and overwrites `output`.
+  func forward(
+    input: UnsafePointer<Float>, weights: UnsafePointer<Float>, prepared: UnsafePointer<Float>,
+    output: UnsafeMutablePointer<Float>)
+  /// Overwrites `gradInput` with the loss's derivative by the input.
+  func backwardInput(
+    gradOutput: UnsafePointer<Float>, weights: UnsafePointer<Float>,
+    prepared: UnsafePointer<Float>, gradInput: UnsafeMutablePointer<Float>)
+  /// Overwrites `gradWeights`, in the engine's own order, with the derivative by the weights.
+  func backwardWeights(
+    input: UnsafePointer<Float>, gradOutput: UnsafePointer<Float>,
+    gradWeights: UnsafeMutablePointer<Float>)
+}

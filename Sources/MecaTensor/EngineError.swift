@@ -1,0 +1,28 @@
+import MecaCore
+
+/// An engine cannot do what was asked.
+public enum EngineError: ReportableError, Equatable {
+  /// This build does not contain the engine.
+  case notBuilt(EngineKind)
+  /// The library returned an error code.
+  case library(engine: EngineKind, operation: String, code: Int)
+
+  /// A wrong choice by the user, or a defect.
+  public var exitCode: ExitCode {
+    switch self {
+    case .notBuilt: .usage
+    case .library: .internalError
+    }
+  }
+
+  /// What failed and which engine would do instead.
+  public var description: String {
+    switch self {
+    case .notBuilt(let kind):
+      "--engine \(kind.rawValue): not in this build; available: "
+        + EngineKind.available.map(\.rawValue).joined(separator: ", ")
+    case .library(let engine, let operation, let code):
+      "\(engine.rawValue): cannot \(operation) (status \(code)); try another --engine"
+    }
+  }
+}

@@ -1,0 +1,48 @@
+import ArgumentParser
+import MecaNN
+import MecaTensor
+import MecaTraining
+
+extension EngineKind: ExpressibleByArgument {}
+extension Architecture: ExpressibleByArgument {}
+
+/// Which network.
+struct ModelOptions: ParsableArguments {
+  @Option(help: "Network.")
+  var model: Architecture = .resnet18
+
+  @Option(help: "Channels of the first stage (default: 64; shapes: 8).")
+  var width: Int?
+
+  func validate() throws {
+    if let width, width < 1 || width > 4096 {
+      throw ValidationError("--width \(width): must be 1 to 4096")
+    }
+  }
+
+  func resolvedWidth(dataset: DatasetKind) -> Int { width ?? (dataset == .shapes ? 8 : 64) }
+}
+
+/// How the arithmetic is laid out.
+struct ComputeOptions: ParsableArguments {
+  @Option(help: "Samples of a step over all ranks.")
+  var batch: Int = 128
+
+  @Option(help: "Logical shards of a step; fixes the result, not the number of ranks.")
+  var shards: Int = 8
+
+  @Option(help: "Compute threads of each rank.")
+  var threads: Int = 1
+
+  @Option(help: "Kernels: onednn, openblas (default: onednn where it is there).")
+  var engine: EngineKind?
+
+  @Option(help: "Seed of everything random.")
+  var seed: UInt64 = 1
+
+  func resolved() -> ComputeConfiguration {
+    ComputeConfiguration(
+      batch: batch, shards: shards, threads: threads,
+      engine: engine ?? EngineKind.available[0], seed: seed)
+  }
+}

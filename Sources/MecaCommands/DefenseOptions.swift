@@ -1,0 +1,170 @@
+import ArgumentParser
+import MecaDefenses
+import MecaTraining
+
+/// Which defence a run applies.
+enum DefenseKind: String, ExpressibleByArgument, CaseIterable, Codable {
+  /// MeCa.
+  case meca
+  /// None: train on everything.
+  case none
+}
+
+/// How the models that a user keeps are trained.
+struct RecipeOptions: ParsableArguments {
+  @Option(help: "Epochs of the clean, the undefended and the oracle model.")
+  var epochs: Int = 12
+
+  @Option(help: "Largest learning rate.")
+  var learningRate: Float = 0.1
+
+  @Option(help: "Course of the learning rate: cosine, constant, step.")
+  var schedule: TrainingRecipe.ScheduleKind = .cosine
+
+  @Option(help: "Momentum (Nesterov).")
+  var momentum: Float = 0.9
+
+  @Option(help: "Weight decay.")
+  var weightDecay: Float = 5e-4
+
+  @Option(help: "Epochs of fine-tuning after relabelling.")
+  var relearnEpochs: Int = 2
+
+  @Option(help: "Learning rate of the fine-tuning.")
+  var relearnRate: Float = 0.01
+
+  func validate() throws {
+    try requireAtLeast(1, epochs, "--epochs")
+    try requireAtLeast(0, relearnEpochs, "--relearn-epochs")
+    try requirePositive(learningRate, "--learning-rate")
+    try requirePositive(relearnRate, "--relearn-rate")
+    try requireFraction(momentum, "--momentum")
+    try requireFraction(weightDecay, "--weight-decay")
+  }
+
+  func resolved() -> TrainingRecipe {
+    TrainingRecipe(
+      epochs: epochs, learningRate: learningRate, schedule: schedule, rampEpochs: 1,
+      momentum: momentum, weightDecay: weightDecay)
+  }
+
+  func resolvedRelearning() -> TrainingRecipe {
+    TrainingRecipe(
+      epochs: relearnEpochs, learningRate: relearnRate, schedule: .cosine, momentum: momentum,
+      weightDecay: weightDecay)
+  }
+}
+
+/// Hyper-parameters of MeCa.
+struct MecaOptions: ParsableArguments {
+  @Option(help: "Defence: meca, none.")
+  var defense: DefenseKind = .meca
+
+  @Option(help: "Parts of the data for cross-fitted detectors.")
+  var folds: Int = 2
+
+  @Option(help: "Epochs of the detectors' warm-up.")
+  var warmupEpochs: Int = 10
+
+  @Option(help: "Learning rate of the warm-up (constant after one epoch of increase).")
+  var warmupRate: Float = 0.05
+
+  @Option(help: "Side of the perturbed square, pixels.")
+  var patchSize: Int = 2
+
+  @Option(help: "Largest perturbation, of 255.")
+  var epsilon: Float = 16
+
+  @Option(help: "Squares drawn for each score.")
+  var masks: Int = 1
+
+  @Option(help: "Fraction picked as surely clean in each iteration, comma separated.")
+  var partitionRates: FractionList = FractionList([0.1, 0.2, 0.3, 0.3])
+
+  @Option(help: "Epochs over the learnt part in each iteration.")
+  var enhanceEpochs: Int = 1
+
+  @Option(help: "Learning rate of the iterations.")
+  var enhanceRate: Float = 0.01
+
+  @Option(help: "Learning rate of the last iteration.")
+  var lastEnhanceRate: Float = 0.001
+
+  @Option(help: "Unlearning coefficient.")
+  var unlearnCoefficient: Float = 2
+
+  @Option(help: "Cross entropy above which a sample is unlearnt enough, nats.")
+  var lossCap: Float = 5
+
+  @Option(help: "Largest gradient norm while unlearning.")
+  var gradientClip: Float = 5
+
+  @Option(help: "Share of a label's variance that two modes must explain to be suspicious.")
+  var separationThreshold: Double = 0.86
+
+  func validate() throws {
+    try requireAtLeast(2, folds, "--folds")
+    if folds > 16 { throw ValidationError("--folds \(folds): must be 16 at most") }
+    try requireAtLeast(1, warmupEpochs, "--warmup-epochs")
+    try requireAtLeast(1, patchSize, "--patch-size")
+    try requireAtLeast(1, masks, "--masks")
+    try requireAtLeast(1, enhanceEpochs, "--enhance-epochs")
+    for (value, option) in [
+      (warmupRate, "--warmup-rate"), (epsilon, "--epsilon"), (enhanceRate, "--enhance-rate"),
+      (lastEnhanceRate, "--last-enhance-rate"), (unlearnCoefficient, "--unlearn-coefficient"),
+      (lossCap, "--loss-cap"), (gradientClip, "--gradient-clip"),
+    ] { try requirePositive(value, option) }
+    try requireFraction(Float(separationThreshold), "--separation-threshold")
+  }
+
+  func resolved(recipe: RecipeOptions) -> MecaConfiguration {
+    MecaConfiguration(
+      folds: folds,
+      warmup: TrainingRecipe(
+        epochs: warmupEpochs, learningRate: warmupRate, schedule: .constant, rampEpochs: 1,
+        momentum: recipe.momentum, weightDecay: recipe.weightDecay),
+      perturbation: PerturbationConfiguration(
+        patchSize: patchSize, epsilon: epsilon, masks: masks),
+      partitionRates: partitionRates.values, enhanceRate: enhanceRate,
+      lastEnhanceRate: lastEnhanceRate, enhanceEpochs: enhanceEpochs,
+      unlearnCoefficient: unlearnCoefficient, lossCap: lossCap, gradientClip: gradientClip,
+      separationThreshold: separationThreshold, clean: recipe.resolved(),
+      relearn: recipe.resolvedRelearning())
+  }
+}
+
+/// Fractions from 0 to 1, written with commas between them.
+struct FractionList: ExpressibleByArgument {
+  var values: [Float]
+
+  init(_ values: [Float]) { self.values = values }
+
+  init?(argument: String) {
+    let parts = argument.split(separator: ",", omittingEmptySubsequences: false)
+    let numbers = parts.map { Float(String($0).trimmingPrefix(while: { $0 == " " })) }
+    guard numbers.allSatisfy({ $0 != nil && $0! >= 0 && $0! < 1 }) else { return nil }
+    values = numbers.map { $0! }
+  }
+
+  var defaultValueDescription: String { description }
+}
+
+extension FractionList: CustomStringConvertible {
+  var description: String { values.map { "\($0)" }.joined(separator: ",") }
+}
+
+func requireAtLeast(_ least: Int, _ value: Int, _ option: String) throws {
+  if value < least { throw ValidationError("\(option) \(value): must be \(least) or more") }
+}
+
+func requirePositive(_ value: Float, _ option: String) throws {
+  if !(value > 0 && value.isFinite) {
+    throw ValidationError("\(option) \(value): must be more than 0")
+  }
+}
+
+func requireFraction(_ value: Float, _ option: String) throws {
+  if !(value >= 0 && value < 1) {
+    throw ValidationError("\(option) \(value): must be at least 0 and below 1")
+  }
+}

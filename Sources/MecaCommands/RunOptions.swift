@@ -1,0 +1,28 @@
+import ArgumentParser
+import MecaTraining
+
+/// Where a run writes and how it starts.
+struct RunOptions: ParsableArguments {
+  @Option(help: "YAML file with the same names as the options; options win over it.")
+  var config: String?
+
+  @Option(help: "Folder for everything that the run leaves behind.")
+  var output: String = "meca-run"
+
+  @Option(help: "Continue from the output folder's checkpoints: auto, never, must.")
+  var resume: ResumePolicy = .auto
+
+  @Flag(inversion: .prefixedNo, help: "Also train on everything undefended, for comparison.")
+  var undefended: Bool = true
+
+  @Flag(
+    inversion: .prefixedNo,
+    help: "Also train on the truly clean samples alone (default: for shapes; needs --attack).")
+  var oracle: Bool?
+
+  @Flag(help: "Print the resolved configuration as YAML and stop.")
+  var dryRun = false
+
+  @Flag(help: "No progress on the terminal, only warnings and the closing table.")
+  var quiet = false
+}

@@ -1,0 +1,118 @@
+import ArgumentParser
+import Foundation
+import MecaAttacks
+import MecaCore
+import MecaDefenses
+import MecaNN
+import MecaReport
+import MecaTraining
+
+/// Everything that decides a run's result, resolved: no default is left open.
+struct RunPlan: Codable {
+  var data: DataConfiguration
+  var attack: AttackConfiguration
+  var model: Architecture
+  var width: Int
+  var compute: ComputeConfiguration
+  var defense: DefenseKind
+  var recipe: TrainingRecipe
+  var meca: MecaConfiguration
+  var undefended: Bool
+  var oracle: Bool
+
+  /// SHA-256 over the settings that results depend on: all but the number of threads.
+  func digest() throws -> String {
+    var plan = self
+    plan.compute.threads = 1
+    let encoder = JSONEncoder()
+    encoder.outputFormatting = [.sortedKeys]
+    var digest = SHA256Digest()
+    digest.update([UInt8](try encoder.encode(plan)))
+    return digest.hexadecimal()
+  }
+
+  /// The network for images of the given set.
+  func network(for data: TrainingData) -> NetworkConfiguration {
+    let shape = data.training.imageShape
+    let (mean, deviation) = data.training.meanAndDeviation
+    return NetworkConfiguration(
+      architecture: model, width: width, classCount: data.classCount, imageHeight: shape.height,
+      imageWidth: shape.width, mean: mean, standardDeviation: deviation)
+  }
+}
+
+/// The options that `train` shares with nobody else, and what they resolve to.
+struct TrainOptions: ParsableArguments {
+  @OptionGroup(title: "Data") var data: DataOptions
+  @OptionGroup(title: "Attack put in, for experiments") var attack: AttackOptions
+  @OptionGroup(title: "Model") var model: ModelOptions
+  @OptionGroup(title: "Defence (MeCa)") var meca: MecaOptions
+  @OptionGroup(title: "Training") var recipe: RecipeOptions
+  @OptionGroup(title: "Compute") var compute: ComputeOptions
+  @OptionGroup(title: "Run") var run: RunOptions
+
+  /// The plan of the run.
+  ///
+  /// - Throws: `UsageError` for combinations that make no sense.
+  func resolved() throws -> RunPlan {
+    let attack = attack.resolved(dataset: data.dataset, seed: compute.seed)
+    if run.oracle == true && attack.kind == .none {
+      throw UsageError.conflict(
+        "--oracle trains on the truly clean samples, which are known only for an attack that "
+          + "this program puts in: add --attack, or leave --oracle out")
+    }
+    return RunPlan(
+      data: data.resolved(seed: compute.seed), attack: attack, model: model.model,
+      width: model.resolvedWidth(dataset: data.dataset), compute: compute.resolved(),
+      defense: meca.defense, recipe: recipe.resolved(), meca: meca.resolved(recipe: recipe),
+      undefended: run.undefended || meca.defense == .none,
+      oracle: run.oracle ?? (data.dataset == .shapes && attack.kind != .none))
+  }
+
+  /// The resolved configuration as a YAML file that `--config` takes.
+  func yaml(of plan: RunPlan) -> String {
+    var lines: [(String, String?)] = [
+      ("dataset", plan.data.dataset.rawValue), ("data", plan.data.path),
+      ("train-limit", plan.data.trainLimit.map(String.init)),
+      ("test-limit", plan.data.testLimit.map(String.init)),
+      ("data-seed", "\(plan.data.seed)"), ("attack", plan.attack.kind.rawValue),
+      ("poison-rate", "\(plan.attack.poisonRate)"), ("target", "\(plan.attack.target)"),
+      ("attack-seed", "\(plan.attack.seed)"), ("poison-pool", plan.attack.poisonPool.rawValue),
+      ("trigger-size", plan.attack.triggerSize.map(String.init)),
+      ("blend-alpha", "\(plan.attack.blendAlpha)"),
+      ("sig-amplitude", "\(plan.attack.sigAmplitude)"),
+      ("sig-frequency", "\(plan.attack.sigFrequency)"), ("model", plan.model.rawValue),
+      ("width", "\(plan.width)"), ("defense", plan.defense.rawValue),
+    ]
+    lines += mecaLines(plan.meca)
+    lines += [
+      ("epochs", "\(plan.recipe.epochs)"), ("learning-rate", "\(plan.recipe.learningRate)"),
+      ("schedule", plan.recipe.schedule.rawValue), ("momentum", "\(plan.recipe.momentum)"),
+      ("weight-decay", "\(plan.recipe.weightDecay)"),
+      ("relearn-epochs", "\(plan.meca.relearn.epochs)"),
+      ("relearn-rate", "\(plan.meca.relearn.learningRate)"),
+      ("batch", "\(plan.compute.batch)"), ("shards", "\(plan.compute.shards)"),
+      ("threads", "\(plan.compute.threads)"), ("engine", plan.compute.engine.rawValue),
+      ("seed", "\(plan.compute.seed)"), ("output", run.output), ("resume", run.resume.rawValue),
+      ("undefended", "\(plan.undefended)"), ("oracle", "\(plan.oracle)"),
+      ("quiet", "\(run.quiet)"),
+    ]
+    return lines.compactMap { key, value in value.map { "\(key): \($0)" } }
+      .joined(separator: "\n")
+  }
+
+  private func mecaLines(_ meca: MecaConfiguration) -> [(String, String?)] {
+    [
+      ("folds", "\(meca.folds)"), ("warmup-epochs", "\(meca.warmup.epochs)"),
+      ("warmup-rate", "\(meca.warmup.learningRate)"),
+      ("patch-size", "\(meca.perturbation.patchSize)"),
+      ("epsilon", "\(meca.perturbation.epsilon)"), ("masks", "\(meca.perturbation.masks)"),
+      ("partition-rates", "\(FractionList(meca.partitionRates))"),
+      ("enhance-epochs", "\(meca.enhanceEpochs)"), ("enhance-rate", "\(meca.enhanceRate)"),
+      ("last-enhance-rate", "\(meca.lastEnhanceRate)"),
+      ("unlearn-coefficient", "\(meca.unlearnCoefficient)"), ("loss-cap", "\(meca.lossCap)"),
+      ("gradient-clip", "\(meca.gradientClip)"),
+      ("separation-threshold", "\(meca.separationThreshold)"),
+    ]
+  }
+}

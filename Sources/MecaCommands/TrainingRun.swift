@@ -1,0 +1,162 @@
+import Foundation
+import MecaAttacks
+import MecaCore
+import MecaDefenses
+import MecaNN
+import MecaReport
+import MecaTraining
+
+/// One run from data to files: trains what the plan names, evaluates it, writes the run folder.
+struct TrainingRun {
+  let plan: RunPlan
+  let session: TrainingSession
+  let data: TrainingData
+  let folder: RunFolder
+  let checkpoints: CheckpointStore
+
+  private var isWriter: Bool { session.communicator.rank == 0 }
+
+  /// Does everything and prints the closing table on rank 0.
+  ///
+  /// - Ranks: collective.
+  func execute() throws {
+    let network = plan.network(for: data)
+    var result = RunResult(
+      weightsSHA256: "", seconds: 0, ranks: session.communicator.size, imagesPerSecond: 0)
+    var final: Model?
+
+    if plan.undefended {
+      let model = try baseline("undefended", network: network) {
+        try trainUndefended(session, data: data, network: network, recipe: plan.recipe)
+      }
+      result.noDefense = try figures(model)
+      final = model
+    }
+    if plan.defense == .meca {
+      let outcome = try Meca(
+        plan.meca, session: session, data: data, network: network, checkpoints: checkpoints
+      ).run()
+      result.defended = try figures(outcome.clean)
+      result.relearned = try figures(outcome.relearned)
+      result.detection = detectionFigures(outcome)
+      try writeDetection(outcome)
+      final = outcome.relearned
+    }
+    if plan.oracle {
+      let model = try baseline("oracle", network: network) {
+        try trainOracle(session, data: data, network: network, recipe: plan.recipe)
+      }
+      result.oracle = try figures(model)
+    }
+    guard let final else { preconditionFailure("no model was trained") }
+    try session.requireEqualWeights(final)
+    result.weightsSHA256 = final.weightsDigest()
+    result.seconds = session.journal.seconds
+    result.imagesPerSecond = session.trainingImagesPerSecond
+    try write(final, result: result)
+  }
+
+  /// A comparison model, or its checkpoint.
+  private func baseline(
+    _ name: String, network: NetworkConfiguration, _ train: () throws -> Model
+  ) throws -> Model {
+    var trained: Model?
+    let state = try session.phase(name, checkpoints: checkpoints) {
+      let model = try train()
+      trained = model
+      return PhaseState(tensors: model.exportTensors())
+    }
+    if let trained { return trained }
+    let model = try Model(network, engine: session.engine, seed: 0)
+    try model.importTensors(state.tensors)
+    return model
+  }
+
+  private func figures(_ model: Model) throws -> ModelFigures {
+    let accuracy = try session.accuracy(model, on: data.test)
+    return ModelFigures(
+      accuracy: accuracy.all,
+      attackSuccess: try data.triggered.map {
+        try session.targetHits(model, on: $0, target: plan.attack.target)
+      }, accuracyPerClass: accuracy.perClass)
+  }
+
+  private func detectionFigures(_ outcome: MecaOutcome) -> DetectionFigures {
+    let detection = outcome.detection
+    var flagged = [Bool](repeating: false, count: data.training.count)
+    for index in detection.flagged { flagged[Int(index)] = true }
+    let isPoison = (0..<data.training.count).map { data.training.role(at: $0) == .poison }
+    let poisoned = isPoison.filter { $0 }.count
+    let clean = isPoison.count - poisoned
+    func rate(_ count: Int, of all: Int) -> Double? {
+      all == 0 ? nil : Double(count) / Double(all)
+    }
+    let places = flagged.indices
+    return DetectionFigures(
+      separated: !detection.suspiciousLabels.isEmpty,
+      suspiciousLabels: detection.suspiciousLabels, flagged: detection.flagged.count,
+      tpr: data.truthIsKnown
+        ? rate(places.filter { flagged[$0] && isPoison[$0] }.count, of: poisoned) : nil,
+      poisoned: data.truthIsKnown ? poisoned : nil,
+      fpr: data.truthIsKnown
+        ? rate(places.filter { flagged[$0] && !isPoison[$0] }.count, of: clean) : nil,
+      clean: data.truthIsKnown ? clean : nil,
+      auroc: data.truthIsKnown
+        ? areaUnderROC(outcome.evidence.logLoss.map { -$0 }, positive: isPoison) : nil,
+      keptPerClass: (0..<data.classCount).map { label in
+        let members = places.filter { Int(data.labels[$0]) == label && !isPoison[$0] }
+        return rate(members.filter { !flagged[$0] }.count, of: members.count)
+      })
+  }
+
+  /// Writes `suspects.csv` and `scores.npy` as soon as they are known.
+  private func writeDetection(_ outcome: MecaOutcome) throws {
+    try session.communicator.collectively {
+      guard isWriter else { return }
+      let evidence = outcome.evidence
+      let suspects = outcome.detection.flagged.map { index in
+        Suspect(
+          index: Int(index), relabelledAs: Int(outcome.relabelled[Int(index)]),
+          divergence: evidence.divergence[Int(index)], evidence: evidence.logLoss[Int(index)])
+      }
+      try writeSuspects(suspects, data: data, to: folder.suspects)
+      var flagged = [Float](repeating: 0, count: data.training.count)
+      for index in outcome.detection.flagged { flagged[Int(index)] = 1 }
+      let rows = evidence.logLoss.indices.flatMap { index in
+        [
+          evidence.divergence[index], evidence.logLoss[index],
+          Float(evidence.prediction[index]), flagged[index],
+        ]
+      }
+      try writeNumpy(rows, columns: 4, to: folder.scores)
+    }
+  }
+
+  private func write(_ model: Model, result: RunResult) throws {
+    try session.communicator.collectively {
+      guard isWriter else { return }
+      try writeSafetensors(
+        model.exportTensors(), metadata: try modelMetadata(model.configuration),
+        to: folder.model)
+      try writeJSON(result, to: folder.result)
+      print(
+        resultTable(
+          result, classNames: data.training.classNames,
+          target: data.truthIsKnown ? plan.attack.target : nil))
+      print("\nweights_sha256 \(result.weightsSHA256)")
+      print("written to \(folder.path): result.json, suspects.csv, model.safetensors, …")
+    }
+  }
+
+  private func modelMetadata(_ network: NetworkConfiguration) throws -> [String: String] {
+    func json(_ value: some Encodable) throws -> String {
+      String(decoding: try JSONEncoder().encode(value), as: UTF8.self)
+    }
+    return [
+      "architecture": network.architecture.rawValue, "width": "\(network.width)",
+      "dataset": data.training.name, "classes": try json(data.training.classNames),
+      "mean": try json(network.mean), "std": try json(network.standardDeviation),
+      "image_height": "\(network.imageHeight)", "image_width": "\(network.imageWidth)",
+    ]
+  }
+}

@@ -1,0 +1,80 @@
+import MecaTraining
+
+/// The closing table on the terminal: every rate with the number of samples that it rests on.
+public func resultTable(_ result: RunResult, classNames: [String], target: Int?) -> String {
+  var lines: [String] = []
+  lines.append(row(["model", "ACC %", "of", "ASR %", "of", "least class ACC %"]))
+  lines.append(String(repeating: "-", count: lines[0].count))
+  let models: [(String, ModelFigures?)] = [
+    ("undefended", result.noDefense), ("MeCa", result.defended),
+    ("MeCa, relearned", result.relearned), ("oracle (truly clean)", result.oracle),
+  ]
+  for (name, figures) in models {
+    guard let figures else { continue }
+    let least = figures.accuracyPerClass.enumerated().filter { $0.element.count > 0 }.min {
+      ($0.element.rate ?? 0) < ($1.element.rate ?? 0)
+    }
+    lines.append(
+      row([
+        name, percent(figures.accuracy.rate), "\(figures.accuracy.count)",
+        percent(figures.attackSuccess?.rate),
+        figures.attackSuccess.map { "\($0.count)" } ?? "-",
+        least.map { "\(percent($0.element.rate)) (\(classNames[$0.offset]))" } ?? "-",
+      ]))
+  }
+  if let detection = result.detection {
+    lines.append("")
+    lines += detectionLines(detection, classNames: classNames, target: target)
+  }
+  return lines.joined(separator: "\n")
+}
+
+private func detectionLines(
+  _ detection: DetectionFigures, classNames: [String], target: Int?
+) -> [String] {
+  var lines: [String] = []
+  if detection.separated {
+    let labels = detection.suspiciousLabels.map { "\($0) (\(classNames[$0]))" }
+    lines.append("detection: \(detection.flagged) samples flagged in label "
+      + labels.joined(separator: ", "))
+  } else {
+    lines.append("detection: nothing separated from the clean samples, nothing flagged;")
+    lines.append("  the data is clean, or the detector could not tell")
+  }
+  if let tpr = detection.tpr, let poisoned = detection.poisoned {
+    lines.append("  TPR \(percent(tpr)) % of \(poisoned) poisoned")
+  }
+  if let fpr = detection.fpr, let clean = detection.clean {
+    lines.append("  FPR \(percent(fpr)) % of \(clean) clean")
+  }
+  if let auroc = detection.auroc { lines.append("  AUROC \(fixed(auroc, 4))") }
+  if let least = detection.keptPerClass.enumerated().filter({ $0.element != nil }).min(by: {
+    $0.element! < $1.element!
+  }) {
+    lines.append(
+      "  least kept class: \(classNames[least.offset]), \(percent(least.element)) % kept")
+  }
+  return lines
+}
+
+private func percent(_ rate: Double?) -> String {
+  rate.map { fixed($0 * 100, 2) } ?? "-"
+}
+
+private func row(_ cells: [String]) -> String {
+  let widths = [22, 8, 7, 8, 7, 24]
+  return zip(cells, widths).enumerated().map { number, cell in
+    let (text, width) = cell
+    let space = String(repeating: " ", count: max(0, width - text.count))
+    return number == 0 || number == cells.count - 1 ? text + space : space + text
+  }.joined(separator: " ").trimmingTrailingSpaces()
+}
+
+extension String {
+  /// The text without spaces at its end.
+  fileprivate func trimmingTrailingSpaces() -> String {
+    var text = self
+    while text.last == " " { text.removeLast() }
+    return text
+  }
+}

@@ -1,0 +1,141 @@
+import Foundation
+import MecaCore
+import MecaTraining
+
+/// Accuracy and attack success of one model, each with the number of samples it rests on.
+public struct ModelFigures: Codable, Sendable {
+  /// Correct predictions over clean test samples of all classes (ACC).
+  public var accuracy: HitCount
+  /// Triggered test samples of other classes taken for the target (ASR); nil without an attack.
+  public var attackSuccess: HitCount?
+  /// ACC of each class.
+  public var accuracyPerClass: [HitCount]
+
+  /// All values.
+  public init(accuracy: HitCount, attackSuccess: HitCount?, accuracyPerClass: [HitCount]) {
+    self.accuracy = accuracy
+    self.attackSuccess = attackSuccess
+    self.accuracyPerClass = accuracyPerClass
+  }
+
+  private enum Key: String, CodingKey {
+    case acc, asr, accPerClass = "acc_per_class", accSamples = "acc_samples"
+    case asrSamples = "asr_samples"
+  }
+
+  public func encode(to encoder: any Encoder) throws {
+    var container = encoder.container(keyedBy: Key.self)
+    try container.encode(accuracy.rate, forKey: .acc)
+    try container.encode(accuracy.count, forKey: .accSamples)
+    try container.encodeIfPresent(attackSuccess?.rate, forKey: .asr)
+    try container.encodeIfPresent(attackSuccess?.count, forKey: .asrSamples)
+    try container.encode(accuracyPerClass.map(\.rate), forKey: .accPerClass)
+  }
+
+  public init(from decoder: any Decoder) throws {
+    let container = try decoder.container(keyedBy: Key.self)
+    func count(_ rate: Double, of samples: Int) -> HitCount {
+      HitCount(hits: Int((rate * Double(samples)).rounded()), count: samples)
+    }
+    accuracy = count(
+      try container.decode(Double.self, forKey: .acc),
+      of: try container.decode(Int.self, forKey: .accSamples))
+    attackSuccess = try container.decodeIfPresent(Double.self, forKey: .asr).map {
+      count($0, of: try container.decode(Int.self, forKey: .asrSamples))
+    }
+    accuracyPerClass = []
+  }
+}
+
+/// How well the detection found the poisoned samples, against the ground truth where it is known.
+public struct DetectionFigures: Codable, Sendable {
+  /// Whether the detector separated anything; if not, nothing is flagged.
+  public var separated: Bool
+  /// Labels in which poisoned samples were found.
+  public var suspiciousLabels: [Int]
+  /// Samples flagged.
+  public var flagged: Int
+  /// Flagged of the poisoned samples; nil where the truth is unknown or nothing is poisoned.
+  public var tpr: Double?
+  /// Number of poisoned samples.
+  public var poisoned: Int?
+  /// Flagged of the clean samples.
+  public var fpr: Double?
+  /// Number of clean samples.
+  public var clean: Int?
+  /// Area under the ROC curve of the detector's evidence over all samples.
+  public var auroc: Double?
+  /// Fraction of each given label's clean samples that was kept (of all its samples where the
+  /// truth is unknown).
+  public var keptPerClass: [Double?]
+
+  /// All values.
+  public init(
+    separated: Bool, suspiciousLabels: [Int], flagged: Int, tpr: Double?, poisoned: Int?,
+    fpr: Double?, clean: Int?, auroc: Double?, keptPerClass: [Double?]
+  ) {
+    self.separated = separated
+    self.suspiciousLabels = suspiciousLabels
+    self.flagged = flagged
+    self.tpr = tpr
+    self.poisoned = poisoned
+    self.fpr = fpr
+    self.clean = clean
+    self.auroc = auroc
+    self.keptPerClass = keptPerClass
+  }
+
+  private enum CodingKeys: String, CodingKey {
+    case separated, flagged, tpr, poisoned, fpr, clean, auroc
+    case suspiciousLabels = "suspicious_labels"
+    case keptPerClass = "kept_per_class"
+  }
+}
+
+/// The content of `result.json`; rates are fractions from 0 to 1.
+public struct RunResult: Codable, Sendable {
+  /// SHA-256 of the final model's weights and running statistics in torchvision's order.
+  public var weightsSHA256: String
+  /// Wall-clock seconds of this process, phases taken from checkpoints not counted.
+  public var seconds: Double
+  /// Number of ranks.
+  public var ranks: Int
+  /// Training throughput over the whole run, all ranks together.
+  public var imagesPerSecond: Double
+  /// Trained on everything as if it were clean.
+  public var noDefense: ModelFigures?
+  /// Trained on what the detection left.
+  public var defended: ModelFigures?
+  /// After the flagged samples were relabelled and everything was learnt once more.
+  public var relearned: ModelFigures?
+  /// Trained on the truly clean samples.
+  public var oracle: ModelFigures?
+  /// Figures of the detection.
+  public var detection: DetectionFigures?
+
+  /// An empty result.
+  public init(weightsSHA256: String, seconds: Double, ranks: Int, imagesPerSecond: Double) {
+    self.weightsSHA256 = weightsSHA256
+    self.seconds = seconds
+    self.ranks = ranks
+    self.imagesPerSecond = imagesPerSecond
+  }
+
+  private enum CodingKeys: String, CodingKey {
+    case seconds, ranks, defended, relearned, oracle, detection
+    case weightsSHA256 = "weights_sha256"
+    case imagesPerSecond = "images_per_second"
+    case noDefense = "no_defense"
+  }
+}
+
+/// Writes `value` as sorted, indented JSON, whole or not at all.
+///
+/// - Ranks: local; rank 0 alone should call it.
+public func writeJSON(_ value: some Encodable, to path: String) throws {
+  let encoder = JSONEncoder()
+  encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
+  var data = try encoder.encode(value)
+  data.append(UInt8(ascii: "\n"))
+  try writeWhole(data, to: path)
+}

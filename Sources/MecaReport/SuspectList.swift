@@ -1,0 +1,52 @@
+import Foundation
+import MecaAttacks
+import MecaCore
+import MecaTraining
+
+/// One training sample that the detection flagged.
+public struct Suspect: Sendable {
+  /// Index in the training set.
+  public var index: Int
+  /// Class that the cleaned model gives it.
+  public var relabelledAs: Int
+  /// Perturbation KL, nats.
+  public var divergence: Float
+  /// log10 of the cross entropy under the enhanced model.
+  public var evidence: Float
+
+  /// All values.
+  public init(index: Int, relabelledAs: Int, divergence: Float, evidence: Float) {
+    self.index = index
+    self.relabelledAs = relabelledAs
+    self.divergence = divergence
+    self.evidence = evidence
+  }
+}
+
+/// Writes `suspects.csv`: one line a flagged sample, by index.
+///
+/// Columns: index, path, label, verdict, relabelled_as, kl, log10_loss and, where the attack was
+/// put in by this program, truth (clean, poison, cover) and original_label.
+public func writeSuspects(_ suspects: [Suspect], data: TrainingData, to path: String) throws {
+  var text = "index,path,label,verdict,relabelled_as,kl,log10_loss"
+  text += data.truthIsKnown ? ",truth,original_label\n" : "\n"
+  for suspect in suspects.sorted(by: { $0.index < $1.index }) {
+    var fields = [
+      "\(suspect.index)", quoted(data.training.path(at: suspect.index)),
+      "\(data.labels[suspect.index])", "suspect", "\(suspect.relabelledAs)",
+      "\(suspect.divergence)", "\(suspect.evidence)",
+    ]
+    if data.truthIsKnown {
+      fields.append("\(data.training.role(at: suspect.index))")
+      fields.append("\(data.training.originalLabel(at: suspect.index))")
+    }
+    text += fields.joined(separator: ",") + "\n"
+  }
+  try writeWhole(Data(text.utf8), to: path)
+}
+
+/// A CSV field, quoted where RFC 4180 asks for it.
+func quoted(_ field: String) -> String {
+  guard field.contains(where: { $0 == "," || $0 == "\"" || $0.isNewline }) else { return field }
+  return "\"" + field.replacingOccurrences(of: "\"", with: "\"\"") + "\""
+}

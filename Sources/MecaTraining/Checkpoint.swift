@@ -1,0 +1,141 @@
+import Foundation
+import MecaCore
+import MecaMPI
+import MecaNN
+
+/// What a finished phase leaves behind: named tensors and nothing that hangs on ranks or threads.
+public struct PhaseState: Sendable {
+  /// Weights, per-sample verdicts, scores.
+  public var tensors: [NamedTensor]
+
+  /// All values.
+  public init(tensors: [NamedTensor]) { self.tensors = tensors }
+
+  /// The values of tensor `name`.
+  ///
+  /// - Throws: `FileError.malformed` if a checkpoint lacks it.
+  public func values(_ name: String) throws -> [Float] {
+    guard let tensor = tensors.first(where: { $0.name == name }) else {
+      throw FileError.malformed(path: "checkpoint", reason: "has no tensor \(name)")
+    }
+    return tensor.values
+  }
+}
+
+/// Whether a run may continue from what its folder holds.
+public enum ResumePolicy: String, Codable, Sendable, CaseIterable {
+  /// Continue if there is something to continue from.
+  case auto
+  /// Start anew; what is there is replaced.
+  case never
+  /// Continue, or fail.
+  case must
+}
+
+/// The phase-end checkpoints of one run.
+///
+/// `checkpoints/PHASE.safetensors` holds a phase's state, in the metadata the digest of its values
+/// and the digest of the configuration that it belongs to. A file that is torn, damaged or of
+/// another configuration is never taken: the phase is computed again, and the log says so.
+public struct CheckpointStore: Sendable {
+  private let folder: RunFolder
+  private let configurationDigest: String
+  private let mayLoad: Bool
+
+  /// Checkpoints of the run in `folder` with the given configuration.
+  public init(folder: RunFolder, configurationDigest: String, resume: ResumePolicy) {
+    self.folder = folder
+    self.configurationDigest = configurationDigest
+    mayLoad = resume != .never
+  }
+
+  func path(_ phase: String) -> String { "\(folder.checkpoints)/\(phase).safetensors" }
+
+  /// Whether any phase of this configuration has been saved.
+  public func holdsAnything() -> Bool {
+    let names = (try? FileManager.default.contentsOfDirectory(atPath: folder.checkpoints)) ?? []
+    return names.contains { name in
+      name.hasSuffix(".safetensors")
+        && (try? load(String(name.dropLast(".safetensors".count)))) != nil
+    }
+  }
+
+  func save(_ state: PhaseState, phase: String) throws {
+    try writeSafetensors(
+      state.tensors,
+      metadata: [
+        "configuration": configurationDigest, "digest": Self.digest(state), "phase": phase,
+      ], to: path(phase))
+  }
+
+  func load(_ phase: String) throws -> PhaseState? {
+    guard mayLoad, FileManager.default.fileExists(atPath: path(phase)) else { return nil }
+    let (tensors, metadata) = try readSafetensors(path(phase))
+    let state = PhaseState(tensors: tensors)
+    guard metadata["configuration"] == configurationDigest else {
+      throw FileError.malformed(path: path(phase), reason: "belongs to other settings")
+    }
+    guard metadata["digest"] == Self.digest(state) else {
+      throw FileError.malformed(path: path(phase), reason: "its digest does not fit its content")
+    }
+    return state
+  }
+
+  static func digest(_ state: PhaseState) -> String {
+    var digest = SHA256Digest()
+    for tensor in state.tensors.sorted(by: { $0.name < $1.name }) {
+      digest.update(Array(tensor.name.utf8))
+      digest.update(tensor.values)
+    }
+    return digest.hexadecimal()
+  }
+}
+
+extension TrainingSession {
+  /// Runs a phase, or takes its result from the checkpoint of an earlier run.
+  ///
+  /// Rank 0 reads and decides, everybody follows; after a computed phase rank 0 saves its state.
+  /// A failed save is reported and costs the possibility to resume, not the run.
+  ///
+  /// - Ranks: collective; `work` is called on all ranks or on none.
+  public func phase(
+    _ name: String, checkpoints: CheckpointStore?, _ work: () throws -> PhaseState
+  ) throws -> PhaseState {
+    if let checkpoints, let saved = try restore(name, checkpoints: checkpoints) {
+      journal.say("\(name): taken from its checkpoint")
+      return saved
+    }
+    let begin = journal.seconds
+    let state = try work()
+    journal.record(
+      "phase",
+      ["phase": .text(name), "phase_seconds": .number(journal.seconds - begin)])
+    if communicator.rank == 0, let checkpoints {
+      do {
+        try checkpoints.save(state, phase: name)
+      } catch {
+        journal.warn("\(error); the run goes on, but could not be resumed after phase \(name)")
+      }
+    }
+    return state
+  }
+
+  private func restore(_ name: String, checkpoints: CheckpointStore) throws -> PhaseState? {
+    var bytes: [UInt8] = []
+    if communicator.rank == 0 {
+      do {
+        if try checkpoints.load(name) != nil,
+          let data = FileManager.default.contents(atPath: checkpoints.path(name))
+        {
+          bytes = [UInt8](data)
+        }
+      } catch {
+        journal.warn("\(error); phase \(name) is computed again")
+      }
+    }
+    bytes = try communicator.broadcastBytes(bytes, from: 0)
+    guard !bytes.isEmpty else { return nil }
+    return PhaseState(
+      tensors: try parseSafetensors(bytes, path: checkpoints.path(name)).tensors)
+  }
+}

@@ -1,0 +1,142 @@
+import MecaCore
+import MecaNN
+import MecaTensor
+
+/// Which image set a run works on.
+public enum DatasetKind: String, Codable, Sendable, CaseIterable {
+  /// The built-in procedural set; needs no file.
+  case shapes
+  /// CIFAR-10 in the binary format.
+  case cifar10
+  /// CIFAR-100 in the binary format (fine labels).
+  case cifar100
+}
+
+/// The data of a run.
+public struct DataConfiguration: Codable, Hashable, Sendable {
+  /// Kind of set.
+  public var dataset: DatasetKind
+  /// Folder of the files; nil for the built-in set.
+  public var path: String?
+  /// Seed of the built-in set's images.
+  public var seed: UInt64
+  /// Training samples at most; nil takes all (the built-in set has 6,000 then).
+  public var trainLimit: Int?
+  /// Test samples at most; nil takes all (the built-in set has 2,000 then).
+  public var testLimit: Int?
+
+  /// All values.
+  public init(
+    dataset: DatasetKind, path: String?, seed: UInt64, trainLimit: Int?, testLimit: Int?
+  ) {
+    self.dataset = dataset
+    self.path = path
+    self.seed = seed
+    self.trainLimit = trainLimit
+    self.testLimit = testLimit
+  }
+}
+
+/// How a run's arithmetic is laid out; with the seed it decides the bits of the result.
+public struct ComputeConfiguration: Codable, Hashable, Sendable {
+  /// Samples of one optimiser step over all ranks.
+  public var batch: Int
+  /// Logical shards a step is cut into; fixed by configuration, never by the number of ranks.
+  public var shards: Int
+  /// Compute threads of each rank. No influence on results.
+  public var threads: Int
+  /// Kernel library.
+  public var engine: EngineKind
+  /// Seed of everything that training draws: weights, orders, masks, folds.
+  public var seed: UInt64
+
+  /// Samples of one logical shard.
+  public var microbatch: Int { batch / shards }
+
+  /// All values.
+  public init(batch: Int, shards: Int, threads: Int, engine: EngineKind, seed: UInt64) {
+    self.batch = batch
+    self.shards = shards
+    self.threads = threads
+    self.engine = engine
+    self.seed = seed
+  }
+
+  /// Refuses combinations that cannot run on `ranks` ranks.
+  ///
+  /// - Throws: `UsageError` with the option to change.
+  public func validate(ranks: Int) throws {
+    func atLeastOne(_ option: String, _ value: Int) throws {
+      if value < 1 {
+        throw UsageError.invalidValue(option: option, value: "\(value)", allowed: "1 or more")
+      }
+    }
+    try atLeastOne("--batch", batch)
+    try atLeastOne("--shards", shards)
+    try atLeastOne("--threads", threads)
+    if shards % 2 != 0 {
+      throw UsageError.invalidValue(
+        option: "--shards", value: "\(shards)",
+        allowed: "even, because unlearning gives half of a step's shards to each part")
+    }
+    if batch % shards != 0 || batch / shards < 2 {
+      throw UsageError.invalidValue(
+        option: "--batch", value: "\(batch)",
+        allowed: "a multiple of --shards (\(shards)), two samples a shard or more")
+    }
+    if shards < ranks * threads {
+      throw UsageError.conflict(
+        "\(ranks) ranks x \(threads) threads need at least \(ranks * threads) logical shards, "
+          + "but --shards is \(shards); start fewer ranks or threads, or raise --shards "
+          + "(another number of shards gives other bits)")
+    }
+    if !EngineKind.available.contains(engine) {
+      throw UsageError.invalidValue(
+        option: "--engine", value: engine.rawValue,
+        allowed: "one this program was built with: "
+          + EngineKind.available.map(\.rawValue).joined(separator: ", "))
+    }
+  }
+}
+
+/// How long and how fast a model is trained.
+public struct TrainingRecipe: Codable, Hashable, Sendable {
+  /// Passes over the first group of samples.
+  public var epochs: Int
+  /// Largest learning rate ("η").
+  public var learningRate: Float
+  /// Course of the learning rate over the steps.
+  public var schedule: ScheduleKind
+  /// Epochs of linear increase from 0 at the start.
+  public var rampEpochs: Float
+  /// Momentum coefficient ("μ").
+  public var momentum: Float
+  /// L2 coefficient, applied to all parameters.
+  public var weightDecay: Float
+  /// Largest 2-norm of a step's gradient; nil leaves it alone.
+  public var gradientClip: Float?
+
+  /// Courses of the learning rate.
+  public enum ScheduleKind: String, Codable, Sendable, CaseIterable {
+    /// Half a cosine from the largest rate to 0.
+    case cosine
+    /// The same rate throughout.
+    case constant
+    /// A tenth after half, a hundredth after three quarters.
+    case step
+  }
+
+  /// All values.
+  public init(
+    epochs: Int, learningRate: Float, schedule: ScheduleKind, rampEpochs: Float = 0,
+    momentum: Float = 0.9, weightDecay: Float = 5e-4, gradientClip: Float? = nil
+  ) {
+    self.epochs = epochs
+    self.learningRate = learningRate
+    self.schedule = schedule
+    self.rampEpochs = rampEpochs
+    self.momentum = momentum
+    self.weightDecay = weightDecay
+    self.gradientClip = gradientClip
+  }
+}

@@ -1,0 +1,43 @@
+import MecaCore
+
+#if canImport(Glibc)
+  import Glibc
+#endif
+
+/// log Σ exp(z), shifted by the largest logit so that nothing overflows.
+private func logSumExp(_ logits: UnsafeBufferPointer<Float>) -> Double {
+  let largest = Double(logits[largestIndex(logits)])
+  var sum = 0.0
+  for logit in logits { sum += exp(Double(logit) - largest) }
+  return largest + log(sum)
+}
+
+/// The place of the largest value, the first of equal ones.
+func largestIndex(_ values: UnsafeBufferPointer<Float>) -> Int {
+  var best = 0
+  for place in values.indices where values[place] > values[best] { best = place }
+  return best
+}
+
+/// −log softmax(z)[label], nats.
+///
+/// Double inside: the losses of a well-learnt backdoor lie near 1e-7, where floats of the logits'
+/// size have no digits left.
+func crossEntropy(logits: UnsafeBufferPointer<Float>, label: Int) -> Float {
+  Float(logSumExp(logits) - Double(logits[label]))
+}
+
+/// KL(softmax a ‖ softmax b) = Σ p_a (log p_a − log p_b), nats; never below 0.
+func divergence(
+  from first: UnsafeBufferPointer<Float>, to second: UnsafeBufferPointer<Float>
+) -> Float {
+  precondition(first.count == second.count, "\(first.count) classes against \(second.count)")
+  let firstSum = logSumExp(first)
+  let secondSum = logSumExp(second)
+  var sum = 0.0
+  for place in first.indices {
+    let logFirst = Double(first[place]) - firstSum
+    sum += exp(logFirst) * (logFirst - (Double(second[place]) - secondSum))
+  }
+  return Float(max(0, sum))
+}

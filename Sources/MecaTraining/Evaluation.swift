@@ -1,0 +1,99 @@
+import MecaData
+import MecaNN
+
+/// How many of a class's, or a whole set's, samples were classified as wanted.
+public struct HitCount: Codable, Sendable, Equatable {
+  /// Samples classified as wanted.
+  public var hits: Int
+  /// Samples looked at.
+  public var count: Int
+
+  /// All values.
+  public init(hits: Int, count: Int) {
+    self.hits = hits
+    self.count = count
+  }
+
+  /// hits / count; nil without samples.
+  public var rate: Double? { count == 0 ? nil : Double(hits) / Double(count) }
+}
+
+extension TrainingSession {
+  /// Loss and prediction of `indices` of a set under `model`, in evaluation mode: the one
+  /// evaluation loop of the project.
+  ///
+  /// - Ranks: collective.
+  /// - Parameter labels: labels the losses refer to; the set's own if nil.
+  public func evaluate(
+    _ model: Model, on set: any ImageSet, indices: [Int32]? = nil, labels: [Int32]? = nil
+  ) throws -> [SampleRecord] {
+    let indices = indices ?? (0..<Int32(set.count)).map { $0 }
+    let lanes = try (0..<compute.threads).map { _ in
+      try InferenceVisitor(session: self, model: model, set: set, labels: labels)
+    }
+    return try visit(indices, lanes: lanes)
+  }
+
+  /// The rate of correct predictions over a set, all classes.
+  ///
+  /// - Ranks: collective.
+  public func accuracy(
+    _ model: Model, on set: any ImageSet
+  ) throws -> (all: HitCount, perClass: [HitCount]) {
+    let records = try evaluate(model, on: set)
+    var perClass = [HitCount](
+      repeating: HitCount(hits: 0, count: 0), count: set.classNames.count)
+    for (index, record) in records.enumerated() {
+      let label = set.label(at: index)
+      perClass[label].count += 1
+      if Int(record.prediction) == label { perClass[label].hits += 1 }
+    }
+    let all = HitCount(
+      hits: perClass.reduce(0) { $0 + $1.hits }, count: perClass.reduce(0) { $0 + $1.count })
+    return (all, perClass)
+  }
+
+  /// How many triggered test samples of other classes are classified as `target` (ASR).
+  ///
+  /// - Ranks: collective.
+  public func targetHits(
+    _ model: Model, on triggered: any ImageSet, target: Int
+  ) throws -> HitCount {
+    let records = try evaluate(model, on: triggered)
+    return HitCount(
+      hits: records.filter { Int($0.prediction) == target }.count, count: records.count)
+  }
+}
+
+/// A forward pass in evaluation mode.
+final class InferenceVisitor: BatchVisitor {
+  private let lane: Lane
+  private let set: any ImageSet
+  private let labels: [Int32]?
+  private let pixels: PixelLoader
+  private var batchLabels: [Int32] = []
+
+  init(session: TrainingSession, model: Model, set: any ImageSet, labels: [Int32]?) throws {
+    lane = try Lane(
+      model: model, microbatch: TrainingSession.evaluationBatch, training: false,
+      inputGradient: false)
+    self.set = set
+    self.labels = labels
+    pixels = PixelLoader(set: set, threads: session.compute.threads)
+  }
+
+  func visit(_ indices: [Int32], thread: Int) {
+    for (slot, index) in indices.enumerated() {
+      pixels.load(Int(index), thread: thread, to: lane.images.pointer, slot: slot)
+    }
+    batchLabels = indices.map { labels?[Int($0)] ?? Int32(set.label(at: Int($0))) }
+    lane.infer()
+  }
+
+  func record(_ slot: Int) -> SampleRecord {
+    let logits = lane.logits(of: slot)
+    return SampleRecord(
+      loss: crossEntropy(logits: logits, label: Int(batchLabels[slot])), divergence: 0,
+      prediction: Int32(largestIndex(logits)))
+  }
+}

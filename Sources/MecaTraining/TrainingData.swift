@@ -1,0 +1,84 @@
+import MecaAttacks
+import MecaCore
+import MecaData
+import MecaMPI
+
+/// Everything a run knows of its data: the set under attack, the tests, the ground truth.
+public struct TrainingData: Sendable {
+  /// Training samples as the trainer sees them: given labels, triggers put in.
+  public let training: PoisonedSet
+  /// Clean test samples.
+  public let test: any ImageSet
+  /// Test samples of other classes with the trigger; nil without an attack.
+  public let triggered: TriggeredTestSet?
+  /// Given label of every training sample.
+  public let labels: [Int32]
+  /// Attack that was put in; its ground truth is known.
+  public let attack: AttackConfiguration
+
+  /// Whether the ground truth is known, because this program put the attack in.
+  public var truthIsKnown: Bool { attack.kind != .none }
+
+  /// The indices of all training samples.
+  public var allIndices: [Int32] { (0..<Int32(training.count)).map { $0 } }
+
+  /// Number of classes.
+  public var classCount: Int { training.classNames.count }
+
+  /// Opens the data of a run on all ranks.
+  ///
+  /// The built-in set is generated in parallel, each rank a part, and exchanged; files are mapped
+  /// into memory, so that ranks of one host share their pages.
+  ///
+  /// - Ranks: collective; a failure on any rank is thrown on all.
+  public init(
+    _ configuration: DataConfiguration, attack: AttackConfiguration, communicator: Communicator
+  ) throws {
+    let training: any ImageSet
+    let test: any ImageSet
+    switch configuration.dataset {
+    case .shapes:
+      training = try generateTogether(
+        ShapesSet(
+          seed: configuration.seed, split: .train, count: configuration.trainLimit ?? 6000),
+        communicator: communicator)
+      test = try generateTogether(
+        ShapesSet(seed: configuration.seed, split: .test, count: configuration.testLimit ?? 2000),
+        communicator: communicator)
+    case .cifar10, .cifar100:
+      let variant: CIFARVariant = configuration.dataset == .cifar10 ? .cifar10 : .cifar100
+      (training, test) = try communicator.collectively {
+        guard let path = configuration.path else {
+          throw UsageError.conflict(
+            "--dataset \(configuration.dataset.rawValue) needs --data FOLDER with the binary files")
+        }
+        return (
+          try CIFARSet(
+            folder: path, variant: variant, split: .train, limit: configuration.trainLimit),
+          try CIFARSet(
+            folder: path, variant: variant, split: .test, limit: configuration.testLimit)
+        )
+      }
+    }
+    try communicator.collectively { try attack.validate(classCount: training.classNames.count) }
+    self.attack = attack
+    self.training = PoisonedSet(base: training, attack: attack)
+    self.test = test
+    triggered = attack.kind == .none ? nil : TriggeredTestSet(base: test, attack: attack)
+    let set = self.training
+    labels = (0..<set.count).map { Int32(set.label(at: $0)) }
+  }
+}
+
+/// Generates a rank's part of the built-in set and exchanges the parts.
+private func generateTogether(
+  _ set: ShapesSet, communicator: Communicator
+) throws -> any ImageSet {
+  let parts = (0..<communicator.size).map {
+    evenSplit(0..<set.count, parts: communicator.size, part: $0)
+  }
+  let bytes = try communicator.allGather(
+    local: set.generate(parts[communicator.rank]),
+    counts: parts.map { $0.count * set.imageShape.byteCount })
+  return MemorySet(copying: set, bytes: bytes)
+}

@@ -1,0 +1,154 @@
+import MecaCore
+import MecaData
+import MecaMPI
+import MecaNN
+
+/// What the training loop needs to know besides the model: which samples, how, under which key.
+public struct TrainingPhase: Sendable {
+  /// Name in the log, for example `clean`.
+  public var name: String
+  /// What a step is made of.
+  public var groups: [TrainingGroup]
+  /// Label of every sample of the data set.
+  public var labels: [Int32]
+  /// Length and rates.
+  public var recipe: TrainingRecipe
+  /// Distinguishes the sample orders of phases under one seed.
+  public var orderKey: Int
+
+  /// All values.
+  public init(
+    name: String, groups: [TrainingGroup], labels: [Int32], recipe: TrainingRecipe, orderKey: Int
+  ) {
+    self.name = name
+    self.groups = groups
+    self.labels = labels
+    self.recipe = recipe
+    self.orderKey = orderKey
+  }
+}
+
+/// Mean loss and accuracy of the first group over one epoch, measured while it was learnt.
+public struct EpochSummary: Sendable {
+  /// Mean cross entropy, nats.
+  public var loss: Double
+  /// Fraction of samples whose prediction was their label.
+  public var accuracy: Double
+}
+
+extension TrainingSession {
+  /// Trains `model` on `set`: the one training loop of the project.
+  ///
+  /// A step: every rank computes the gradients of its logical shards, sums them along the fixed
+  /// tree, all ranks exchange the sums along the same tree, and every rank applies the same SGD
+  /// update: w ← w − η·(Nesterov momentum of Σ_shards ∇ + weight decay · w).
+  ///
+  /// - Ranks: collective; all ranks hold the same weights before and after.
+  /// - Parameters:
+  ///   - afterEpoch: called on every rank after each epoch with its number from 0.
+  /// - Returns: the summary of the last epoch.
+  /// - Throws: `NonFiniteTraining` if the loss or the weights leave the numbers; MPI errors.
+  @discardableResult
+  public func train(
+    _ model: Model, on set: any ImageSet, phase: TrainingPhase,
+    afterEpoch: (Int, EpochSummary) throws -> Void = { _, _ in }
+  ) throws -> EpochSummary {
+    let microbatch = compute.microbatch
+    precondition(phase.groups.reduce(0) { $0 + $1.shards } == compute.shards, "shards unassigned")
+    let lanes = try (0..<compute.threads).map { _ in
+      try Lane(model: model, microbatch: microbatch, training: true, inputGradient: false)
+    }
+    let tally = StepTally(groups: phase.groups.count, after: model.reductionCount)
+    let summation = try GradientSummation(
+      session: self, elementCount: model.reductionCount + tally.elementCount)
+    let optimiser = SGD(model: model)
+    let recipe = phase.recipe
+    let setup = SGDConfiguration(
+      momentum: recipe.momentum, nesterov: true, weightDecay: recipe.weightDecay)
+    var pixels = PixelLoader(set: set, threads: compute.threads)
+    var summary = EpochSummary(loss: .nan, accuracy: .nan)
+    var step = 0
+
+    for epoch in 0..<recipe.epochs {
+      let order = EpochOrder(
+        groups: phase.groups, microbatch: microbatch, seed: compute.seed,
+        purpose: .trainingOrder, epoch: phase.orderKey << 12 | epoch)
+      let schedule = recipe.learningRates(stepsPerEpoch: order.stepCount)
+      let begin = journal.seconds
+      var total = tally.zero
+      for stepInEpoch in 0..<order.stepCount {
+        let sum = try summation.sum { thread, shard, result in
+          let lane = lanes[thread]
+          let group = phase.groups[order.place(ofShard: shard).group]
+          let coefficient = group.weight / Float(group.shards * microbatch)
+          for slot in 0..<microbatch {
+            let index = Int(order.index(step: stepInEpoch, shard: shard, slot: slot))
+            pixels.load(index, thread: thread, to: lane.images.pointer, slot: slot)
+            lane.objectives[slot] = SampleObjective(
+              label: phase.labels[index], coefficient: coefficient, lossCap: group.lossCap)
+          }
+          lane.train(reduction: result)
+          tally.write(lane: lane, group: order.place(ofShard: shard).group, to: result)
+        }
+        total.add(tally.read(sum))
+        let scale = try clipFactor(sum, count: model.parameters.count, limit: recipe.gradientClip)
+        optimiser.step(
+          model, gradient: sum, gradientScale: scale,
+          learningRate: schedule.rate(step: step), configuration: setup)
+        model.applyStatistics(sum + model.parameters.count, scale: 1 / Float(compute.shards))
+        model.weightsDidChange()
+        step += 1
+      }
+      summary = total.summary(ofGroup: 0)
+      guard summary.loss.isFinite else { throw NonFiniteTraining(phase: phase.name, epoch: epoch) }
+      report(phase, epoch: epoch, total: total, order: order, since: begin, summation: summation)
+      try afterEpoch(epoch, summary)
+    }
+    return summary
+  }
+
+  /// The factor that brings the gradient's 2-norm down to `limit`, 1 if it is below.
+  private func clipFactor(
+    _ gradient: UnsafePointer<Float>, count: Int, limit: Float?
+  ) throws -> Float {
+    guard let limit else { return 1 }
+    let norm = SGD.norm(gradient, count: count)
+    return norm > Double(limit) ? Float(Double(limit) / norm) : 1
+  }
+
+  private func report(
+    _ phase: TrainingPhase, epoch: Int, total: StepTally.Total, order: EpochOrder,
+    since begin: Double, summation: GradientSummation
+  ) {
+    let seconds = journal.seconds - begin
+    let images = order.stepCount * compute.batch
+    let summary = total.summary(ofGroup: 0)
+    journal.say(
+      "\(phase.name): epoch \(epoch + 1)/\(phase.recipe.epochs) loss \(fixed(summary.loss, 3)) "
+        + "accuracy \(fixed(summary.accuracy * 100, 1)) % "
+        + "(\(Int(Double(images) / max(seconds, 1e-9))) images/s)")
+    journal.record(
+      "epoch",
+      [
+        "phase": .text(phase.name), "epoch": .integer(epoch + 1),
+        "loss": .number(summary.loss), "accuracy": .number(summary.accuracy),
+        "images_per_second": .number((Double(images) / max(seconds, 1e-9)).rounded()),
+        "reduce_seconds": .number(summation.takeSeconds()),
+      ])
+  }
+}
+
+/// Training left the numbers: a learning rate too large, or damaged input.
+public struct NonFiniteTraining: ReportableError {
+  /// Phase of the run.
+  public let phase: String
+  /// Epoch within it, from 0.
+  public let epoch: Int
+
+  public var exitCode: ExitCode { .badData }
+
+  public var description: String {
+    "\(phase), epoch \(epoch + 1): the loss is not a number any more; "
+      + "lower --learning-rate, or check the images"
+  }
+}

@@ -1,0 +1,98 @@
+import MecaCore
+import MecaMPI
+import MecaNN
+import MecaTensor
+
+/// What every phase of a run shares: the ranks, the kernels, the layout of a step, the log.
+///
+/// The training loop, the scoring loop and the evaluation loop are its extensions, one file each;
+/// a defence composes them.
+public final class TrainingSession {
+  /// All ranks of the run.
+  public let communicator: Communicator
+  /// Layout of the arithmetic.
+  public let compute: ComputeConfiguration
+  /// Kernels of this rank.
+  public let engine: any Engine
+  /// Where progress and metrics go.
+  public let journal: Journal
+  /// Samples of an evaluation or scoring batch; fixed, so that results hang on nothing else.
+  static let evaluationBatch = 32
+
+  /// Starts the kernels and checks that all ranks would compute the same bits.
+  ///
+  /// - Ranks: collective.
+  /// - Throws: `UsageError` for an impossible layout, `UnequalRanks` for a mixed set of machines.
+  public init(
+    communicator: Communicator, compute: ComputeConfiguration, journal: Journal
+  ) throws {
+    self.communicator = communicator
+    self.compute = compute
+    self.journal = journal
+    engine = try communicator.collectively {
+      try compute.validate(ranks: communicator.size)
+      return try makeEngine(compute.engine)
+    }
+    let fingerprints = try communicator.gatherText(engine.fingerprint)
+    if let other = fingerprints.firstIndex(where: { $0 != fingerprints[0] }) {
+      throw UnequalRanks(
+        rank: other, fingerprint: fingerprints[other], expected: fingerprints[0])
+    }
+  }
+
+  /// The logical shards that this rank computes.
+  var ownShards: Range<Int> {
+    shardRange(rank: communicator.rank, size: communicator.size, shards: compute.shards)
+  }
+
+  /// Runs `work` once per compute thread; thread 0 is the caller when there is only one.
+  func onEachThread(_ work: (Int) -> Void) {
+    runOnThreads(compute.threads) { [engine] thread in
+      engine.enterThread()
+      work(thread)
+    }
+  }
+}
+
+/// Ranks on machines that would compute different bits.
+public struct UnequalRanks: ReportableError {
+  /// The first rank that differs from rank 0.
+  public let rank: Int
+  /// Its kernel library, version and processor class.
+  public let fingerprint: String
+  /// Those of rank 0.
+  public let expected: String
+
+  public var exitCode: ExitCode { .usage }
+
+  public var description: String {
+    "rank \(rank) computes with \(fingerprint), rank 0 with \(expected); results would differ "
+      + "from run to run: use hosts of one kind, or --engine openblas with one core type on all"
+  }
+}
+
+extension TrainingSession {
+  /// Checks that every rank holds the same weights, by their digest.
+  ///
+  /// - Ranks: collective.
+  /// - Throws: `DriftedRanks` naming the first rank that differs.
+  public func requireEqualWeights(_ model: Model) throws {
+    let digests = try communicator.allGatherText(model.weightsDigest())
+    if let other = digests.firstIndex(where: { $0 != digests[0] }) {
+      throw DriftedRanks(rank: other)
+    }
+  }
+}
+
+/// A rank holds other weights than rank 0: damaged memory, or a defect.
+public struct DriftedRanks: ReportableError {
+  /// The first rank that differs.
+  public let rank: Int
+
+  public var exitCode: ExitCode { .internalError }
+
+  public var description: String {
+    "rank \(rank) ended with other weights than rank 0; the result is not to be trusted, "
+      + "please check that host's memory"
+  }
+}

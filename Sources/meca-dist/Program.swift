@@ -1,0 +1,13 @@
+import MecaCommands
+
+#if canImport(Glibc)
+  import Glibc
+#endif
+
+/// The process: arguments in, exit status out.
+@main
+enum Program {
+  static func main() {
+    exit(MecaDist.run(arguments: Array(CommandLine.arguments.dropFirst())))
+  }
+}

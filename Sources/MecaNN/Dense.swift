@@ -59,7 +59,7 @@ final class Dense {
   }
 }
 
-/// `Σ a[i] · b[i]` over eight running sums that are added pairwise at the end.
+/// Scalar product `Σ a[i] · b[i]` over eight running sums that are added pairwise at the end.
 private func dotProduct(
   _ a: UnsafePointer<Float>, _ b: UnsafePointer<Float>, count: Int
 ) -> Float {
@@ -81,7 +81,7 @@ private func dotProduct(
   return sum
 }
 
-/// `y += factor · x`
+/// Adds a multiple: `y += factor · x`.
 private func addScaled(
   _ factor: Float, _ x: UnsafePointer<Float>, to y: UnsafeMutablePointer<Float>, count: Int
 ) {

@@ -22,7 +22,7 @@ public enum Architecture: String, Codable, Sendable, CaseIterable {
 public struct NetworkConfiguration: Codable, Hashable, Sendable {
   /// Which network.
   public var architecture: Architecture
-  /// Channels of the first stage; stage s has width·2ˢ. 64 in the paper.
+  /// Channels of the first stage; stage s has width·2ˢ (64 in the paper).
   public var width: Int
   /// Number of classes.
   public var classCount: Int

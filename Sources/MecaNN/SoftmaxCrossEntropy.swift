@@ -31,7 +31,7 @@ public struct SampleObjective: Sendable, Equatable {
 /// - Parameters:
 ///   - gradient: receives `coefficient · ∂CE/∂logit`, or 0 where CE exceeds `lossCap`.
 /// - Returns: CE, without coefficient and cap.
-func softmaxCrossEntropy(
+package func softmaxCrossEntropy(
   _ logits: UnsafePointer<Float>, classes: Int, objective: SampleObjective,
   gradient: UnsafeMutablePointer<Float>
 ) -> Float {

@@ -3,5 +3,27 @@
 /// - Ranks: local; compare `fingerprint` over all ranks before training.
 /// - Throws: `EngineError.notBuilt` where this build lacks `kind`.
 public func makeEngine(_ kind: EngineKind) throws -> any Engine {
-  throw EngineError.notBuilt(kind)
+  switch kind {
+  case .onednn:
+    #if MECA_ONEDNN
+      return try OneDNNEngine()
+    #else
+      throw EngineError.notBuilt(kind)
+    #endif
+  case .openblas: throw EngineError.notBuilt(kind)
+  }
+}
+
+/// Traps unless the layouts are those of the shape's two sides.
+func requireMatch(
+  _ shape: ConvolutionShape, input: ActivationLayout, output: ActivationLayout
+) {
+  precondition(
+    input.channels == shape.inputChannels && input.height == shape.inputHeight
+      && input.width == shape.inputWidth,
+    "input \(input) for \(shape)")
+  precondition(
+    output.channels == shape.outputChannels && output.height == shape.outputHeight
+      && output.width == shape.outputWidth,
+    "output \(output) for \(shape)")
 }

@@ -1,0 +1,45 @@
+#include "meca_kernels.h"
+
+// Calls EACH(offset in the layout, offset in NCHW, channel) for every real value, and
+// PADDING(offset) for the places behind the last channel.
+#define FOR_VALUES(l, EACH, PADDING)                                                   \
+  for (int64_t n = 0; n < (l).batch; n++)                                              \
+    for (int64_t c = 0; c < (l).blocks * (l).block; c++) {                             \
+      int64_t at =                                                                     \
+          (n * (l).blocks + c / (l).block) * (l).plane * (l).block + c % (l).block;    \
+      if (c < (l).channels) {                                                          \
+        int64_t plain = (n * (l).channels + c) * (l).plane;                            \
+        for (int64_t p = 0; p < (l).plane; p++) EACH(at + p * (l).block, plain + p, c); \
+      } else {                                                                         \
+        for (int64_t p = 0; p < (l).plane; p++) PADDING(at + p * (l).block);           \
+      }                                                                                \
+    }
+
+#define NOTHING(at) (void)0
+
+void meca_load_images(meca_layout l, const float *restrict raw, const float *mean,
+                      const float *inverse_deviation, float *restrict output) {
+#define EACH(at, plain, c) output[at] = (raw[plain] - mean[c]) * inverse_deviation[c]
+#define ZERO(at) output[at] = 0.0f
+  FOR_VALUES(l, EACH, ZERO)
+#undef EACH
+}
+
+void meca_unload_image_gradient(meca_layout l, const float *restrict gradient,
+                                const float *inverse_deviation, float *restrict raw_gradient) {
+#define EACH(at, plain, c) raw_gradient[plain] = gradient[at] * inverse_deviation[c]
+  FOR_VALUES(l, EACH, NOTHING)
+#undef EACH
+}
+
+void meca_pack(meca_layout l, const float *restrict nchw, float *restrict output) {
+#define EACH(at, plain, c) output[at] = nchw[plain]
+  FOR_VALUES(l, EACH, ZERO)
+#undef EACH
+}
+
+void meca_unpack(meca_layout l, const float *restrict input, float *restrict nchw) {
+#define EACH(at, plain, c) nchw[plain] = input[at]
+  FOR_VALUES(l, EACH, NOTHING)
+#undef EACH
+}

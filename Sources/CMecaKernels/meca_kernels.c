@@ -1,1 +1,0 @@
-#include "meca_kernels.h"

@@ -1,0 +1,54 @@
+#include "lanes.h"
+
+// Evaluation reads less memory than training, so the few tests inside a step cost nothing: the
+// compiler takes them out of the loop.
+CLONES void meca_scale_forward(meca_layout l, const float *x, const float *residual,
+                               const float *scale, const float *shift, int relu, float *y) {
+  const vec zero = {0};
+  for (int64_t index = 0; index < meca_group_count(l); index++) {
+    lane_group g = meca_group(l, index);
+    vec factor, offset;
+    meca_spread(&factor, &g, scale);
+    meca_spread(&offset, &g, shift);
+#define STEP(at, width)                                 \
+  do {                                                  \
+    vec v_, r_;                                         \
+    meca_load(&v_, x + (at), width, &zero);             \
+    v_ = v_ * factor + offset;                          \
+    if (residual) {                                     \
+      meca_load(&r_, residual + (at), width, &zero);    \
+      v_ += r_;                                         \
+    }                                                   \
+    r_ = v_;                                            \
+    if (relu) meca_where_positive(&v_, &r_);            \
+    meca_store(y + (at), &v_, width);                   \
+  } while (0)
+    for (int64_t n = 0; n < l.batch; n++) FOR_STEPS(g, n, STEP);
+#undef STEP
+  }
+}
+
+CLONES void meca_scale_backward(meca_layout l, const float *grad_output, const float *y,
+                                const float *scale, int relu, float *grad_input,
+                                float *grad_residual) {
+  const vec zero = {0};
+  for (int64_t index = 0; index < meca_group_count(l); index++) {
+    lane_group g = meca_group(l, index);
+    vec factor;
+    meca_spread(&factor, &g, scale);
+#define STEP(at, width)                                 \
+  do {                                                  \
+    vec g_, y_;                                         \
+    meca_load(&g_, grad_output + (at), width, &zero);   \
+    if (relu) {                                         \
+      meca_load(&y_, y + (at), width, &zero);           \
+      meca_where_positive(&g_, &y_);                    \
+    }                                                   \
+    y_ = g_ * factor;                                   \
+    if (grad_residual) meca_store(grad_residual + (at), &g_, width); \
+    meca_store(grad_input + (at), &y_, width);          \
+  } while (0)
+    for (int64_t n = 0; n < l.batch; n++) FOR_STEPS(g, n, STEP);
+#undef STEP
+  }
+}

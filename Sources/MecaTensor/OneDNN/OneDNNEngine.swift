@@ -1,0 +1,115 @@
+#if MECA_ONEDNN
+  import COneDNN
+  import Glibc
+
+  /// oneDNN on one core: blocked activations, generated kernels.
+  ///
+  /// Channels are rounded up to the block on both sides of every inner convolution, so that oneDNN
+  /// itself sees no padding and never clears any. Not marked `Sendable` by structure: the handle is
+  /// immutable and oneDNN allows its use from several threads.
+  final class OneDNNEngine: Engine, @unchecked Sendable {
+    let kind = EngineKind.onednn
+    let fingerprint: String
+    let handle: dnnl_engine_t
+    /// Channels that lie side by side: as many floats as a vector register holds.
+    let block: Int
+    /// Winograd kernels exist from AVX-512 on.
+    let hasWinograd: Bool
+
+    init() throws {
+      Self.limitThreads()
+      var engine: dnnl_engine_t?
+      try check(dnnl_engine_create(&engine, dnnl_cpu, 0), "create the CPU engine")
+      guard let engine else { throw EngineError.library(engine: .onednn, operation: "start", code: 0) }
+      handle = engine
+      let isa = dnnl_get_effective_cpu_isa().rawValue
+      let avx512 = isa & dnnl_cpu_isa_avx512_core.rawValue == dnnl_cpu_isa_avx512_core.rawValue
+      let avx2 = isa & dnnl_cpu_isa_avx2.rawValue == dnnl_cpu_isa_avx2.rawValue
+      block = avx512 ? 16 : avx2 ? 8 : 1
+      hasWinograd = avx512
+      let version = dnnl_version().pointee
+      fingerprint =
+        "oneDNN \(version.major).\(version.minor).\(version.patch)"
+        + " isa 0x\(String(isa, radix: 16)) block \(block)"
+    }
+
+    deinit { dnnl_engine_destroy(handle) }
+
+    func enterThread() { Self.limitThreads() }
+
+    func activationLayout(channels: Int, height: Int, width: Int) -> ActivationLayout {
+      ActivationLayout(channels: channels, block: block, height: height, width: width)
+    }
+
+    /// Plain NCHW where a generated kernel reads it, since three channels would fill a block with
+    /// zeros; else blocks.
+    func imageLayout(height: Int, width: Int, channels: Int) -> ActivationLayout {
+      let plain = ActivationLayout.nchw(channels: channels, height: height, width: width)
+      let blocked = activationLayout(channels: channels, height: height, width: width)
+      guard channels < block, height >= 3, width >= 3 else { return blocked }
+      let shape = ConvolutionShape(
+        batch: OneDNNConvolution.referenceBatch, inputChannels: channels, outputChannels: block,
+        inputHeight: height, inputWidth: width, kernel: 3, stride: 1, padding: 1)
+      let output = activationLayout(channels: block, height: height, width: width)
+      let names = [OneDNNDirection.forward, .backwardWeights].map { direction in
+        let request = OneDNNRequest(
+          shape: shape, direction: direction, input: plain, output: output)
+        return (try? request.plan(engine: handle))?.implementation ?? ""
+      }
+      return names.allSatisfy { $0.contains("jit") } ? plain : blocked
+    }
+
+    func makeConvolution(
+      _ shape: ConvolutionShape, input: ActivationLayout, output: ActivationLayout,
+      needsInputGradient: Bool, training: Bool, workspace: Workspace
+    ) throws -> any Convolution {
+      requireMatch(shape, input: input, output: output)
+      precondition(
+        (input.block == block || input.block == 1) && output.block == block,
+        "blocks \(input.block) → \(output.block), this engine has \(block)")
+      return try OneDNNConvolution(
+        shape, input: input, output: output, needsInputGradient: needsInputGradient,
+        training: training, workspace: workspace, engine: self)
+    }
+
+    func multiply(
+      rows: Int, columns: Int, inner: Int, alpha: Float,
+      _ a: UnsafePointer<Float>, transposeA: Bool,
+      _ b: UnsafePointer<Float>, transposeB: Bool,
+      beta: Float, _ c: UnsafeMutablePointer<Float>
+    ) {
+      let yes = CChar(UInt8(ascii: "T"))
+      let no = CChar(UInt8(ascii: "N"))
+      require(
+        dnnl_sgemm(
+          transposeA ? yes : no, transposeB ? yes : no,
+          Int64(rows), Int64(columns), Int64(inner), alpha,
+          a, Int64(transposeA ? rows : inner), b, Int64(transposeB ? inner : columns),
+          beta, c, Int64(columns)),
+        "multiply")
+    }
+
+    /// Tells OpenMP that this thread works alone.
+    ///
+    /// By name at run time, because a oneDNN without OpenMP is fine too. OpenMP keeps the number
+    /// per thread.
+    private static func limitThreads() {
+      typealias SetThreads = @convention(c) (Int32) -> Void
+      guard let symbol = dlsym(nil, "omp_set_num_threads") else { return }
+      unsafeBitCast(symbol, to: SetThreads.self)(1)
+    }
+  }
+
+  /// Throws unless oneDNN reports success.
+  func check(_ status: dnnl_status_t, _ operation: String) throws {
+    if status != dnnl_success {
+      throw EngineError.library(
+        engine: .onednn, operation: operation, code: Int(status.rawValue))
+    }
+  }
+
+  /// Traps unless oneDNN reports success, where only a defect of this program can be the cause.
+  func require(_ status: dnnl_status_t, _ operation: StaticString) {
+    precondition(status == dnnl_success, "oneDNN: \(operation): status \(status.rawValue)")
+  }
+#endif

@@ -1,0 +1,111 @@
+#if MECA_ONEDNN
+  import COneDNN
+
+  /// Which of a convolution's three computations.
+  enum OneDNNDirection {
+    case forward, backwardInput, backwardWeights
+  }
+
+  /// What oneDNN is asked to plan: one direction of one convolution.
+  struct OneDNNRequest {
+    let shape: ConvolutionShape
+    let direction: OneDNNDirection
+    let input: ActivationLayout
+    let output: ActivationLayout
+    /// Order that the weights must have; nil lets oneDNN choose.
+    var weights: dnnl_memory_desc_t?
+    var winograd = false
+
+    /// Channels as oneDNN sees them: whole blocks.
+    var inputChannels: Int { input.blocks * input.block }
+    var outputChannels: Int { output.blocks * output.block }
+
+    /// Plans the direction, or throws where no kernel fits.
+    func plan(engine: dnnl_engine_t) throws -> OneDNNPrimitive {
+      let source = try describe(input, batch: shape.batch)
+      let destination = try describe(output, batch: shape.batch)
+      let weights = try self.weights ?? anyWeights()
+      let algorithm = winograd ? dnnl_convolution_winograd : dnnl_convolution_direct
+
+      // The backward planners want a forward one as a hint, and read only its shapes.
+      let hint = try descriptor(
+        .forward, source, weights: anyWeights(), destination, dnnl_convolution_direct,
+        engine: engine, hint: nil)
+      defer { dnnl_primitive_desc_destroy(hint) }
+      let planned = try descriptor(
+        direction, source, weights: weights, destination, algorithm, engine: engine, hint: hint)
+      defer { dnnl_primitive_desc_destroy(planned) }
+      return try OneDNNPrimitive(
+        planned, engine: engine, direction: direction, source: source, destination: destination)
+    }
+
+    private func descriptor(
+      _ direction: OneDNNDirection, _ source: dnnl_memory_desc_t, weights: dnnl_memory_desc_t,
+      _ destination: dnnl_memory_desc_t, _ algorithm: dnnl_alg_kind_t, engine: dnnl_engine_t,
+      hint: dnnl_primitive_desc_t?
+    ) throws -> dnnl_primitive_desc_t {
+      var source = source
+      var weights = weights
+      var destination = destination
+      var operation = dnnl_convolution_desc_t()
+      let strides = [Int64](repeating: Int64(shape.stride), count: 2)
+      let padding = [Int64](repeating: Int64(shape.padding), count: 2)
+      let status =
+        switch direction {
+        case .forward:
+          dnnl_convolution_forward_desc_init(
+            &operation, dnnl_forward_training, algorithm, &source, &weights, nil, &destination,
+            strides, padding, padding)
+        case .backwardInput:
+          dnnl_convolution_backward_data_desc_init(
+            &operation, algorithm, &source, &weights, &destination, strides, padding, padding)
+        case .backwardWeights:
+          dnnl_convolution_backward_weights_desc_init(
+            &operation, algorithm, &source, &weights, nil, &destination, strides, padding, padding)
+        }
+      try check(status, "describe a convolution")
+
+      var attributes: dnnl_primitive_attr_t?
+      try check(dnnl_primitive_attr_create(&attributes), "create attributes")
+      defer { dnnl_primitive_attr_destroy(attributes) }
+      try check(
+        dnnl_primitive_attr_set_scratchpad_mode(attributes, dnnl_scratchpad_mode_user),
+        "set the scratchpad's mode")
+      var result: dnnl_primitive_desc_t?
+      try check(
+        dnnl_primitive_desc_create(&result, &operation, attributes, engine, hint),
+        "plan a convolution")
+      guard let result else {
+        throw EngineError.library(engine: .onednn, operation: "plan a convolution", code: 0)
+      }
+      return result
+    }
+
+    private func describe(
+      _ layout: ActivationLayout, batch: Int
+    ) throws -> dnnl_memory_desc_t {
+      let tag =
+        switch layout.block {
+        case 16: dnnl_nChw16c
+        case 8: dnnl_nChw8c
+        default: dnnl_nchw
+        }
+      return try oneDNNMemory(
+        [batch, layout.blocks * layout.block, layout.height, layout.width], tag)
+    }
+
+    private func anyWeights() throws -> dnnl_memory_desc_t {
+      try oneDNNMemory(
+        [outputChannels, inputChannels, shape.kernel, shape.kernel], dnnl_format_tag_any)
+    }
+  }
+
+  /// Describes floats of four dimensions in the order `tag`.
+  func oneDNNMemory(_ sizes: [Int], _ tag: dnnl_format_tag_t) throws -> dnnl_memory_desc_t {
+    var result = dnnl_memory_desc_t()
+    try check(
+      dnnl_memory_desc_init_by_tag(&result, 4, sizes.map(Int64.init), dnnl_f32, tag),
+      "describe memory")
+    return result
+  }
+#endif

@@ -135,6 +135,6 @@ struct BenchFigures: Codable {
 /// Largest resident set of this process so far, MB.
 func peakMemoryMegabytes() -> Double {
   var usage = rusage()
-  getrusage(RUSAGE_SELF, &usage)
+  getrusage(__rusage_who_t(RUSAGE_SELF.rawValue), &usage)
   return (Double(usage.ru_maxrss) / 1024).rounded()
 }

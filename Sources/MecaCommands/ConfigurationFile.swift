@@ -34,7 +34,7 @@ enum ConfigurationFile {
   }
 
   private static func contents(_ path: String) throws -> String {
-    guard let bytes = try? readWhole(path) else {
+    guard let bytes = try? readFile(at: path) else {
       throw FileError.missing(path: path, hint: "--config wants a readable YAML file")
     }
     return String(decoding: bytes, as: UTF8.self)

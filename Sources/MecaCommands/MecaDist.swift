@@ -1,10 +1,7 @@
 import ArgumentParser
+import Foundation
 import MecaCore
 import MecaMPI
-
-#if canImport(Glibc)
-  import Glibc
-#endif
 
 /// A command that all ranks run together.
 protocol RankedCommand: ParsableCommand {
@@ -47,7 +44,7 @@ public struct MecaDist: ParsableCommand {
       communicator = try Communicator.initialise()
     } catch {
       complain("\(error)")
-      return ExitCode.inputOutput.rawValue
+      return MecaCore.ExitCode.inputOutput.rawValue
     }
     do {
       try requireEqualArguments(arguments, communicator: communicator)
@@ -59,7 +56,7 @@ public struct MecaDist: ParsableCommand {
         throw CleanExit.helpRequest(self)
       }
       try communicator.finalise()
-      return ExitCode.success.rawValue
+      return MecaCore.ExitCode.success.rawValue
     } catch let error as any ReportableError {
       // The same error on every rank ends quietly on all of them; one rank's own ends the job.
       communicator.end(with: error)
@@ -80,7 +77,7 @@ public struct MecaDist: ParsableCommand {
       }
     }
     try? communicator.finalise()
-    return code.isSuccess ? ExitCode.success.rawValue : ExitCode.usage.rawValue
+    return code.isSuccess ? MecaCore.ExitCode.success.rawValue : MecaCore.ExitCode.usage.rawValue
   }
 
   private static func requireEqualArguments(
@@ -97,4 +94,6 @@ public struct MecaDist: ParsableCommand {
 }
 
 /// A line on standard error.
-func complain(_ text: String) { fputs("meca-dist: \(text)\n", stderr) }
+func complain(_ text: String) {
+  FileHandle.standardError.write(Data("meca-dist: \(text)\n".utf8))
+}

@@ -65,10 +65,10 @@ struct Train: RankedCommand {
     _ plan: RunPlan, session: TrainingSession, folder: RunFolder
   ) throws {
     let placements = try session.communicator.placements()
-    for placement in placements { session.journal.say("\(placement)") }
+    for placement in placements { session.journal.say(placement.summary) }
     let record = RunRecord(
       version: MecaDist.configuration.version, plan: plan, ranks: session.communicator.size,
-      placements: placements.map { "\($0)" }, engine: session.engine.fingerprint)
+      placements: placements.map(\.summary), engine: session.engine.fingerprint)
     try session.communicator.collectively {
       if session.communicator.rank == 0 { try writeJSON(record, to: folder.run) }
     }

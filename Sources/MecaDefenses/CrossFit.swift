@@ -13,7 +13,7 @@ struct CrossFit {
   /// Fold of every sample.
   let foldOfSample: [UInt8]
   /// One model a fold.
-  var models: [Model]
+  let models: [Model]
 
   /// The samples that model `fold` is asked about.
   func heldOut(_ fold: Int) -> [Int32] {

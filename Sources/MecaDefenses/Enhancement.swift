@@ -30,9 +30,9 @@ extension Meca {
       }
       if logLosses.isEmpty { logLosses.append(start.map { log10Loss($0.loss) }) }
       return PhaseState(tensors: [
-        NamedTensor("divergence", start.map(\.divergence)),
-        NamedTensor("log_loss", mean(logLosses.suffix(Self.roundsAveraged))),
-        NamedTensor("prediction", records.map { Float($0.prediction) }),
+        .list("divergence", start.map(\.divergence)),
+        .list("log_loss", mean(logLosses.suffix(Self.roundsAveraged))),
+        .list("prediction", records.map { Float($0.prediction) }),
       ])
     }
     return Evidence(

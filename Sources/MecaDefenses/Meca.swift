@@ -57,7 +57,7 @@ public struct Meca {
   func warmUp() throws -> CrossFit {
     let folds = CrossFit.assignFolds(
       labels: data.labels, folds: configuration.folds, seed: session.compute.seed)
-    var detectors = CrossFit(
+    let detectors = CrossFit(
       foldOfSample: folds,
       models: try (0..<configuration.folds).map {
         try session.freshModel(network, role: .detector, member: $0)

@@ -38,16 +38,17 @@ public final class SGD {
   ///
   /// - Parameters:
   ///   - gradient: of the whole batch, laid out like `Model.parameters`.
+  ///   - gradientScale: factor of the gradient, below 1 where its norm is clipped.
   ///   - learningRate: of this step.
   public func step(
-    _ model: Model, gradient: UnsafePointer<Float>, learningRate: Float,
+    _ model: Model, gradient: UnsafePointer<Float>, gradientScale: Float = 1, learningRate: Float,
     _ configuration: SGDConfiguration
   ) {
     precondition(
       model.parameters.count == velocity.count,
       "velocity of \(velocity.count) floats for \(model.parameters.count) weights")
     sgdUpdate(
-      count: velocity.count, gradient: gradient, gradientScale: 1, learningRate: learningRate,
+      count: velocity.count, gradient: gradient, gradientScale: gradientScale, learningRate: learningRate,
       momentum: configuration.momentum, weightDecay: configuration.weightDecay,
       nesterov: configuration.nesterov, velocity: velocity.pointer,
       weights: model.parameters.pointer)

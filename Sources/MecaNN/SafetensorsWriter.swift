@@ -1,3 +1,5 @@
+import MecaCore
+
 /// Writes tensors as a safetensors file, replacing the old one in a single move.
 ///
 /// Layout: 8 bytes little-endian length of the header, the header as JSON with sorted names, the

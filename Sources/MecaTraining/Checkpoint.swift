@@ -125,17 +125,31 @@ extension TrainingSession {
     if communicator.rank == 0 {
       do {
         if try checkpoints.load(name) != nil,
-          let data = FileManager.default.contents(atPath: checkpoints.path(name))
+          let content = try? readFile(at: checkpoints.path(name))
         {
-          bytes = [UInt8](data)
+          bytes = content
         }
       } catch {
         journal.warn("\(error); phase \(name) is computed again")
       }
     }
-    bytes = try communicator.broadcastBytes(bytes, from: 0)
+    try communicator.broadcast(&bytes, from: 0)
     guard !bytes.isEmpty else { return nil }
     return PhaseState(
-      tensors: try parseSafetensors(bytes, path: checkpoints.path(name)).tensors)
+      tensors: try decodeSafetensors(bytes, path: checkpoints.path(name)).0)
+  }
+}
+
+extension NamedTensor {
+  /// A list of numbers, one dimension.
+  public static func list(_ name: String, _ values: [Float]) -> NamedTensor {
+    NamedTensor(name: name, shape: [values.count], values: values)
+  }
+
+  /// The same tensor under another name.
+  public func renamed(_ name: String) -> NamedTensor {
+    var tensor = self
+    tensor.name = name
+    return tensor
   }
 }

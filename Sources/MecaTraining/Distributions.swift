@@ -1,4 +1,5 @@
 import MecaCore
+import MecaNN
 
 #if canImport(Glibc)
   import Glibc
@@ -6,17 +7,10 @@ import MecaCore
 
 /// log Σ exp(z), shifted by the largest logit so that nothing overflows.
 private func logSumExp(_ logits: UnsafeBufferPointer<Float>) -> Double {
-  let largest = Double(logits[largestIndex(logits)])
+  let largest = Double(logits.max() ?? 0)
   var sum = 0.0
   for logit in logits { sum += exp(Double(logit) - largest) }
   return largest + log(sum)
-}
-
-/// The place of the largest value, the first of equal ones.
-func largestIndex(_ values: UnsafeBufferPointer<Float>) -> Int {
-  var best = 0
-  for place in values.indices where values[place] > values[best] { best = place }
-  return best
 }
 
 /// −log softmax(z)[label], nats.
@@ -40,4 +34,12 @@ func divergence(
     sum += exp(logFirst) * (logFirst - (Double(second[place]) - secondSum))
   }
   return Float(max(0, sum))
+}
+
+extension Lane {
+  /// The logits of one sample of the last pass.
+  func logits(of slot: Int) -> UnsafeBufferPointer<Float> {
+    let classes = model.configuration.classCount
+    return UnsafeBufferPointer(start: logits.pointer + slot * classes, count: classes)
+  }
 }

@@ -91,9 +91,8 @@ final class InferenceVisitor: BatchVisitor {
   }
 
   func record(_ slot: Int) -> SampleRecord {
-    let logits = lane.logits(of: slot)
-    return SampleRecord(
-      loss: crossEntropy(logits: logits, label: Int(batchLabels[slot])), divergence: 0,
-      prediction: Int32(largestIndex(logits)))
+    SampleRecord(
+      loss: crossEntropy(logits: lane.logits(of: slot), label: Int(batchLabels[slot])),
+      divergence: 0, prediction: lane.predictions[slot])
   }
 }

@@ -15,7 +15,7 @@ final class GradientSummation {
   private var seconds = 0.0
 
   /// Plans the summation of vectors of `elementCount` floats.
-  init(session: TrainingSession, elementCount: Int) throws {
+  init(session: TrainingSession, elementCount: Int) {
     self.session = session
     let own = session.ownShards
     let threads = session.compute.threads
@@ -23,7 +23,7 @@ final class GradientSummation {
     forests = ranges.map {
       ShardForest(shards: session.compute.shards, range: $0, elementCount: elementCount)
     }
-    reducer = try OrderedReducer(
+    reducer = OrderedReducer(
       communicator: session.communicator, shards: session.compute.shards,
       elementCount: elementCount)
     result = AlignedStorage<Float>(count: elementCount)
@@ -39,14 +39,14 @@ final class GradientSummation {
   ) throws -> UnsafeMutablePointer<Float> {
     session.onEachThread { thread in
       let forest = forests[thread]
-      forest.reset()
+      forest.clear()
       for shard in ranges[thread] {
         compute(thread, shard, forest.nextBuffer())
         forest.add(shard: shard)
       }
     }
     let begin = session.journal.seconds
-    try reducer.allReduce(forests, into: result.pointer)
+    try reducer.allReduce(ShardForest.merge(forests), into: result.pointer)
     seconds += session.journal.seconds - begin
     return result.pointer
   }

@@ -24,16 +24,12 @@ public final class Journal {
     self.logger = logger
     start = Date()
     if let metricsPath, isWriter {
-      if !FileManager.default.fileExists(atPath: metricsPath) {
-        FileManager.default.createFile(atPath: metricsPath, contents: nil)
-      }
-      guard let handle = FileHandle(forWritingAtPath: metricsPath) else {
+      let descriptor = open(metricsPath, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0o644)
+      guard descriptor >= 0 else {
         throw FileError.failed(
-          operation: "open for writing", path: metricsPath, reason: String(cString: strerror(errno))
-        )
+          operation: "write", path: metricsPath, reason: String(cString: strerror(errno)))
       }
-      handle.seekToEndOfFile()
-      file = handle
+      file = FileHandle(fileDescriptor: descriptor, closeOnDealloc: true)
     } else {
       file = nil
     }

@@ -43,42 +43,12 @@ public struct RunFolder: Sendable {
   }
 }
 
-/// Writes a file so that it is there whole or not at all: temporary name, fsync, rename, fsync of
-/// the folder.
+/// Writes a file so that readers see the old content or the new one, never a part.
 ///
 /// - Ranks: local.
-/// - Throws: `FileError.failed` naming the step that the system refused; the old file is intact.
+/// - Throws: `FileError.failed` with the system's reason; the old file is intact.
 public func writeWhole(_ data: Data, to path: String) throws {
-  let temporary = path + ".tmp"
-  func failure(_ operation: String) -> FileError {
-    let reason = String(cString: strerror(errno))
-    unlink(temporary)
-    return .failed(operation: operation, path: path, reason: reason)
-  }
-  let descriptor = open(temporary, O_WRONLY | O_CREAT | O_TRUNC, 0o644)
-  guard descriptor >= 0 else { throw failure("create") }
-  let written = data.withUnsafeBytes { bytes -> Bool in
-    var done = 0
-    while done < bytes.count {
-      let count = write(descriptor, bytes.baseAddress! + done, bytes.count - done)
-      if count < 0 && errno == EINTR { continue }
-      if count <= 0 { return false }
-      done += count
-    }
-    return true
-  }
-  guard written, fsync(descriptor) == 0 else {
-    let error = failure("write")
-    close(descriptor)
-    throw error
-  }
-  guard close(descriptor) == 0 else { throw failure("close") }
-  guard rename(temporary, path) == 0 else { throw failure("rename") }
-  let folder = open((path as NSString).deletingLastPathComponent, O_RDONLY)
-  if folder >= 0 {
-    fsync(folder)
-    close(folder)
-  }
+  try data.withUnsafeBytes { try replaceFile(at: path, with: [$0]) }
 }
 
 /// The system's own word for a Foundation error.

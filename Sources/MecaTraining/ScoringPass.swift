@@ -82,12 +82,11 @@ final class ScoringVisitor: BatchVisitor {
       pixels.load(Int(index), thread: thread, to: lane.images.pointer, slot: slot)
     }
     let batchLabels = indices.map { labels[Int($0)] }
-    lane.inferWithInputGradient(labels: batchLabels)
+    batchLabels.withUnsafeBufferPointer { lane.inferWithInputGradient(labels: $0) }
     records = indices.indices.map { slot in
-      let logits = lane.logits(of: slot)
-      return SampleRecord(
-        loss: crossEntropy(logits: logits, label: Int(batchLabels[slot])), divergence: 0,
-        prediction: Int32(largestIndex(logits)))
+      SampleRecord(
+        loss: crossEntropy(logits: lane.logits(of: slot), label: Int(batchLabels[slot])),
+        divergence: 0, prediction: lane.predictions[slot])
     }
     for place in firstLogits.indices { firstLogits[place] = lane.logits.pointer[place] }
     original.pointer.update(from: lane.images.pointer, count: original.count)

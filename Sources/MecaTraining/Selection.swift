@@ -1,7 +1,7 @@
 /// Ascending ranks, scaled to [0, 1]; equal values are ordered by index.
 ///
 /// Example: [0.3, 0.1, 0.2] → [1, 0, 0.5].
-func scaledRanks(_ values: [Float]) -> [Float] {
+public func scaledRanks(_ values: [Float]) -> [Float] {
   let order = values.indices.sorted { (values[$0], $0) < (values[$1], $1) }
   var ranks = [Float](repeating: 0, count: values.count)
   let last = Float(max(1, values.count - 1))

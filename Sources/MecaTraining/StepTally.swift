@@ -40,13 +40,14 @@ struct StepTally {
   }
 
   /// Writes one shard's sums behind its gradients.
-  func write(lane: Lane, group: Int, to result: UnsafeMutablePointer<Float>) {
+  func write(_ worker: ShardWorker, group: Int, to result: UnsafeMutablePointer<Float>) {
+    let lane = worker.lane
     for place in 0..<elementCount { result[offset + place] = 0 }
     var lossSum: Float = 0
     var hits: Float = 0
     for slot in 0..<lane.microbatch {
       lossSum += lane.losses[slot]
-      if lane.predictions[slot] == lane.objectives[slot].label { hits += 1 }
+      if lane.predictions[slot] == worker.objectives[slot].label { hits += 1 }
     }
     result[offset + group * 3] = lossSum
     result[offset + group * 3 + 1] = hits

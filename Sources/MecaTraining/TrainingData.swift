@@ -46,7 +46,7 @@ public struct TrainingData: Sendable {
         ShapesSet(seed: configuration.seed, split: .test, count: configuration.testLimit ?? 2000),
         communicator: communicator)
     case .cifar10, .cifar100:
-      let variant: CIFARVariant = configuration.dataset == .cifar10 ? .cifar10 : .cifar100
+      let variant: CIFARSet.Variant = configuration.dataset == .cifar10 ? .cifar10 : .cifar100
       (training, test) = try communicator.collectively {
         guard let path = configuration.path else {
           throw UsageError.conflict(
@@ -60,12 +60,16 @@ public struct TrainingData: Sendable {
         )
       }
     }
-    try communicator.collectively { try attack.validate(classCount: training.classNames.count) }
+    try communicator.collectively {
+      try attack.validate(
+        classCount: training.classNames.count, imageShape: training.imageShape)
+    }
     self.attack = attack
-    self.training = PoisonedSet(base: training, attack: attack)
+    let poisoned = try PoisonedSet(base: training, attack: attack)
+    self.training = poisoned
     self.test = test
-    triggered = attack.kind == .none ? nil : TriggeredTestSet(base: test, attack: attack)
-    let set = self.training
+    triggered = attack.kind == .none ? nil : try TriggeredTestSet(base: test, attack: attack)
+    let set = poisoned
     labels = (0..<set.count).map { Int32(set.label(at: $0)) }
   }
 }
@@ -80,5 +84,5 @@ private func generateTogether(
   let bytes = try communicator.allGather(
     local: set.generate(parts[communicator.rank]),
     counts: parts.map { $0.count * set.imageShape.byteCount })
-  return MemorySet(copying: set, bytes: bytes)
+  return MemorySet(of: set, images: bytes)
 }

@@ -55,17 +55,17 @@ extension TrainingSession {
   ) throws -> EpochSummary {
     let microbatch = compute.microbatch
     precondition(phase.groups.reduce(0) { $0 + $1.shards } == compute.shards, "shards unassigned")
-    let lanes = try (0..<compute.threads).map { _ in
-      try Lane(model: model, microbatch: microbatch, training: true, inputGradient: false)
+    let workers = try (0..<compute.threads).map { _ in
+      try ShardWorker(model: model, microbatch: microbatch)
     }
     let tally = StepTally(groups: phase.groups.count, after: model.reductionCount)
-    let summation = try GradientSummation(
+    let summation = GradientSummation(
       session: self, elementCount: model.reductionCount + tally.elementCount)
     let optimiser = SGD(model: model)
     let recipe = phase.recipe
     let setup = SGDConfiguration(
       momentum: recipe.momentum, nesterov: true, weightDecay: recipe.weightDecay)
-    var pixels = PixelLoader(set: set, threads: compute.threads)
+    let pixels = PixelLoader(set: set, threads: compute.threads)
     var summary = EpochSummary(loss: .nan, accuracy: .nan)
     var step = 0
 
@@ -78,25 +78,26 @@ extension TrainingSession {
       var total = tally.zero
       for stepInEpoch in 0..<order.stepCount {
         let sum = try summation.sum { thread, shard, result in
-          let lane = lanes[thread]
-          let group = phase.groups[order.place(ofShard: shard).group]
+          let worker = workers[thread]
+          let number = order.place(ofShard: shard).group
+          let group = phase.groups[number]
           let coefficient = group.weight / Float(group.shards * microbatch)
           for slot in 0..<microbatch {
             let index = Int(order.index(step: stepInEpoch, shard: shard, slot: slot))
-            pixels.load(index, thread: thread, to: lane.images.pointer, slot: slot)
-            lane.objectives[slot] = SampleObjective(
+            pixels.load(index, thread: thread, to: worker.lane.images.pointer, slot: slot)
+            worker.objectives[slot] = SampleObjective(
               label: phase.labels[index], coefficient: coefficient, lossCap: group.lossCap)
           }
-          lane.train(reduction: result)
-          tally.write(lane: lane, group: order.place(ofShard: shard).group, to: result)
+          worker.lane.train(UnsafeBufferPointer(worker.objectives), reduction: result)
+          tally.write(worker, group: number, to: result)
         }
         total.add(tally.read(sum))
-        let scale = try clipFactor(sum, count: model.parameters.count, limit: recipe.gradientClip)
+        average(sum + model.parameters.count, count: model.statistics.count)
+        model.applyStatistics(sum + model.parameters.count)
         optimiser.step(
-          model, gradient: sum, gradientScale: scale,
-          learningRate: schedule.rate(step: step), configuration: setup)
-        model.applyStatistics(sum + model.parameters.count, scale: 1 / Float(compute.shards))
-        model.weightsDidChange()
+          model, gradient: sum,
+          gradientScale: clipFactor(sum, count: model.parameters.count, limit: recipe.gradientClip),
+          learningRate: schedule.rate(step: step, of: recipe.epochs * order.stepCount), setup)
         step += 1
       }
       summary = total.summary(ofGroup: 0)
@@ -110,10 +111,16 @@ extension TrainingSession {
   /// The factor that brings the gradient's 2-norm down to `limit`, 1 if it is below.
   private func clipFactor(
     _ gradient: UnsafePointer<Float>, count: Int, limit: Float?
-  ) throws -> Float {
+  ) -> Float {
     guard let limit else { return 1 }
     let norm = SGD.norm(gradient, count: count)
     return norm > Double(limit) ? Float(Double(limit) / norm) : 1
+  }
+
+  /// Turns a sum over the logical shards into their mean.
+  private func average(_ values: UnsafeMutablePointer<Float>, count: Int) {
+    let factor = 1 / Float(compute.shards)
+    for place in 0..<count { values[place] *= factor }
   }
 
   private func report(
@@ -122,6 +129,7 @@ extension TrainingSession {
   ) {
     let seconds = journal.seconds - begin
     let images = order.stepCount * compute.batch
+    throughput.add(images: images, seconds: seconds)
     let summary = total.summary(ofGroup: 0)
     journal.say(
       "\(phase.name): epoch \(epoch + 1)/\(phase.recipe.epochs) loss \(fixed(summary.loss, 3)) "
@@ -135,6 +143,36 @@ extension TrainingSession {
         "images_per_second": .number((Double(images) / max(seconds, 1e-9)).rounded()),
         "reduce_seconds": .number(summation.takeSeconds()),
       ])
+  }
+}
+
+/// One compute thread's lane and the objectives of its microbatch.
+final class ShardWorker {
+  let lane: Lane
+  let objectives: UnsafeMutableBufferPointer<SampleObjective>
+
+  init(model: Model, microbatch: Int) throws {
+    lane = try Lane(model: model, microbatch: microbatch, training: true, inputGradient: false)
+    objectives = .allocate(capacity: microbatch)
+    objectives.initialize(repeating: SampleObjective(label: 0, coefficient: 0))
+  }
+
+  deinit { objectives.deallocate() }
+}
+
+extension TrainingRecipe {
+  /// The course of the learning rate for epochs of the given length.
+  func learningRates(stepsPerEpoch: Int) -> LearningRateSchedule {
+    let decay: LearningRateSchedule.Decay
+    switch schedule {
+    case .constant: decay = .constant
+    case .cosine: decay = .cosine
+    case .step: decay = .steps(at: [0.5, 0.75], factor: 0.1)
+    }
+    return LearningRateSchedule(
+      base: Double(learningRate),
+      warmUpSteps: min(Int((rampEpochs * Float(stepsPerEpoch)).rounded()), epochs * stepsPerEpoch),
+      decay: decay)
   }
 }
 

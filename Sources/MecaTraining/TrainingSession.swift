@@ -16,6 +16,10 @@ public final class TrainingSession {
   public let engine: any Engine
   /// Where progress and metrics go.
   public let journal: Journal
+  /// Images trained so far, and how long it took.
+  var throughput = Throughput()
+  /// Images trained per second over all phases, all ranks together.
+  public var trainingImagesPerSecond: Double { throughput.rate }
   /// Samples of an evaluation or scoring batch; fixed, so that results hang on nothing else.
   static let evaluationBatch = 32
 
@@ -33,7 +37,7 @@ public final class TrainingSession {
       try compute.validate(ranks: communicator.size)
       return try makeEngine(compute.engine)
     }
-    let fingerprints = try communicator.gatherText(engine.fingerprint)
+    let fingerprints = try communicator.allGatherText(engine.fingerprint)
     if let other = fingerprints.firstIndex(where: { $0 != fingerprints[0] }) {
       throw UnequalRanks(
         rank: other, fingerprint: fingerprints[other], expected: fingerprints[0])
@@ -47,11 +51,22 @@ public final class TrainingSession {
 
   /// Runs `work` once per compute thread; thread 0 is the caller when there is only one.
   func onEachThread(_ work: (Int) -> Void) {
-    runOnThreads(compute.threads) { [engine] thread in
-      engine.enterThread()
-      work(thread)
-    }
+    runOnThreads(compute.threads, work)
   }
+}
+
+/// Work done over time.
+struct Throughput {
+  private var images = 0
+  private var seconds = 0.0
+
+  mutating func add(images: Int, seconds: Double) {
+    self.images += images
+    self.seconds += seconds
+  }
+
+  /// Images per second; 0 before anything was done.
+  var rate: Double { seconds > 0 ? Double(images) / seconds : 0 }
 }
 
 /// Ranks on machines that would compute different bits.

@@ -1,12 +1,11 @@
 import Glibc
-import MecaCore
 
 /// Writes a file so that readers see the old content or the new one, never a part.
 ///
 /// Temporary file beside the target, fsync, rename, fsync of the folder.
 ///
 /// - Throws: `FileError.failed` with the system's reason; the target is then untouched.
-func replaceFile(at path: String, with pieces: [UnsafeRawBufferPointer]) throws {
+public func replaceFile(at path: String, with pieces: [UnsafeRawBufferPointer]) throws {
   let temporary = "\(path).\(getpid()).tmp"
   let descriptor = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o644)
   guard descriptor >= 0 else { throw failure("write", temporary) }
@@ -35,7 +34,7 @@ func replaceFile(at path: String, with pieces: [UnsafeRawBufferPointer]) throws 
 /// Reads a whole file.
 ///
 /// - Throws: `FileError.missing` or `FileError.failed`.
-func readFile(at path: String) throws -> [UInt8] {
+public func readFile(at path: String) throws -> [UInt8] {
   let descriptor = open(path, O_RDONLY | O_CLOEXEC)
   guard descriptor >= 0 else {
     if errno == ENOENT { throw FileError.missing(path: path, hint: "check the name") }

@@ -74,6 +74,8 @@ public protocol Convolution: AnyObject {
   var weightCount: Int { get }
   /// Floats of derived weights that `prepare` writes; 0 if there are none.
   var preparedCount: Int { get }
+  /// The library's names of the kernels planned, for reports: forward, by input, by weights.
+  var kernelNames: [String] { get }
 
   /// Reorders weights from `[K, C, R, S]` to the engine's own order and fills padding with zeros.
   func importWeights(

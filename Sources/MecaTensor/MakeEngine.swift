@@ -10,7 +10,7 @@ public func makeEngine(_ kind: EngineKind) throws -> any Engine {
     #else
       throw EngineError.notBuilt(kind)
     #endif
-  case .openblas: throw EngineError.notBuilt(kind)
+  case .openblas: return OpenBLASEngine()
   }
 }
 

@@ -48,4 +48,15 @@ void meca_sgd(int64_t count, const float *grad, float scale, float rate, float m
 // Σ x², in double over 16 lanes, lanes added pairwise.
 double meca_sum_of_squares(int64_t count, const float *x);
 
+// Size of a convolution over channels-last images, and its column matrix
+// [images][out_height·out_width][kernel·kernel·channels].
+typedef struct {
+  int64_t channels, height, width, kernel, stride, padding, out_height, out_width;
+} meca_geometry;
+void meca_images_to_columns(meca_geometry geometry, int64_t images, const float *input,
+                            float *columns);
+// Adds every column entry back to the point it was taken from; overwrites output.
+void meca_columns_to_images(meca_geometry geometry, int64_t images, const float *columns,
+                            float *output);
+
 #endif

@@ -29,8 +29,7 @@
     private let blockedGradientOffset: Int?
     private let blockedInput: ActivationLayout
 
-    /// Kernels that were chosen: forward, backward by input, backward by weights.
-    var implementations: [String] {
+    var kernelNames: [String] {
       [forwardPlan, backwardInputPlan, backwardWeightsPlan].compactMap { $0?.implementation }
     }
 

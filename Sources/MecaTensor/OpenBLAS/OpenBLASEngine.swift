@@ -1,0 +1,52 @@
+import COpenBLAS
+
+/// OpenBLAS on one core: channels-last activations, im2col and matrix products.
+final class OpenBLASEngine: Engine {
+  let kind = EngineKind.openblas
+  let fingerprint: String
+
+  init() {
+    openblas_set_num_threads(1)
+    // The core type decides which kernels run; the configuration text holds the version.
+    let core = openblas_get_corename().map { String(cString: $0) } ?? "unknown"
+    let configuration = openblas_get_config().map { String(cString: $0) } ?? "unknown"
+    fingerprint = "OpenBLAS core \(core) (\(configuration))"
+  }
+
+  /// OpenBLAS keeps its thread count per process.
+  func enterThread() {}
+
+  func activationLayout(channels: Int, height: Int, width: Int) -> ActivationLayout {
+    ActivationLayout(channels: channels, block: channels, height: height, width: width)
+  }
+
+  func imageLayout(height: Int, width: Int, channels: Int) -> ActivationLayout {
+    activationLayout(channels: channels, height: height, width: width)
+  }
+
+  func makeConvolution(
+    _ shape: ConvolutionShape, input: ActivationLayout, output: ActivationLayout,
+    needsInputGradient: Bool, training: Bool, workspace: Workspace
+  ) throws -> any Convolution {
+    requireMatch(shape, input: input, output: output)
+    precondition(
+      input.blocks == 1 && input.block == input.channels && output.blocks == 1
+        && output.block == output.channels,
+      "blocks of \(input.block) and \(output.block) channels, this engine wants all "
+        + "\(input.channels) and \(output.channels) in one")
+    return OpenBLASConvolution(shape, workspace: workspace)
+  }
+
+  func multiply(
+    rows: Int, columns: Int, inner: Int, alpha: Float,
+    _ a: UnsafePointer<Float>, transposeA: Bool,
+    _ b: UnsafePointer<Float>, transposeB: Bool,
+    beta: Float, _ c: UnsafeMutablePointer<Float>
+  ) {
+    cblas_sgemm(
+      CblasRowMajor, transposeA ? CblasTrans : CblasNoTrans, transposeB ? CblasTrans : CblasNoTrans,
+      Int32(rows), Int32(columns), Int32(inner), alpha,
+      a, Int32(transposeA ? rows : inner), b, Int32(transposeB ? inner : columns),
+      beta, c, Int32(columns))
+  }
+}

@@ -91,7 +91,7 @@ import Testing
     lane.infer()
     fillImages(lane)
     #expect(train(lane, meanLoss([0, 1, 2, 3])) == first)
-    #expect(first.allSatisfy(\.isFinite))
+    #expect(first.allSatisfy { $0.isFinite })
   }
 
   @Test func passesThatWereNotPlannedTrap() async {

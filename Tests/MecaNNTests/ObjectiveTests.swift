@@ -55,7 +55,7 @@ import Testing
       [.nan, 1], classes: 2, objective: SampleObjective(label: 1, coefficient: 1, lossCap: 3),
       gradient: &gradient)
     #expect(loss.isNaN)
-    #expect(gradient.allSatisfy(\.isNaN))
+    #expect(gradient.allSatisfy { $0.isNaN })
   }
 
   @Test func enormousLogitsStayFinite() {

@@ -109,12 +109,6 @@ int meca_all_to_all_v(const void *send, const int *send_counts, const int *send_
                        receive_counts, receive_displacements, type.handle, communicator.handle);
 }
 
-int meca_exchange(const void *send, int send_count, void *receive, int receive_count,
-                  MecaDatatype type, int partner, int tag, MecaCommunicator communicator) {
-  return MPI_Sendrecv(send, send_count, type.handle, partner, tag, receive, receive_count,
-                      type.handle, partner, tag, communicator.handle, MPI_STATUS_IGNORE);
-}
-
 int meca_allowed_processors(uint64_t *bits, size_t bytes) {
 #ifdef __linux__
   return sched_getaffinity(0, bytes, (cpu_set_t *)bits);

@@ -1,12 +1,5 @@
 import MecaCore
 
-/// Adds `source` to `destination`, element by element.
-func add(
-  _ source: UnsafePointer<Float>, to destination: UnsafeMutablePointer<Float>, count: Int
-) {
-  for index in 0..<count { destination[index] += source[index] }
-}
-
 /// The partial sums of one contiguous range of logical shards, in the order of the ``ShardTree``.
 ///
 /// A rank (or one thread of it) computes its shards' vectors in ascending order. Like a binary

@@ -6,16 +6,14 @@ import MecaMPI
 ///
 /// ```
 /// meca-mpi-probe collectives                     checks every collective against its expectation
-/// meca-mpi-probe reduce S N SEED THREADS ALGORITHM
-///                                                sums S made-up vectors, prints their digest
+/// meca-mpi-probe reduce S N SEED THREADS         sums S made-up vectors, prints their digest
 /// meca-mpi-probe fail FIRST LAST                 ranks FIRST to LAST throw in a shared section
 /// meca-mpi-probe fail-alone RANK                 one rank throws outside, the others wait
 /// meca-mpi-probe abort RANK CODE                 one rank aborts, the others wait
 /// meca-mpi-probe sleep                           processor time of waiting in both barriers
 /// meca-mpi-probe placements                      prints where every rank runs
-/// meca-mpi-probe bench N REPETITIONS             times both exchanges and MPI_Allreduce
+/// meca-mpi-probe bench N REPETITIONS             times OrderedReducer and MPI_Allreduce
 /// ```
-/// ALGORITHM is `chunks`, `halving`, or `best` (the reducer's own choice).
 @main
 enum Probe {
   static func main() {
@@ -44,7 +42,7 @@ enum Probe {
     case "reduce":
       try reduce(
         shards: number(1), elementCount: number(2), seed: UInt64(number(3)), threads: number(4),
-        algorithm: arguments[5], ranks)
+        ranks)
     case "fail": try fail(ranks, number(1)...number(2))
     case "fail-alone":
       if try ranks.rank == number(1) { throw ProbeError(text: "alone") }

@@ -14,12 +14,10 @@ func fillShard(_ values: UnsafeMutableBufferPointer<Float>, shard: Int, seed: UI
 
 /// Sums made-up vectors of all shards and prints the digest of the result, the same on all ranks.
 func reduce(
-  shards: Int, elementCount: Int, seed: UInt64, threads: Int, algorithm: String,
-  _ ranks: Communicator
+  shards: Int, elementCount: Int, seed: UInt64, threads: Int, _ ranks: Communicator
 ) throws {
   let reducer = OrderedReducer(
-    communicator: ranks, shards: shards, elementCount: elementCount,
-    algorithm: OrderedReducer.Algorithm(rawValue: algorithm))
+    communicator: ranks, shards: shards, elementCount: elementCount)
   let forests = (0..<threads).map { thread in
     let part = shardRange(rank: thread, size: threads, shards: reducer.range.count)
     return ShardForest(
@@ -58,22 +56,19 @@ func reduce(
   if ranks.rank == 0 { print("digest \(digests[0])") }
 }
 
-/// Prints milliseconds of the two exchanges and of MPI's own sum: median and fastest.
+/// Prints milliseconds of the ordered sum and of MPI's own: median and fastest.
 func measureReductions(_ ranks: Communicator, elementCount: Int, repetitions: Int) throws {
   let shards = 8 * ranks.size
-  for algorithm in OrderedReducer.Algorithm.allCases {
-    let reducer = OrderedReducer(
-      communicator: ranks, shards: shards, elementCount: elementCount, algorithm: algorithm)
-    let forest = ShardForest(shards: shards, range: reducer.range, elementCount: elementCount)
-    let result = AlignedStorage<Float>(count: elementCount)
-    for shard in forest.range {
-      UnsafeMutableBufferPointer(start: forest.nextBuffer(), count: elementCount)
-        .update(repeating: 1)
-      forest.add(shard: shard)
-    }
-    try measure(algorithm.rawValue, ranks, repetitions) {
-      try reducer.allReduce(forest, into: result.pointer)
-    }
+  let reducer = OrderedReducer(communicator: ranks, shards: shards, elementCount: elementCount)
+  let forest = ShardForest(shards: shards, range: reducer.range, elementCount: elementCount)
+  let result = AlignedStorage<Float>(count: elementCount)
+  for shard in forest.range {
+    UnsafeMutableBufferPointer(start: forest.nextBuffer(), count: elementCount)
+      .update(repeating: 1)
+    forest.add(shard: shard)
+  }
+  try measure("OrderedReducer", ranks, repetitions) {
+    try reducer.allReduce(forest, into: result.pointer)
   }
   let values = AlignedStorage<Float>(count: elementCount)
   try measure("MPI_Allreduce", ranks, repetitions) {

@@ -84,9 +84,6 @@ int meca_all_to_all_v(const void *send, const int *send_counts, const int *send_
                       void *receive, const int *receive_counts,
                       const int *receive_displacements, MecaDatatype type,
                       MecaCommunicator communicator);
-/// MPI_Sendrecv with the same partner on both sides, without a status (a macro in mpi.h).
-int meca_exchange(const void *send, int send_count, void *receive, int receive_count,
-                  MecaDatatype type, int partner, int tag, MecaCommunicator communicator);
 
 /// The processors that this thread may run on, one bit each (sched_getaffinity, which Swift does
 /// not see: it is declared only with _GNU_SOURCE). -1 where the system has no such call.

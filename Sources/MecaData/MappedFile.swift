@@ -16,7 +16,8 @@ public final class MappedFile: @unchecked Sendable {
   ///
   /// - Throws: `FileError.missing`, or `FileError.failed` with the system's reason.
   public init(path: String) throws {
-    let descriptor = open(path, O_RDONLY | O_CLOEXEC)
+    // O_NONBLOCK: opening a pipe by mistake must fail below instead of waiting for a writer.
+    let descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
     guard descriptor >= 0 else {
       if errno == ENOENT || errno == ENOTDIR {
         throw FileError.missing(path: path, hint: "check the path")

@@ -74,7 +74,7 @@ public final class OrderedReducer {
       try exchange.run(forest.partials, into: destination)
       statistics.bytesSent += exchange.bytesPerCall
     } else {
-      destination.update(from: forest.partials[0].values, count: elementCount)
+      destination.update(from: forest.rootValues, count: elementCount)
     }
     let passed = (ContinuousClock.now - start).components
     statistics.seconds += Double(passed.seconds) + Double(passed.attoseconds) * 1e-18

@@ -119,6 +119,12 @@ public final class ShardForest: @unchecked Sendable {
   /// The shards whose sums are here: ``range``, or more after ``merge(_:)``.
   public var covered: Range<Int> { range.lowerBound..<nextShard }
 
+  /// The sum over all shards, when this forest covers them all.
+  public var rootValues: UnsafeMutablePointer<Float> {
+    precondition(covered == 0..<tree.shards, "\(covered) are not all \(tree.shards) shards")
+    return partials[0].values
+  }
+
   /// Appends a sum on the right and adds siblings until none are left.
   private func push(_ partial: Partial, recycling: Bool) {
     partials.append(partial)

@@ -79,16 +79,13 @@ struct MecaOptions: ParsableArguments {
   var masks: Int = 1
 
   @Option(help: "Fraction picked as surely clean in each iteration, comma separated.")
-  var partitionRates: FractionList = FractionList([0.1, 0.2, 0.3, 0.3])
+  var partitionRates: FractionList = FractionList([0.1, 0.2, 0.3, 0.3, 0.3])
 
   @Option(help: "Epochs over the learnt part in each iteration.")
   var enhanceEpochs: Int = 1
 
-  @Option(help: "Learning rate of the iterations.")
+  @Option(help: "Learning rate of the iterations, falling within each by half a cosine.")
   var enhanceRate: Float = 0.01
-
-  @Option(help: "Learning rate of the last iteration.")
-  var lastEnhanceRate: Float = 0.001
 
   @Option(help: "Unlearning coefficient.")
   var unlearnCoefficient: Float = 2
@@ -96,11 +93,14 @@ struct MecaOptions: ParsableArguments {
   @Option(help: "Cross entropy above which a sample is unlearnt enough, nats.")
   var lossCap: Float = 5
 
-  @Option(help: "Largest gradient norm while unlearning.")
+  @Option(help: "Largest gradient norm of the detectors.")
   var gradientClip: Float = 5
 
-  @Option(help: "Share of a label's variance that two modes must explain to be suspicious.")
-  var separationThreshold: Double = 0.86
+  @Option(help: "Separation of a label's losses, in decades, above which it is suspicious.")
+  var separationThreshold: Double = 1.5
+
+  @Option(help: "Times the median label's separation that a suspicious label must show.")
+  var separationRatio: Double = 2
 
   func validate() throws {
     try requireAtLeast(2, folds, "--folds")
@@ -111,10 +111,11 @@ struct MecaOptions: ParsableArguments {
     try requireAtLeast(1, enhanceEpochs, "--enhance-epochs")
     for (value, option) in [
       (warmupRate, "--warmup-rate"), (epsilon, "--epsilon"), (enhanceRate, "--enhance-rate"),
-      (lastEnhanceRate, "--last-enhance-rate"), (unlearnCoefficient, "--unlearn-coefficient"),
-      (lossCap, "--loss-cap"), (gradientClip, "--gradient-clip"),
+      (unlearnCoefficient, "--unlearn-coefficient"), (lossCap, "--loss-cap"),
+      (gradientClip, "--gradient-clip"),
+      (Float(separationThreshold), "--separation-threshold"),
+      (Float(separationRatio), "--separation-ratio"),
     ] { try requirePositive(value, option) }
-    try requireFraction(Float(separationThreshold), "--separation-threshold")
   }
 
   func resolved(recipe: RecipeOptions) -> MecaConfiguration {
@@ -122,14 +123,16 @@ struct MecaOptions: ParsableArguments {
       folds: folds,
       warmup: TrainingRecipe(
         epochs: warmupEpochs, learningRate: warmupRate, schedule: .constant, rampEpochs: 1,
-        momentum: recipe.momentum, weightDecay: recipe.weightDecay),
+        momentum: recipe.momentum, weightDecay: recipe.weightDecay, gradientClip: gradientClip),
       perturbation: PerturbationConfiguration(
         patchSize: patchSize, epsilon: epsilon, masks: masks),
-      partitionRates: partitionRates.values, enhanceRate: enhanceRate,
-      lastEnhanceRate: lastEnhanceRate, enhanceEpochs: enhanceEpochs,
-      unlearnCoefficient: unlearnCoefficient, lossCap: lossCap, gradientClip: gradientClip,
-      separationThreshold: separationThreshold, clean: recipe.resolved(),
-      relearn: recipe.resolvedRelearning())
+      partitionRates: partitionRates.values,
+      enhance: TrainingRecipe(
+        epochs: enhanceEpochs, learningRate: enhanceRate, schedule: .cosine,
+        momentum: recipe.momentum, weightDecay: recipe.weightDecay, gradientClip: gradientClip),
+      unlearnCoefficient: unlearnCoefficient, lossCap: lossCap,
+      separationThreshold: separationThreshold, separationRatio: separationRatio,
+      clean: recipe.resolved(), relearn: recipe.resolvedRelearning())
   }
 }
 

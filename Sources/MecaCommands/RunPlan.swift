@@ -108,11 +108,12 @@ struct TrainOptions: ParsableArguments {
       ("patch-size", "\(meca.perturbation.patchSize)"),
       ("epsilon", "\(meca.perturbation.epsilon)"), ("masks", "\(meca.perturbation.masks)"),
       ("partition-rates", "\(FractionList(meca.partitionRates))"),
-      ("enhance-epochs", "\(meca.enhanceEpochs)"), ("enhance-rate", "\(meca.enhanceRate)"),
-      ("last-enhance-rate", "\(meca.lastEnhanceRate)"),
+      ("enhance-epochs", "\(meca.enhance.epochs)"),
+      ("enhance-rate", "\(meca.enhance.learningRate)"),
       ("unlearn-coefficient", "\(meca.unlearnCoefficient)"), ("loss-cap", "\(meca.lossCap)"),
-      ("gradient-clip", "\(meca.gradientClip)"),
+      ("gradient-clip", meca.enhance.gradientClip.map { "\($0)" }),
       ("separation-threshold", "\(meca.separationThreshold)"),
+      ("separation-ratio", "\(meca.separationRatio)"),
     ]
   }
 }

@@ -3,9 +3,9 @@ import MecaTraining
 
 /// Who is suspected.
 public struct Detection: Sendable {
-  /// Labels whose evidence falls into two separate modes.
+  /// Labels whose evidence falls apart into two modes.
   public var suspiciousLabels: [Int]
-  /// Share of each label's variance that its two modes explain.
+  /// How far each label's evidence falls apart; see `TwoModes.separation`.
   public var separation: [Double]
   /// Samples taken for poisoned, ascending.
   public var flagged: [Int32]
@@ -14,7 +14,12 @@ public struct Detection: Sendable {
 }
 
 extension Meca {
-  /// Flags, within each label whose evidence has two separate modes, the mode of small losses.
+  /// Flags, within each suspicious label, whom the enhanced detectors still fit.
+  ///
+  /// A label is suspicious if its separation, averaged over all iterations, is above the threshold
+  /// and stands out among the labels. Within it the paper's rule holds: misclassified is clean,
+  /// fitted is poisoned, by the majority of the last three iterations. No suspicious label means
+  /// that the data is clean or that the detectors could not tell; nothing is flagged then.
   ///
   /// Decided on rank 0 and broadcast; every rank then holds the same lists.
   ///
@@ -23,26 +28,41 @@ extension Meca {
     var flags = [UInt8](repeating: 0, count: data.training.count)
     var separation = [Double](repeating: 0, count: data.classCount)
     if session.communicator.rank == 0 {
-      for label in 0..<data.classCount {
-        let members = data.labels.indices.filter { Int(data.labels[$0]) == label }
-        let split = twoModes(members.map { Double(evidence.logLoss[$0]) })
-        separation[label] = split.explained
-        guard split.explained > configuration.separationThreshold else { continue }
-        for member in members
-        where Double(evidence.logLoss[member]) <= split.threshold
-          && evidence.prediction[member] == data.labels[member]
-        { flags[member] = 1 }
+      separation = meanSeparation(evidence)
+      let votes = evidence.fitted.suffix(Evidence.roundsAveraged)
+      let members = membersOfLabels(data.labels)
+      for label in standingOut(separation) {
+        for member in members[label]
+        where votes.filter({ $0[member] }).count * 2 > votes.count { flags[member] = 1 }
       }
     }
     try session.communicator.broadcast(&flags, from: 0)
     try session.communicator.broadcast(&separation, from: 0)
-    let suspicious = (0..<data.classCount).filter {
-      separation[$0] > configuration.separationThreshold
-    }
+    session.journal.say(
+      "separation of the labels: " + separation.map { fixed($0, 2) }.joined(separator: " "))
     session.journal.record("detection", ["separation": .numbers(separation)])
     return Detection(
-      suspiciousLabels: suspicious, separation: separation,
+      suspiciousLabels: standingOut(separation), separation: separation,
       flagged: flags.indices.filter { flags[$0] == 1 }.map { Int32($0) },
       kept: flags.indices.filter { flags[$0] == 0 }.map { Int32($0) })
+  }
+
+  private func meanSeparation(_ evidence: Evidence) -> [Double] {
+    let members = membersOfLabels(data.labels)
+    return (0..<data.classCount).map { label in
+      guard label < members.count, members[label].count >= 2 else { return 0 }
+      return evidence.logLosses.reduce(0) { sum, losses in
+        sum + twoModes(members[label].map { losses[$0] }).separation
+      } / Double(evidence.logLosses.count)
+    }
+  }
+
+  /// The labels above the threshold that also stand out from the median of all labels.
+  func standingOut(_ separation: [Double]) -> [Int] {
+    let median = separation.sorted()[separation.count / 2]
+    return separation.indices.filter {
+      separation[$0] > configuration.separationThreshold
+        && separation[$0] > configuration.separationRatio * median
+    }
   }
 }

@@ -2,46 +2,60 @@ import MecaCore
 import MecaNN
 import MecaTraining
 
-/// What the detectors say of every training sample.
+/// What the detectors say of every training sample, iteration by iteration.
 public struct Evidence: Sendable {
   /// Perturbation KL after the warm-up, nats.
   public var divergence: [Float]
-  /// Mean over the last iterations of log10 of the cross entropy to the given label.
-  public var logLoss: [Float]
-  /// Class that the enhanced detectors give.
+  /// log10 of the cross entropy to the given label, after the warm-up and after each iteration.
+  public var logLosses: [[Float]]
+  /// Whether the given label was predicted, for the same moments.
+  public var fitted: [[Bool]]
+  /// Class that the detectors give in the end.
   public var prediction: [Int32]
+
+  /// Iterations that the verdict is averaged over.
+  static let roundsAveraged = 3
+
+  /// Mean log10 loss over the last iterations.
+  public var logLoss: [Float] { meanOfLists(logLosses.suffix(Self.roundsAveraged)) }
+}
+
+/// The mean of equally long lists, place by place.
+func meanOfLists(_ lists: ArraySlice<[Float]>) -> [Float] {
+  guard let first = lists.first else { return [] }
+  return first.indices.map { place in
+    lists.reduce(Float(0)) { $0 + $1[place] } / Float(lists.count)
+  }
 }
 
 extension Meca {
   /// Algorithm 2: unlearn the surely clean, learn the rest, until the backdoor alone is left.
   ///
+  /// The partition of each iteration rests on the mean of the last three iterations' ranks; from
+  /// the second iteration on the losses under the enhanced detectors count as much as the KL.
+  ///
   /// - Ranks: collective.
   func enhance(_ detectors: CrossFit) throws -> Evidence {
     let state = try session.phase("enhance", checkpoints: checkpoints) {
-      let start = try score(detectors, round: 0)
-      var records = start
-      var logLosses: [[Float]] = []
-      for (round, rate) in configuration.partitionRates.enumerated() {
-        let surelyClean = partition(records, rate: rate)
-        try unlearn(detectors, surelyClean: surelyClean, round: round)
+      var records = try score(detectors, round: 0)
+      var history = [records]
+      var ranks = [cleanness(records, labels: data.labels)]
+      for round in configuration.partitionRates.indices {
+        let picked = surelyClean(
+          meanOfLists(ranks.suffix(Evidence.roundsAveraged)), labels: data.labels,
+          rates: partitionRates(round: round, history: history))
+        try unlearn(detectors, surelyClean: picked, round: round)
         records = try score(detectors, round: round + 1)
-        logLosses.append(records.map { log10Loss($0.loss) })
+        history.append(records)
+        let lossRanks = ranksWithinLabel(records.map(\.loss), labels: data.labels)
+        ranks.append(
+          meanOfLists([cleanness(records, labels: data.labels), lossRanks][...]))
         report(records, round: round)
       }
-      if logLosses.isEmpty { logLosses.append(start.map { log10Loss($0.loss) }) }
-      return PhaseState(tensors: [
-        .list("divergence", start.map(\.divergence)),
-        .list("log_loss", mean(logLosses.suffix(Self.roundsAveraged))),
-        .list("prediction", records.map { Float($0.prediction) }),
-      ])
+      return Evidence(history: history, labels: data.labels).state
     }
-    return Evidence(
-      divergence: try state.values("divergence"), logLoss: try state.values("log_loss"),
-      prediction: try state.values("prediction").map { Int32($0) })
+    return try Evidence(state: state, rounds: configuration.partitionRates.count + 1)
   }
-
-  /// Iterations that the evidence is averaged over.
-  static let roundsAveraged = 3
 
   /// Scores every sample by the detector that was not trained on it.
   private func score(_ detectors: CrossFit, round: Int) throws -> [SampleRecord] {
@@ -52,26 +66,27 @@ extension Meca {
     }
   }
 
-  /// Algorithm 1: the top fraction of each label by (misclassified first, then KL) is surely clean.
+  /// The fraction of each label that an iteration picks as surely clean ("p").
   ///
-  /// After the first unlearning clean samples are confidently wrong and hence "robust": the KL
-  /// alone would turn the order round.
-  ///
-  /// - Returns: for every sample whether it is surely clean.
-  private func partition(_ records: [SampleRecord], rate: Float) -> [Bool] {
-    let ranks = scaledRanks(records.map(\.divergence))
-    let keys = records.indices.map { index in
-      ranks[index] + (records[index].prediction == data.labels[index] ? 0 : 2)
+  /// A label that has begun to fall apart into two modes gives most of its upper mode, so that the
+  /// clean samples of the target class are unlearnt like all others.
+  private func partitionRates(round: Int, history: [[SampleRecord]]) -> [Float] {
+    let scheduled = configuration.partitionRates[round]
+    var rates = [Float](repeating: scheduled, count: data.classCount)
+    guard round >= 2 else { return rates }
+    let logLosses = history.suffix(2).map { $0.map { log10Loss($0.loss) } }
+    let mean = meanOfLists(logLosses[...])
+    for (label, members) in membersOfLabels(data.labels).enumerated() {
+      let modes = twoModes(members.map { mean[$0] })
+      guard modes.separation > configuration.separationThreshold else { continue }
+      rates[label] = max(scheduled, 0.75 * Float(1 - modes.lowerShare))
     }
-    var surelyClean = [Bool](repeating: false, count: keys.count)
-    for place in topFraction(rate, of: keys, within: data.labels) { surelyClean[place] = true }
-    return surelyClean
+    return rates
   }
 
   /// One iteration of every detector: mean CE(rest) − λ · mean min(CE(surely clean), cap), the two
   /// parts in logical shards, and so in batch statistics, of their own.
   private func unlearn(_ detectors: CrossFit, surelyClean: [Bool], round: Int) throws {
-    let isLast = round == configuration.partitionRates.count - 1
     for (fold, model) in detectors.models.enumerated() {
       let learnt = detectors.learnt(fold)
       let clean = learnt.filter { surelyClean[Int($0)] }
@@ -88,33 +103,59 @@ extension Meca {
               indices: clean, weight: -configuration.unlearnCoefficient,
               lossCap: configuration.lossCap, shards: half),
           ],
-          labels: data.labels,
-          recipe: TrainingRecipe(
-            epochs: configuration.enhanceEpochs,
-            learningRate: isLast ? configuration.lastEnhanceRate : configuration.enhanceRate,
-            schedule: .constant, gradientClip: configuration.gradientClip),
-          orderKey: 1 << 6 | round << 4 | fold))
+          labels: data.labels, recipe: configuration.enhance,
+          orderKey: 1 << 10 | round << 4 | fold))
     }
   }
 
   private func report(_ records: [SampleRecord], round: Int) {
     let fitted = records.indices.filter { records[$0].prediction == data.labels[$0] }.count
+    let logLosses = records.map { log10Loss($0.loss) }
+    let separations = membersOfLabels(data.labels).map { members in
+      twoModes(members.map { logLosses[$0] }).separation
+    }
     session.journal.say(
       "enhance \(round + 1)/\(configuration.partitionRates.count): "
-        + "\(fixed(Double(fitted) / Double(records.count) * 100, 1)) % still fitted")
+        + "\(fixed(Double(fitted) / Double(records.count) * 100, 1)) % still fitted, separation "
+        + separations.map { fixed($0, 2) }.joined(separator: " "))
     session.journal.record(
       "enhance",
-      ["round": .integer(round + 1), "fitted": .number(Double(fitted) / Double(records.count))])
+      [
+        "round": .integer(round + 1), "fitted": .number(Double(fitted) / Double(records.count)),
+        "separation": .numbers(separations),
+      ])
   }
 }
 
-/// log10 of a cross entropy, with the floor that float logits can resolve.
-func log10Loss(_ loss: Float) -> Float { Float(log10OfDouble(max(Double(loss), 1e-8))) }
+extension Evidence {
+  /// The evidence of all moments, warm-up first.
+  init(history: [[SampleRecord]], labels: [Int32]) {
+    divergence = history[0].map(\.divergence)
+    logLosses = history.map { $0.map { log10Loss($0.loss) } }
+    fitted = history.map { records in
+      records.indices.map { records[$0].prediction == labels[$0] }
+    }
+    prediction = history[history.count - 1].map(\.prediction)
+  }
 
-/// The mean of equally long lists, place by place.
-private func mean(_ lists: ArraySlice<[Float]>) -> [Float] {
-  let count = Float(lists.count)
-  return lists.first!.indices.map { place in
-    lists.reduce(Float(0)) { $0 + $1[place] } / count
+  /// The evidence as a checkpoint holds it.
+  var state: PhaseState {
+    var tensors = [
+      NamedTensor.list("divergence", divergence),
+      .list("prediction", prediction.map { Float($0) }),
+    ]
+    for (round, losses) in logLosses.enumerated() {
+      tensors.append(.list("log_loss.\(round)", losses))
+      tensors.append(.list("fitted.\(round)", fitted[round].map { $0 ? 1 : 0 }))
+    }
+    return PhaseState(tensors: tensors)
+  }
+
+  /// - Throws: `FileError.malformed` if the state lacks a list.
+  init(state: PhaseState, rounds: Int) throws {
+    divergence = try state.values("divergence")
+    prediction = try state.values("prediction").map { Int32($0) }
+    logLosses = try (0..<rounds).map { try state.values("log_loss.\($0)") }
+    fitted = try (0..<rounds).map { try state.values("fitted.\($0)").map { $0 > 0.5 } }
   }
 }

@@ -10,20 +10,16 @@ public struct MecaConfiguration: Codable, Hashable, Sendable {
   public var perturbation: PerturbationConfiguration
   /// Fraction picked as surely clean in each iteration ("p").
   public var partitionRates: [Float]
-  /// Learning rate of the unlearning iterations.
-  public var enhanceRate: Float
-  /// Learning rate of the last unlearning iteration.
-  public var lastEnhanceRate: Float
-  /// Epochs over the learnt part in each iteration.
-  public var enhanceEpochs: Int
+  /// Training of one iteration, its epochs counted over the part that is learnt.
+  public var enhance: TrainingRecipe
   /// Unlearning coefficient ("λ").
   public var unlearnCoefficient: Float
   /// Cross entropy above which a sample is unlearnt enough, nats.
   public var lossCap: Float
-  /// Largest gradient norm while unlearning.
-  public var gradientClip: Float
-  /// Share of the variance of a label's evidence that two modes must explain ("η", Otsu).
+  /// Separation above which a label is suspicious, decades of the loss.
   public var separationThreshold: Double
+  /// How many times the median label's separation a suspicious label must show.
+  public var separationRatio: Double
   /// Training of the clean model.
   public var clean: TrainingRecipe
   /// Fine-tuning on everything after relabelling.
@@ -32,21 +28,19 @@ public struct MecaConfiguration: Codable, Hashable, Sendable {
   /// All values.
   public init(
     folds: Int, warmup: TrainingRecipe, perturbation: PerturbationConfiguration,
-    partitionRates: [Float], enhanceRate: Float, lastEnhanceRate: Float, enhanceEpochs: Int,
-    unlearnCoefficient: Float, lossCap: Float, gradientClip: Float, separationThreshold: Double,
-    clean: TrainingRecipe, relearn: TrainingRecipe
+    partitionRates: [Float], enhance: TrainingRecipe, unlearnCoefficient: Float, lossCap: Float,
+    separationThreshold: Double, separationRatio: Double, clean: TrainingRecipe,
+    relearn: TrainingRecipe
   ) {
     self.folds = folds
     self.warmup = warmup
     self.perturbation = perturbation
     self.partitionRates = partitionRates
-    self.enhanceRate = enhanceRate
-    self.lastEnhanceRate = lastEnhanceRate
-    self.enhanceEpochs = enhanceEpochs
+    self.enhance = enhance
     self.unlearnCoefficient = unlearnCoefficient
     self.lossCap = lossCap
-    self.gradientClip = gradientClip
     self.separationThreshold = separationThreshold
+    self.separationRatio = separationRatio
     self.clean = clean
     self.relearn = relearn
   }

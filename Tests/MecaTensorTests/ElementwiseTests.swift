@@ -14,7 +14,8 @@ import Testing
   /// 3 channels in blocks of 2, two points: pairs of channels, then the third with a zero.
   @Test func packedOrderIsTheDocumentedOne() {
     let layout = ActivationLayout(channels: 3, block: 2, height: 1, width: 2)
-    #expect(packed([1, 2, 11, 12, 21, 22], layout, batch: 1).array == [1, 11, 2, 12, 21, 0, 22, 0])
+    let storage = packed([1, 2, 11, 12, 21, 22], layout, batch: 1)
+    #expect(storage.array == [1, 11, 2, 12, 21, 0, 22, 0])
   }
 
   @Test(arguments: layouts)
@@ -23,8 +24,8 @@ import Testing
     let plane = layout.planeSize
     let x = randomValues(batch * layout.channels * plane, stream: 1)
     var output = [Float](repeating: .nan, count: batch * layout.channels)
-    averagePoolForward(
-      layout, batch: batch, x: packed(x, layout, batch: batch).pointer, output: &output)
+    let packedX = packed(x, layout, batch: batch)
+    averagePoolForward(layout, batch: batch, x: packedX.pointer, output: &output)
     let expected = (0..<output.count).map { row in
       x[(row * plane)..<((row + 1) * plane)].map(Double.init).reduce(0, +) / Double(plane)
     }
@@ -60,9 +61,10 @@ import Testing
 
     let gradient = randomValues(raw.count, stream: 4)
     var rawGradient = [Float](repeating: .nan, count: raw.count)
+    let packedGradient = packed(gradient, layout, batch: batch)
     unloadImageGradient(
-      layout, batch: batch, gradient: packed(gradient, layout, batch: batch).pointer,
-      inverseDeviation: inverse, rawGradient: &rawGradient)
+      layout, batch: batch, gradient: packedGradient.pointer, inverseDeviation: inverse,
+      rawGradient: &rawGradient)
     #expect(rawGradient == raw.indices.map { gradient[$0] * inverse[channel($0)] })
   }
 

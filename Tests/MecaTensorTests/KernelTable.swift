@@ -15,9 +15,14 @@ import Testing
     print(engine.fingerprint)
     for width in kind == .onednn ? [8, 16, 64] : [16] {
       print("ResNet-18 width \(width), microbatch 16")
+      var total = [0.0, 0.0, 0.0]
+      var operationCount = 0.0
       for shape in resNetShapes(width: width, batch: 16) {
         let times = try Self.times(engine, shape)
         let operations = 2 * Double(shape.multiplyAdds)
+        let repeats = Self.repeats(shape, width: width)
+        operationCount += repeats * operations
+        for direction in 0..<3 { total[direction] += repeats * times.seconds[direction] }
         let columns = zip(times.names, times.seconds).map { name, seconds in
           "\(name) \((operations / seconds / 1e8).rounded() / 10)"
         }
@@ -25,7 +30,18 @@ import Testing
           "\(shape.inputChannels)→\(shape.outputChannels) \(shape.inputHeight)x\(shape.inputWidth)"
             + " k\(shape.kernel) s\(shape.stride): " + columns.joined(separator: " | "))
       }
+      let rates = total.map { (operationCount / $0 / 1e8).rounded() / 10 }
+      let step = total.reduce(0, +)
+      print(
+        "all convolutions: \(rates) GFLOP/s, \((16 / step).rounded()) images/s three directions, "
+          + "\((16 / total[0]).rounded()) forward alone")
     }
+  }
+
+  /// How often the network has this convolution.
+  private static func repeats(_ shape: ConvolutionShape, width: Int) -> Double {
+    if shape.inputChannels == 3 || shape.stride == 2 { return 1 }
+    return shape.inputChannels == width ? 4 : 3
   }
 
   /// Best of several runs of each direction.

@@ -85,7 +85,8 @@ struct NaiveBatchNorm {
 }
 
 @Suite struct NormalisationTests {
-  /// Values of order 1 with a mean of `offset`: sums in double, so a few roundings per value.
+  /// Allowed error of a normalised value of order 1 whose input has a mean of `offset`.
+  ///
   /// One rounding of a number of size s is s·2⁻²⁴; the output takes about 8 of them, on numbers up
   /// to 1 + |offset|, scaled by at most gamma/σ ≈ 4; the chains of at most 64 float additions add
   /// sqrt(64) roundings of numbers that are on average a few times smaller than their sum.

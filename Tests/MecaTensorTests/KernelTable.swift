@@ -38,6 +38,39 @@ import Testing
     }
   }
 
+  /// Time of the element-wise part: batch normalisation with ReLU, both directions.
+  @Test(.enabled(if: getenv("MECA_KERNEL_TABLE") != nil), arguments: [1, 3, 8, 16])
+  func printNormalisation(block: Int) {
+    for (channels, side) in [(16, 32), (128, 4)] {
+      let layout = ActivationLayout(
+        channels: channels, block: block == 3 ? channels : block, height: side, width: side)
+      let count = layout.count(batch: 16)
+      let buffers = (0..<4).map { _ in AlignedStorage<Float>(count: count) }
+      let channelValues = (0..<6).map { _ in AlignedStorage<Float>(count: channels) }
+      let forward = Self.best {
+        batchNormForward(
+          layout, batch: 16, x: buffers[0].pointer, residual: nil, gamma: channelValues[0].pointer,
+          beta: channelValues[1].pointer, epsilon: 1e-5, relu: true, y: buffers[1].pointer,
+          mean: channelValues[2].pointer, inverseDeviation: channelValues[3].pointer,
+          unbiasedVariance: channelValues[4].pointer)
+      }
+      let backward = Self.best {
+        batchNormBackward(
+          layout, batch: 16, gradOutput: buffers[2].pointer, x: buffers[0].pointer,
+          y: buffers[1].pointer, gamma: channelValues[0].pointer, mean: channelValues[2].pointer,
+          inverseDeviation: channelValues[3].pointer, relu: true, gradInput: buffers[3].pointer,
+          gradResidual: nil, gradGamma: channelValues[4].pointer,
+          gradBeta: channelValues[5].pointer)
+      }
+      // Reads and writes: x twice and y once; three arrays twice and one once.
+      let bytes = Double(count * 4)
+      print(
+        "batch norm \(channels)x\(side)x\(side) block \(layout.block): forward "
+          + "\((3 * bytes / forward / 1e8).rounded() / 10) GB/s, backward "
+          + "\((7 * bytes / backward / 1e8).rounded() / 10) GB/s")
+    }
+  }
+
   /// How often the network has this convolution.
   private static func repeats(_ shape: ConvolutionShape, width: Int) -> Double {
     if shape.inputChannels == 3 || shape.stride == 2 { return 1 }
@@ -81,7 +114,7 @@ import Testing
 
   private static func best(_ body: () -> Void) -> Double {
     let clock = ContinuousClock()
-    let shortest = (0..<5).map { _ in clock.measure(body) }.min() ?? .zero
+    let shortest = (0..<10).map { _ in clock.measure(body) }.min() ?? .zero
     return Double(shortest.components.attoseconds) * 1e-18 + Double(shortest.components.seconds)
   }
 }

@@ -4,7 +4,8 @@
 #include "lanes.h"
 
 // Two sums per lane at once. Short stretches are added in float, in two accumulators so that the
-// additions overlap, and every PIECE steps go to double: no float chain is longer than PIECE.
+// additions overlap, and go to double once PIECE steps are there. Up to PIECE - 1 steps of the image
+// before may wait, so that a float chain has at most 2 * PIECE - 1 additions.
 enum { PIECE = 64 };
 
 typedef struct {

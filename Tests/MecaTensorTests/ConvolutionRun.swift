@@ -6,12 +6,11 @@ struct ConvolutionRun: Equatable {
   var output: [Float]
   var gradInput: [Float]
   var gradWeights: [Float]
-  /// Everything that padding holds after the three directions.
+  /// Everything that padding of activations and of the weights' gradient holds afterwards.
   var padding: [Float]
   /// Weights after a way to the engine's order and back.
   var weightsBack: [Float]
-  /// Gradient of the engine's own padding of weights: the own block's sum of absolute values less
-  /// that of the real weights.
+  /// The engine's names of the kernels.
   var kernelNames: [String]
 
   /// Runs the three directions on the same random numbers for every engine.

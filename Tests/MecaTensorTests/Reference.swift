@@ -59,7 +59,7 @@ struct NaiveConvolution {
 
 /// `count` numbers from [-1, 1), different for each `stream`.
 func randomValues(_ count: Int, stream: Int) -> [Float] {
-  var random = KeyedRandom(seed: 7, purpose: .initialisation, UInt64(stream), 0)
+  var random = KeyedRandom(seed: 7, purpose: .test, stream)
   return (0..<count).map { _ in random.uniform() * 2 - 1 }
 }
 

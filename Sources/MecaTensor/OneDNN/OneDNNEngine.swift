@@ -20,7 +20,9 @@
       Self.limitThreads()
       var engine: dnnl_engine_t?
       try check(dnnl_engine_create(&engine, dnnl_cpu, 0), "create the CPU engine")
-      guard let engine else { throw EngineError.library(engine: .onednn, operation: "start", code: 0) }
+      guard let engine else {
+        throw EngineError.library(engine: .onednn, operation: "create the CPU engine", code: 0)
+      }
       handle = engine
       let isa = dnnl_get_effective_cpu_isa().rawValue
       let avx512 = isa & dnnl_cpu_isa_avx512_core.rawValue == dnnl_cpu_isa_avx512_core.rawValue

@@ -45,11 +45,11 @@ public struct AttackConfiguration: Codable, Hashable, Sendable {
   public var poisonPool: PoisonPool
   /// BadNets: side of the square in pixels; nil for 3 of 32 rows, in proportion (6 of 64).
   public var triggerSize: Int?
-  /// Blend: weight of the pattern, 0 to 1; steps of 10⁻⁶ count. "α".
+  /// Blend: weight of the pattern, "α", 0 to 1 in steps of 10⁻⁶.
   public var blendAlpha: Double
-  /// SIG: amplitude of the wave in units of 1/255. "Δ"; 40 as in BackdoorBench.
+  /// SIG: amplitude of the wave in units of 1/255, "Δ"; 40 as in BackdoorBench.
   public var sigAmplitude: Double
-  /// SIG: full waves over the width of the image. "f".
+  /// SIG: full waves over the width of the image, "f".
   public var sigFrequency: Int
 
   /// An attack; the defaults are the usual setting: 5 % of the set, target class 1.

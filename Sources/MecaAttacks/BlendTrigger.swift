@@ -21,6 +21,7 @@ public struct BlendTrigger: Trigger {
     pattern = blendPattern(shape: shape, seed: seed)
   }
 
+  /// Marks one image in place.
   public func apply(to image: UnsafeMutablePointer<UInt8>, shape: ImageShape, index: Int) {
     precondition(shape == self.shape, "image of \(shape) for a pattern of \(self.shape)")
     pattern.withUnsafeBufferPointer { pattern in

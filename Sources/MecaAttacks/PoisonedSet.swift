@@ -35,10 +35,15 @@ public struct PoisonedSet: ImageSet {
     self.roles = roles
   }
 
+  /// Name of the base set.
   public var name: String { base.name }
+  /// Names of the classes, as in the base set.
   public var classNames: [String] { base.classNames }
+  /// Size of every image, as in the base set.
   public var imageShape: ImageShape { base.imageShape }
+  /// Number of samples.
   public var count: Int { base.count }
+  /// Normalisation constants of the base set.
   public var meanAndDeviation: (mean: [Float], standardDeviation: [Float]) {
     base.meanAndDeviation
   }
@@ -61,11 +66,13 @@ public struct PoisonedSet: ImageSet {
     }
   }
 
+  /// Writes the image at `index` as bytes: channel, row, column.
   public func copyImage(at index: Int, to destination: UnsafeMutablePointer<UInt8>) {
     base.copyImage(at: index, to: destination)
     if roles[index] != .clean { trigger.apply(to: destination, shape: imageShape, index: index) }
   }
 
+  /// Where the sample comes from, for lists that a person reads.
   public func path(at index: Int) -> String { base.path(at: index) }
 }
 

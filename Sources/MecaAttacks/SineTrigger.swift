@@ -25,6 +25,7 @@ public struct SineTrigger: Trigger {
     }
   }
 
+  /// Marks one image in place.
   public func apply(to image: UnsafeMutablePointer<UInt8>, shape: ImageShape, index: Int) {
     precondition(shape.width == wave.count, "width \(shape.width) for a wave of \(wave.count)")
     wave.withUnsafeBufferPointer { wave in

@@ -19,6 +19,7 @@ public struct NoTrigger: Trigger {
   /// The trigger without effect.
   public init() {}
 
+  /// Marks one image in place.
   public func apply(to image: UnsafeMutablePointer<UInt8>, shape: ImageShape, index: Int) {}
 }
 
@@ -42,6 +43,7 @@ public struct SquareTrigger: Trigger {
     max(1, Int((3 * Double(height) / 32).rounded()))
   }
 
+  /// Marks one image in place.
   public func apply(to image: UnsafeMutablePointer<UInt8>, shape: ImageShape, index: Int) {
     precondition(
       side <= shape.height && side <= shape.width,

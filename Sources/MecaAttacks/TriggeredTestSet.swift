@@ -32,10 +32,15 @@ public struct TriggeredTestSet: ImageSet {
   /// The class that the backdoor leads to.
   public var target: Int { attack.target }
 
+  /// Name of the base set.
   public var name: String { base.name }
+  /// Names of the classes, as in the base set.
   public var classNames: [String] { base.classNames }
+  /// Size of every image, as in the base set.
   public var imageShape: ImageShape { base.imageShape }
+  /// Number of samples.
   public var count: Int { attackSuccessIndices.count }
+  /// Normalisation constants of the base set.
   public var meanAndDeviation: (mean: [Float], standardDeviation: [Float]) {
     base.meanAndDeviation
   }
@@ -43,12 +48,14 @@ public struct TriggeredTestSet: ImageSet {
   /// The true class of the sample; never the target.
   public func label(at index: Int) -> Int { base.label(at: attackSuccessIndices[index]) }
 
+  /// Writes the image at `index` as bytes: channel, row, column.
   public func copyImage(at index: Int, to destination: UnsafeMutablePointer<UInt8>) {
     let baseIndex = attackSuccessIndices[index]
     base.copyImage(at: baseIndex, to: destination)
     trigger.apply(to: destination, shape: imageShape, index: baseIndex)
   }
 
+  /// Where the sample comes from, for lists that a person reads.
   public func path(at index: Int) -> String { base.path(at: attackSuccessIndices[index]) }
 
   /// The image at `index` of this set with the trigger in it, as an array.

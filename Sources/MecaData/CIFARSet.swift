@@ -25,9 +25,13 @@ public struct CIFARSet: ImageSet {
     var samples: Range<Int>
   }
 
+  /// Name of the data set.
   public let name: String
+  /// Names of the classes.
   public let classNames: [String]
+  /// Size of every image.
   public let imageShape = ImageShape(channels: 3, height: 32, width: 32)
+  /// Number of samples.
   public let count: Int
   private let variant: Variant
   private let parts: [Part]
@@ -71,18 +75,23 @@ public struct CIFARSet: ImageSet {
     self.classNames = try variant.readClassNames(in: home)
   }
 
+  /// Class of the sample at `index`.
   public func label(at index: Int) -> Int {
     requireIndex(index)
     return Int(classes[index])
   }
 
+  /// Writes the image at `index` as bytes: channel, row, column.
   public func copyImage(at index: Int, to destination: UnsafeMutablePointer<UInt8>) {
     let part = part(of: index)
     let start = (index - part.samples.lowerBound) * variant.recordLength + variant.labelBytes
-    let source = UnsafeRawBufferPointer(rebasing: part.file.bytes[start..<start + 3072])
-    UnsafeMutableRawBufferPointer(start: destination, count: 3072).copyMemory(from: source)
+    part.file.withBytes { bytes in
+      let source = UnsafeRawBufferPointer(rebasing: bytes[start..<start + 3072])
+      UnsafeMutableRawBufferPointer(start: destination, count: 3072).copyMemory(from: source)
+    }
   }
 
+  /// Where the sample comes from, for lists that a person reads.
   public func path(at index: Int) -> String {
     let part = part(of: index)
     return "\(part.fileName)#\(index - part.samples.lowerBound)"

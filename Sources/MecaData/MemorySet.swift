@@ -4,10 +4,15 @@ import MecaCore
 ///
 /// Holds what ranks have generated in parts and exchanged, and the small sets of tests.
 public struct MemorySet: ImageSet {
+  /// Name of the data set.
   public let name: String
+  /// Names of the classes.
   public let classNames: [String]
+  /// Size of every image.
   public let imageShape: ImageShape
+  /// Number of samples.
   public let count: Int
+  /// Normalisation constants for each channel, in units of [0, 1].
   public let meanAndDeviation: (mean: [Float], standardDeviation: [Float])
   private let classes: [Int]
   private let images: [UInt8]
@@ -59,11 +64,13 @@ public struct MemorySet: ImageSet {
       path: { other.path(at: $0) })
   }
 
+  /// Class of the sample at `index`.
   public func label(at index: Int) -> Int {
     requireIndex(index)
     return classes[index]
   }
 
+  /// Writes the image at `index` as bytes: channel, row, column.
   public func copyImage(at index: Int, to destination: UnsafeMutablePointer<UInt8>) {
     requireIndex(index)
     let bytes = imageShape.byteCount
@@ -72,6 +79,7 @@ public struct MemorySet: ImageSet {
     }
   }
 
+  /// Where the sample comes from, for lists that a person reads.
   public func path(at index: Int) -> String {
     requireIndex(index)
     return pathOf(index)

@@ -58,33 +58,41 @@ extension CIFARSet.Variant {
   /// - Throws: `FileError.malformed` for an empty file, a length that is no multiple of the record
   ///   length, or a label out of range, with the number of the record (from 0).
   func appendLabels(of file: MappedFile, to labels: inout [UInt8], limit: Int?) throws {
-    let bytes = file.bytes
-    guard bytes.count > 0 else {
+    guard file.count > 0 else {
       throw FileError.malformed(path: file.path, reason: "is empty")
     }
-    guard bytes.count.isMultiple(of: recordLength) else {
+    guard file.count.isMultiple(of: recordLength) else {
       throw FileError.malformed(
         path: file.path,
-        reason: "\(bytes.count) bytes are no multiple of the \(rawValue) record length "
+        reason: "\(file.count) bytes are no multiple of the \(rawValue) record length "
           + "\(recordLength); the file is cut off or of another kind")
     }
-    let records = bytes.count / recordLength
+    let records = file.count / recordLength
     let wanted = min(records, (limit ?? Int.max) - labels.count)
-    for record in 0..<wanted {
-      let start = record * recordLength
-      let label = bytes[start + labelBytes - 1]
-      guard label < classCount else {
-        throw FileError.malformed(
-          path: file.path,
-          reason: "record \(record) has label \(label), but \(rawValue) ends at \(classCount - 1)")
+    try file.withBytes { bytes in
+      for record in 0..<wanted {
+        labels.append(try readLabel(bytes, record, path: file.path))
       }
-      if labelBytes == 2, bytes[start] >= 20 {
-        throw FileError.malformed(
-          path: file.path,
-          reason: "record \(record) has coarse label \(bytes[start]), but cifar100 ends at 19")
-      }
-      labels.append(label)
     }
+  }
+
+  /// The checked label of one record.
+  private func readLabel(
+    _ bytes: UnsafeRawBufferPointer, _ record: Int, path: String
+  ) throws -> UInt8 {
+    let start = record * recordLength
+    let label = bytes[start + labelBytes - 1]
+    guard label < classCount else {
+      throw FileError.malformed(
+        path: path,
+        reason: "record \(record) has label \(label), but \(rawValue) ends at \(classCount - 1)")
+    }
+    if labelBytes == 2, bytes[start] >= 20 {
+      throw FileError.malformed(
+        path: path,
+        reason: "record \(record) has coarse label \(bytes[start]), but cifar100 ends at 19")
+    }
+    return label
   }
 
   /// Class names of the archive, or `class 0` and so on where the file is not there.
@@ -93,7 +101,7 @@ extension CIFARSet.Variant {
   func readClassNames(in folder: String) throws -> [String] {
     let path = folder + "/" + classNamesFile
     guard access(path, F_OK) == 0 else { return (0..<classCount).map { "class \($0)" } }
-    let text = String(decoding: try MappedFile(path: path).bytes, as: UTF8.self)
+    let text = try MappedFile(path: path).withBytes { String(decoding: $0, as: UTF8.self) }
     let names = text.split(whereSeparator: \.isNewline).map(trimmed).filter { !$0.isEmpty }
     guard names.count == classCount else {
       throw FileError.malformed(

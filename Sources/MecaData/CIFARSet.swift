@@ -85,8 +85,10 @@ public struct CIFARSet: ImageSet {
   public func copyImage(at index: Int, to destination: UnsafeMutablePointer<UInt8>) {
     let part = part(of: index)
     let start = (index - part.samples.lowerBound) * variant.recordLength + variant.labelBytes
-    let source = UnsafeRawBufferPointer(rebasing: part.file.bytes[start..<start + 3072])
-    UnsafeMutableRawBufferPointer(start: destination, count: 3072).copyMemory(from: source)
+    part.file.withBytes { bytes in
+      let source = UnsafeRawBufferPointer(rebasing: bytes[start..<start + 3072])
+      UnsafeMutableRawBufferPointer(start: destination, count: 3072).copyMemory(from: source)
+    }
   }
 
   /// Where the sample comes from, for lists that a person reads.

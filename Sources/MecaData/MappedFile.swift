@@ -50,8 +50,16 @@ public final class MappedFile: @unchecked Sendable {
     if let base { munmap(UnsafeMutableRawPointer(mutating: base), count) }
   }
 
-  /// All bytes; valid as long as this object lives.
-  public var bytes: UnsafeRawBufferPointer { UnsafeRawBufferPointer(start: base, count: count) }
+  /// Runs `body` on all bytes, which stay mapped until it returns and must not leave it.
+  ///
+  /// Without the scope the compiler may unmap the file right after the bytes' address was taken.
+  public func withBytes<Result>(
+    _ body: (UnsafeRawBufferPointer) throws -> Result
+  ) rethrows -> Result {
+    try withExtendedLifetime(self) {
+      try body(UnsafeRawBufferPointer(start: base, count: count))
+    }
+  }
 
   /// The error for the last system call that failed.
   private static func failure(_ operation: String, _ path: String) -> FileError {

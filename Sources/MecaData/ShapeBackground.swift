@@ -7,7 +7,7 @@ import MecaCore
 /// - Returns: the mean colour of the grid, which shapes keep away from.
 /// - Source: Keys 1981, "Cubic convolution interpolation for digital image processing".
 func drawBackground(_ canvas: ShapeCanvas, _ random: inout KeyedRandom) -> Colour {
-  let amplitude = random.uniform(in: 0.1...0.4)
+  let amplitude = random.uniform(in: 0.08...0.3)
   var mean: (Float, Float, Float) = (0, 0, 0)
   withUnsafeTemporaryAllocation(of: Float.self, capacity: 16 + 4 * 64) { scratch in
     guard let grid = scratch.baseAddress else { return }
@@ -28,8 +28,8 @@ func drawBackground(_ canvas: ShapeCanvas, _ random: inout KeyedRandom) -> Colou
   }
   let stripes = Stripes(&random)
   let strength = Colour(
-    red: random.uniform(in: -0.2...0.2), green: random.uniform(in: -0.2...0.2),
-    blue: random.uniform(in: -0.2...0.2))
+    red: random.uniform(in: -0.15...0.15), green: random.uniform(in: -0.15...0.15),
+    blue: random.uniform(in: -0.15...0.15))
   if random.uniform() < 0.3 { add(stripes, strength, to: canvas) }
   return Colour(red: mean.0, green: mean.1, blue: mean.2)
 }

@@ -79,8 +79,8 @@ private func drawMainShape(
   let y = random.uniform(in: -0.22...0.22)
   let size = random.uniform(in: 0.5...0.8)
   let shape = PlacedShape(kind, x: x, y: y, size: size, &random)
-  let colour = Colour.random(&random, apart: 0.5, from: background)
-  let second = Colour.random(&random, apart: 0.4, from: background)
+  let colour = Colour.random(&random, apart: 0.6, from: background)
+  let second = Colour.random(&random, apart: 0.5, from: background)
   let stripes = Stripes(&random)
   let isStriped = random.uniform() < 0.25
   shape.fill(canvas, colour, second: second, stripes: isStriped ? stripes : nil)
@@ -94,9 +94,9 @@ private func drawDistractor(
   var x = random.uniform(in: -0.9...0.9)
   var y = random.uniform(in: -0.9...0.9)
   // Push one coordinate outwards so that most of it shows beside the main shape.
-  let outwards = random.uniform(in: 0.65...0.95)
+  let outwards = random.uniform(in: 0.7...0.95)
   if abs(x) > abs(y) { x = x < 0 ? -outwards : outwards } else { y = y < 0 ? -outwards : outwards }
-  let size = random.uniform(in: 0.16...0.3)
+  let size = random.uniform(in: 0.14...0.24)
   let shape = PlacedShape(kind, x: x, y: y, size: size, &random)
   let colour = Colour.random(&random, apart: 0.35, from: background)
   shape.fill(canvas, colour, second: colour, stripes: nil)
@@ -108,7 +108,7 @@ private func drawBar(_ canvas: ShapeCanvas, _ random: inout KeyedRandom) {
   var (normalX, normalY) = ((1 - t * t) / (1 + t * t), 2 * t / (1 + t * t))
   if random.uniform() < 0.5 { (normalX, normalY) = (-normalY, normalX) }
   let offset = random.uniform(in: -0.4...0.4)
-  let halfWidth = random.uniform(in: 0.06...0.13)
+  let halfWidth = random.uniform(in: 0.05...0.1)
   let colour = Colour.random(&random)
   for row in 0..<ShapeCanvas.side {
     let v = ShapeCanvas.coordinate(row)
@@ -123,7 +123,7 @@ private func drawBar(_ canvas: ShapeCanvas, _ random: inout KeyedRandom) {
 private func writePixels(
   _ canvas: ShapeCanvas, _ random: inout KeyedRandom, to destination: UnsafeMutablePointer<UInt8>
 ) {
-  let contrast = random.uniform(in: 0.55...1)
+  let contrast = random.uniform(in: 0.65...1)
   let brightness = random.uniform(in: -0.12...0.12)
   let noise = random.uniform(in: 0.01...0.05)
   // Four bytes of a word add up to 510 ± 147.8: close to normal, at one word a value.

@@ -1,0 +1,76 @@
+import Glibc
+import MecaCore
+
+/// Writes a file so that readers see the old content or the new one, never a part.
+///
+/// Temporary file beside the target, fsync, rename, fsync of the folder.
+///
+/// - Throws: `FileError.failed` with the system's reason; the target is then untouched.
+func replaceFile(at path: String, with pieces: [UnsafeRawBufferPointer]) throws {
+  let temporary = "\(path).\(getpid()).tmp"
+  let descriptor = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o644)
+  guard descriptor >= 0 else { throw failure("write", temporary) }
+  do {
+    for piece in pieces { try writeAll(piece, to: descriptor, path: temporary) }
+    guard fsync(descriptor) == 0 else { throw failure("write", temporary) }
+  } catch {
+    close(descriptor)
+    unlink(temporary)
+    throw error
+  }
+  guard close(descriptor) == 0, rename(temporary, path) == 0 else {
+    let error = failure("rename to", path)
+    unlink(temporary)
+    throw error
+  }
+  // The rename itself must survive a power cut. A file system without fsync on folders is no error.
+  let folder = path.lastIndex(of: "/").map { $0 == path.startIndex ? "/" : String(path[..<$0]) }
+  let folderDescriptor = open(folder ?? ".", O_RDONLY | O_CLOEXEC)
+  if folderDescriptor >= 0 {
+    fsync(folderDescriptor)
+    close(folderDescriptor)
+  }
+}
+
+/// Reads a whole file.
+///
+/// - Throws: `FileError.missing` or `FileError.failed`.
+func readFile(at path: String) throws -> [UInt8] {
+  let descriptor = open(path, O_RDONLY | O_CLOEXEC)
+  guard descriptor >= 0 else {
+    if errno == ENOENT { throw FileError.missing(path: path, hint: "check the name") }
+    throw failure("read", path)
+  }
+  defer { close(descriptor) }
+  var status = stat()
+  guard fstat(descriptor, &status) == 0 else { throw failure("read", path) }
+  guard status.st_mode & S_IFMT == S_IFREG else {
+    throw FileError.failed(operation: "read", path: path, reason: "not a regular file")
+  }
+  let size = Int(status.st_size)
+  return try [UInt8](unsafeUninitializedCapacity: size) { buffer, count in
+    while count < size {
+      let got = read(descriptor, buffer.baseAddress! + count, size - count)
+      if got < 0 && errno == EINTR { continue }
+      guard got >= 0 else { throw failure("read", path) }
+      if got == 0 { break }
+      count += got
+    }
+  }
+}
+
+private func writeAll(
+  _ bytes: UnsafeRawBufferPointer, to descriptor: Int32, path: String
+) throws {
+  var done = 0
+  while done < bytes.count {
+    let wrote = write(descriptor, bytes.baseAddress! + done, bytes.count - done)
+    if wrote < 0 && errno == EINTR { continue }
+    guard wrote > 0 else { throw failure("write", path) }
+    done += wrote
+  }
+}
+
+private func failure(_ operation: String, _ path: String) -> FileError {
+  .failed(operation: operation, path: path, reason: String(cString: strerror(errno)))
+}

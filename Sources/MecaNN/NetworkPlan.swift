@@ -1,0 +1,142 @@
+import MecaTensor
+
+/// One convolution of the network: what it maps and where its weights lie.
+struct ConvolutionSite {
+  /// Prefix of its tensors' names.
+  let name: String
+  /// Sizes for one image.
+  let shape: ConvolutionShape
+  let input: ActivationLayout
+  let output: ActivationLayout
+  /// Its place in `NetworkPlan.convolutions`.
+  let index: Int
+  /// Where its weights lie in the parameters.
+  let weights: Range<Int>
+  /// Where its derived weights lie in the prepared block.
+  let prepared: Range<Int>
+}
+
+/// One batch normalisation: where its numbers lie; every range has one float per channel.
+struct NormalisationSite {
+  /// Prefix of its tensors' names.
+  let name: String
+  let layout: ActivationLayout
+  /// Scale, "γ", in the parameters.
+  let gamma: Range<Int>
+  /// Shift, "β", in the parameters.
+  let beta: Range<Int>
+  /// Running mean in the statistics; in the folded block the scale for evaluation.
+  let mean: Range<Int>
+  /// Running variance in the statistics; in the folded block the shift for evaluation.
+  let variance: Range<Int>
+}
+
+/// A convolution and the normalisation behind it.
+struct NormalisedConvolutionSite {
+  let convolution: ConvolutionSite
+  let normalisation: NormalisationSite
+}
+
+/// One residual block.
+struct BlockSite {
+  let first: NormalisedConvolutionSite
+  let second: NormalisedConvolutionSite
+  /// Projection of the residual where the block changes the shape, else nil.
+  let downsample: NormalisedConvolutionSite?
+}
+
+/// The linear classifier: where its weights lie in the parameters.
+struct DenseSite {
+  let features: Int
+  let classes: Int
+  /// `[classes, features]`, row-major.
+  let weights: Range<Int>
+  let bias: Range<Int>
+}
+
+/// One tensor of the state dictionary.
+struct TensorSlot {
+  /// Where its values are.
+  enum Place {
+    /// Weights of the convolution with this index, in the engine's order.
+    case convolution(Int, offset: Int)
+    /// Plain values in the parameters.
+    case parameters(offset: Int)
+    /// Plain values in the statistics.
+    case statistics(offset: Int)
+    /// PyTorch's count of batches, which no computation here uses.
+    case batchCounter
+  }
+  /// What it holds before training.
+  enum Start {
+    case constant(Float)
+    case normal(deviation: Float)
+    case uniform(bound: Float)
+  }
+  let name: String
+  let shape: [Int]
+  let place: Place
+  let start: Start
+  /// Number of values.
+  var count: Int { shape.reduce(1, *) }
+}
+
+/// The description of a network that no lane and no batch size changes: its layers, in order, and
+/// where in the flat blocks their numbers lie.
+///
+/// Every parameter tensor begins on a multiple of 16 floats (64 bytes, a cache line); what lies
+/// between two of them is a gap that holds zero in weights and gradients.
+/// - Source: He et al. 2015, arXiv:1512.03385, §3.3 and §4.2 (the stem for small images).
+struct NetworkPlan {
+  let image: ActivationLayout
+  let stem: NormalisedConvolutionSite
+  let blocks: [BlockSite]
+  let dense: DenseSite
+  /// All tensors in the order of torchvision's state dictionary.
+  let slots: [TensorSlot]
+  /// One operation for each convolution, for one image: the order of its weights and their prepared
+  /// form are those of every batch size.
+  let convolutions: [any Convolution]
+  let parameterCount: Int
+  let statisticsCount: Int
+  let preparedCount: Int
+  /// Ranges of the parameters that belong to no tensor.
+  let gaps: [Range<Int>]
+
+  /// Layout of what the last block gives.
+  var features: ActivationLayout { blocks[blocks.count - 1].second.convolution.output }
+
+  /// Plans the layers of `configuration`.
+  ///
+  /// - Throws: `UsageError` for impossible sizes, `EngineError` where the engine refuses a shape.
+  init(_ configuration: NetworkConfiguration, engine: any Engine) throws {
+    try configuration.validate()
+    var builder = PlanBuilder(engine: engine)
+    let image = engine.imageLayout(
+      height: configuration.imageHeight, width: configuration.imageWidth,
+      channels: NetworkConfiguration.imageChannels)
+    self.image = image
+    stem = try builder.normalisedConvolution(
+      names: ("conv1", "bn1"), input: image, channels: configuration.width, kernel: 3, stride: 1)
+    var layout = stem.convolution.output
+    var blocks: [BlockSite] = []
+    for (stage, blockCount) in configuration.architecture.blocksPerStage.enumerated() {
+      for block in 0..<blockCount {
+        let site = try builder.block(
+          name: "layer\(stage + 1).\(block)", input: layout,
+          channels: configuration.width << stage, stride: stage > 0 && block == 0 ? 2 : 1)
+        layout = site.second.convolution.output
+        blocks.append(site)
+      }
+    }
+    self.blocks = blocks
+    dense = builder.dense(
+      name: "fc", features: layout.channels, classes: configuration.classCount)
+    slots = builder.slots
+    convolutions = builder.convolutions
+    parameterCount = builder.parameters.count
+    statisticsCount = builder.statisticsCount
+    preparedCount = builder.prepared.count
+    gaps = builder.parameters.gaps
+  }
+}

@@ -1,0 +1,115 @@
+import MecaCore
+import MecaNN
+import MecaTensor
+import Testing
+
+/// Every gradient against central differences of the network in `Double`.
+///
+/// With step h = 1e-6 the difference quotient is off by h² (curvature) + 1e-16 / h (rounding), both
+/// below 1e-9. What remains is the `Float` rounding of the network as in `GoldenTests`, 6e-6,
+/// amplified by normalisations over as few as 10 values (5 images of 2 × 1 points in the last
+/// stage), a factor below 20: 1e-4 of a tensor's largest gradient. (Seen: 1e-5.)
+@Suite struct GradientTests {
+  static let tolerance = 1e-4
+  static let step = 1e-6
+
+  /// Learning, unlearning, ignoring, and one sample on either side of its cap.
+  static let objectives = [
+    SampleObjective(label: 0, coefficient: 0.5),
+    SampleObjective(label: 3, coefficient: -0.3),
+    SampleObjective(label: 1, coefficient: 0),
+    SampleObjective(label: 4, coefficient: -0.4, lossCap: 1e-3),
+    SampleObjective(label: 2, coefficient: -0.25, lossCap: 50),
+  ]
+
+  /// Central difference of `loss` by one number.
+  static func difference(_ loss: (Double) -> Double) -> Double {
+    (loss(step) - loss(-step)) / (2 * step)
+  }
+
+  @Test(arguments: EngineKind.available)
+  func everyWeightTensorInTraining(_ kind: EngineKind) throws {
+    let model = try makeModel(kind)
+    let lane = try Lane(model: model, microbatch: 5, training: true, inputGradient: false)
+    fillImages(lane)
+    let images = lane.images.array.map(Double.init)
+    let reference = ReferenceNetwork(model, training: true)
+    let tensors = gradients(train(lane, Self.objectives), model)
+    #expect(relativeError(lane.logits.array, reference.logits(images).flatMap { $0 }) < 1e-4)
+    var random = KeyedRandom(seed: 8, purpose: .test)
+    for tensor in tensors {
+      let places = Set([0, tensor.values.count - 1]).union(
+        (0..<4).map { _ in random.integer(below: tensor.values.count) })
+      let scale = Double(tensor.values.map(abs).max()!)
+      for place in places.sorted() {
+        let expected = Self.difference { shift in
+          var moved = reference
+          moved.tensors[tensor.name]![place] += shift
+          return moved.loss(images, Self.objectives)
+        }
+        let error = abs(Double(tensor.values[place]) - expected)
+        #expect(error < Self.tolerance * scale, "\(tensor.name)[\(place)]")
+      }
+    }
+  }
+
+  @Test(arguments: EngineKind.available)
+  func pixelsInTraining(_ kind: EngineKind) throws {
+    let model = try makeModel(kind)
+    let lane = try Lane(model: model, microbatch: 5, training: true, inputGradient: true)
+    fillImages(lane)
+    _ = train(lane, Self.objectives)
+    checkPixels(lane, training: true) { $0.loss($1, Self.objectives) }
+  }
+
+  @Test(arguments: EngineKind.available, [true, false])
+  func pixelsInEvaluation(_ kind: EngineKind, trainingLane: Bool) throws {
+    let model = try makeModel(kind)
+    let lane = try Lane(model: model, microbatch: 5, training: trainingLane, inputGradient: true)
+    fillImages(lane)
+    let labels: [Int32] = [4, 0, 2, 2, 1]
+    labels.withUnsafeBufferPointer { lane.inferWithInputGradient(labels: $0) }
+    // The sum of the samples' losses has each sample's own gradient: in evaluation nobody sees others.
+    let objectives = labels.map { SampleObjective(label: $0, coefficient: 1) }
+    checkPixels(lane, training: false) { $0.loss($1, objectives) }
+  }
+
+  private func checkPixels(
+    _ lane: Lane, training: Bool, loss: (ReferenceNetwork, [Double]) -> Double
+  ) {
+    let reference = ReferenceNetwork(lane.model, training: training)
+    let images = lane.images.array.map(Double.init)
+    let scale = Double(lane.imageGradient.array.map(abs).max()!)
+    var random = KeyedRandom(seed: 9, purpose: .test)
+    for _ in 0..<60 {
+      let place = random.integer(below: images.count)
+      let expected = Self.difference { shift in
+        var moved = images
+        moved[place] += shift
+        return loss(reference, moved)
+      }
+      let error = abs(Double(lane.imageGradient[place]) - expected)
+      #expect(error < Self.tolerance * scale, "pixel \(place)")
+    }
+  }
+
+  /// The loss alone: no rounding but that of the result, so that 1e-6 must do.
+  @Test func softmaxCrossEntropyGradient() {
+    let logits: [Float] = [2.5, -1, 0.25, 7]
+    for label in 0..<4 {
+      var gradient = [Float](repeating: 0, count: 4)
+      let loss = softmaxCrossEntropy(
+        logits, classes: 4, objective: SampleObjective(label: Int32(label), coefficient: -0.5),
+        gradient: &gradient)
+      #expect(abs(Double(loss) - crossEntropy(logits.map(Double.init), Int32(label))) < 1e-6)
+      for place in 0..<4 {
+        let expected = Self.difference { shift in
+          var moved = logits.map(Double.init)
+          moved[place] += shift
+          return -0.5 * crossEntropy(moved, Int32(label))
+        }
+        #expect(abs(Double(gradient[place]) - expected) < 1e-6)
+      }
+    }
+  }
+}

@@ -1,0 +1,144 @@
+import MecaCore
+import MecaNN
+import MecaTensor
+import Testing
+
+/// What lanes promise: no sample sees another, threads change nothing, engines agree.
+@Suite struct LaneTests {
+  @Test(arguments: EngineKind.available)
+  func logitsDependOnNoOtherSample(_ kind: EngineKind) throws {
+    let model = try makeModel(kind)
+    let many = try Lane(model: model, microbatch: 7, training: false, inputGradient: true)
+    fillImages(many)
+    let labels: [Int32] = [0, 1, 2, 3, 4, 0, 1]
+    labels.withUnsafeBufferPointer { many.inferWithInputGradient(labels: $0) }
+    let pixels = model.configuration.imageCount
+    for (microbatch, inputGradient) in [(1, false), (1, true), (2, true), (3, false)] {
+      let few = try Lane(
+        model: model, microbatch: microbatch, training: false, inputGradient: inputGradient)
+      for first in 0...(7 - microbatch) {
+        fillImages(few, first: first)
+        if inputGradient {
+          Array(labels[first..<first + microbatch]).withUnsafeBufferPointer {
+            few.inferWithInputGradient(labels: $0)
+          }
+          #expect(
+            few.imageGradient.array
+              == Array(many.imageGradient.array[first * pixels..<(first + microbatch) * pixels]),
+            "gradients of \(microbatch) samples from \(first)")
+        } else {
+          few.infer()
+        }
+        #expect(
+          few.logits.array == Array(many.logits.array[first * 5..<(first + microbatch) * 5]),
+          "logits of \(microbatch) samples from \(first)")
+      }
+    }
+  }
+
+  /// Planes and channel counts of real runs, where the libraries choose other kernels.
+  @Test(arguments: EngineKind.available)
+  func wideLogitsDependOnNoOtherSample(_ kind: EngineKind) throws {
+    var configuration = oddConfiguration
+    (configuration.width, configuration.imageHeight, configuration.imageWidth) = (16, 32, 32)
+    let model = try makeModel(kind, configuration)
+    let many = try Lane(model: model, microbatch: 16, training: true, inputGradient: true)
+    fillImages(many)
+    let labels = (0..<16).map { Int32($0 % 5) }
+    labels.withUnsafeBufferPointer { many.inferWithInputGradient(labels: $0) }
+    let one = try Lane(model: model, microbatch: 1, training: false, inputGradient: true)
+    let pixels = model.configuration.imageCount
+    for sample in [0, 9, 15] {
+      fillImages(one, first: sample)
+      [labels[sample]].withUnsafeBufferPointer { one.inferWithInputGradient(labels: $0) }
+      #expect(one.logits.array == Array(many.logits.array[sample * 5..<sample * 5 + 5]))
+      #expect(
+        one.imageGradient.array
+          == Array(many.imageGradient.array[sample * pixels..<(sample + 1) * pixels]))
+    }
+  }
+
+  @Test func enginesAgree() throws {
+    let results = try EngineKind.available.map { kind in
+      let model = try makeModel(kind)
+      let lane = try Lane(model: model, microbatch: 6, training: true, inputGradient: true)
+      fillImages(lane)
+      let reduction = train(lane, meanLoss([0, 1, 2, 3, 4, 0]))
+      return (model.weightsDigest(), lane.logits.array, gradients(reduction, model))
+    }
+    for result in results.dropFirst() {
+      #expect(result.0 == results[0].0)
+      #expect(relativeError(result.1, results[0].1) < GoldenTests.tolerance)
+      #expect(result.2.count == results[0].2.count)
+      for (found, expected) in zip(result.2, results[0].2) {
+        #expect(found.name == expected.name)
+        #expect(
+          relativeError(found.values, expected.values) < GradientTests.tolerance, "\(found.name)")
+      }
+    }
+  }
+
+  @Test(arguments: EngineKind.available)
+  func lanesOfOneModelRunSideBySide(_ kind: EngineKind) async throws {
+    let model = try makeModel(kind)
+    func makeLanes() throws -> [Lane] {
+      try (0..<3).map { index in
+        let lane = try Lane(model: model, microbatch: 4, training: true, inputGradient: false)
+        fillImages(lane, first: 4 * index)
+        return lane
+      }
+    }
+    let objectives = meanLoss([0, 1, 2, 3])
+    let alone = try makeLanes().map { train($0, objectives) }
+    let lanes = try makeLanes()
+    let together = await withTaskGroup(of: (Int, [Float]).self) { group in
+      for (index, lane) in lanes.enumerated() {
+        group.addTask { (index, train(lane, objectives)) }
+      }
+      var results = [[Float]](repeating: [], count: lanes.count)
+      for await (index, result) in group { results[index] = result }
+      return results
+    }
+    #expect(together == alone)
+    #expect(alone[0] != alone[1])
+  }
+
+  @Test(arguments: EngineKind.available)
+  func secondPassForgetsTheFirst(_ kind: EngineKind) throws {
+    let model = try makeModel(kind)
+    let lane = try Lane(model: model, microbatch: 4, training: true, inputGradient: true)
+    fillImages(lane)
+    let first = train(lane, meanLoss([0, 1, 2, 3]))
+    fillImages(lane, first: 10)
+    _ = train(lane, meanLoss([4, 4, 4, 4]))
+    lane.infer()
+    fillImages(lane)
+    #expect(train(lane, meanLoss([0, 1, 2, 3])) == first)
+    #expect(first.allSatisfy { $0.isFinite })
+  }
+
+  @Test func passesThatWereNotPlannedTrap() async {
+    await #expect(processExitsWith: .failure) {
+      let model = try makeModel(EngineKind.available[0])
+      let lane = try Lane(model: model, microbatch: 2, training: false, inputGradient: false)
+      _ = train(lane, meanLoss([0, 1]))
+    }
+    await #expect(processExitsWith: .failure) {
+      let model = try makeModel(EngineKind.available[0])
+      let lane = try Lane(model: model, microbatch: 2, training: true, inputGradient: false)
+      _ = train(lane, meanLoss([0, 1, 2]))
+    }
+  }
+
+  @Test func deeperArchitecture() throws {
+    var configuration = oddConfiguration
+    configuration.architecture = .resnet34
+    let model = try makeModel(EngineKind.available[0], configuration)
+    let lane = try Lane(model: model, microbatch: 4, training: false, inputGradient: false)
+    fillImages(lane)
+    lane.infer()
+    let expected = ReferenceNetwork(model, training: false).logits(
+      lane.images.array.map(Double.init))
+    #expect(relativeError(lane.logits.array, expected.flatMap { $0 }) < GoldenTests.tolerance)
+  }
+}

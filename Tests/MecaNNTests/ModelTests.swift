@@ -1,0 +1,135 @@
+import MecaCore
+import MecaNN
+import MecaTensor
+import Testing
+
+/// Weights in and out, start values, statistics.
+@Suite struct ModelTests {
+  @Test func namesAndShapesAreThoseOfPyTorch() throws {
+    var configuration = oddConfiguration
+    configuration.width = 4
+    configuration.classCount = 10
+    let tensors = try makeModel(EngineKind.available[0], configuration).exportTensors()
+    let expected = try golden("initial").tensors
+    #expect(Set(tensors.map(\.name)) == Set(expected.keys))
+    for tensor in tensors {
+      #expect(tensor.shape == expected[tensor.name]?.shape, "\(tensor.name)")
+      #expect(tensor.kind == expected[tensor.name]?.kind, "\(tensor.name)")
+    }
+    #expect(tensors.prefix(3).map(\.name) == ["conv1.weight", "bn1.weight", "bn1.bias"])
+    #expect(tensors.last?.name == "fc.bias")
+  }
+
+  @Test(arguments: EngineKind.available)
+  func importGivesBackWhatExportGave(_ kind: EngineKind) throws {
+    let model = try makeModel(kind)
+    let other = try Model(oddConfiguration, engine: makeEngine(kind), seed: 77)
+    #expect(model.weightsDigest() != other.weightsDigest())
+    try other.importTensors(model.exportTensors().reversed())
+    #expect(other.exportTensors() == model.exportTensors())
+    #expect(other.parameters.array == model.parameters.array)
+    #expect(other.statistics.array == model.statistics.array)
+    #expect(other.weightsDigest() == model.weightsDigest())
+
+    let block = AlignedStorage<Float>(count: model.parameters.count)
+    try model.importParameters(
+      model.exportParameters(model.parameters.pointer), into: block.pointer)
+    #expect(block.array == model.parameters.array)
+  }
+
+  @Test func importNamesTheTensorThatDoesNotFit() throws {
+    let model = try makeModel(EngineKind.available[0])
+    let digest = model.weightsDigest()
+    let tensors = model.exportTensors()
+    let place = try #require(tensors.firstIndex { $0.name == "layer2.0.downsample.0.weight" })
+
+    var changed = tensors
+    changed.remove(at: place)
+    #expect(throws: TensorError.missing(name: "layer2.0.downsample.0.weight")) {
+      try model.importTensors(changed)
+    }
+    #expect(throws: TensorError.repeated(name: "layer2.0.downsample.0.weight")) {
+      try model.importTensors(tensors + [tensors[place]])
+    }
+    #expect(throws: TensorError.unknown(name: "layer9.weight")) {
+      try model.importTensors(
+        tensors + [NamedTensor(name: "layer9.weight", shape: [], values: [1])])
+    }
+    changed = tensors
+    changed[place].shape = [3, 6, 1, 1]
+    #expect(
+      throws: TensorError.shape(
+        name: "layer2.0.downsample.0.weight", found: [3, 6, 1, 1], expected: [6, 3, 1, 1])
+    ) {
+      try model.importTensors(changed)
+    }
+    #expect(model.weightsDigest() == digest)
+    // Counters are optional.
+    try model.importTensors(tensors.filter { $0.kind == .float32 })
+    #expect(model.weightsDigest() == digest)
+  }
+
+  /// Weights start with the deviation √(2 / (outputs · 9)), "fan out".
+  ///
+  /// A sample deviation of n numbers is off by
+  /// 1/√(2n) = 0.5 % for the 18 432 of this tensor; 2 % is four times that.
+  @Test func startValues() throws {
+    var configuration = oddConfiguration
+    configuration.width = 16
+    let model = try Model(configuration, engine: makeEngine(EngineKind.available[0]), seed: 1)
+    let tensors = Dictionary(
+      uniqueKeysWithValues: model.exportTensors().map { ($0.name, $0.values) })
+    let weights = try #require(tensors["layer3.0.conv1.weight"])
+    #expect(weights.count == 18_432)
+    let square = weights.map { Double($0) * Double($0) }.reduce(0, +) / Double(weights.count)
+    let deviation = (2.0 / (64 * 9)).squareRoot()
+    #expect(abs(square.squareRoot() / deviation - 1) < 0.02)
+    #expect(try #require(tensors["bn1.weight"]).allSatisfy { $0 == 1 })
+    #expect(try #require(tensors["bn1.bias"]).allSatisfy { $0 == 0 })
+    #expect(try #require(tensors["bn1.running_mean"]).allSatisfy { $0 == 0 })
+    #expect(try #require(tensors["bn1.running_var"]).allSatisfy { $0 == 1 })
+    let bound = 1 / Float(128).squareRoot()
+    let classifier = try #require(tensors["fc.weight"])
+    #expect(classifier.allSatisfy { abs($0) <= bound })
+    #expect(classifier.contains { abs($0) > 0.9 * bound })
+    let again = try Model(configuration, engine: makeEngine(EngineKind.available[0]), seed: 1)
+    #expect(again.weightsDigest() == model.weightsDigest())
+    let other = try Model(configuration, engine: makeEngine(EngineKind.available[0]), seed: 2)
+    #expect(other.weightsDigest() != model.weightsDigest())
+  }
+
+  @Test func impossibleConfigurationsAreRefused() throws {
+    let engine = try makeEngine(EngineKind.available[0])
+    let changes: [@Sendable (inout NetworkConfiguration) -> Void] = [
+      { $0.width = 0 }, { $0.classCount = 0 }, { $0.imageHeight = -1 }, { $0.imageWidth = 1 << 40 },
+      { $0.mean = [0, 0] }, { $0.mean[1] = .nan }, { $0.standardDeviation[2] = 0 },
+    ]
+    for change in changes {
+      var configuration = oddConfiguration
+      change(&configuration)
+      #expect(throws: UsageError.self) { try Model(configuration, engine: engine, seed: 1) }
+    }
+  }
+
+  @Test func configurationComesBackFromAFile() throws {
+    let model = try makeModel(EngineKind.available[0])
+    let metadata = oddConfiguration.metadata
+    let tensors = model.exportTensors()
+    #expect(
+      try NetworkConfiguration(metadata: metadata, tensors: tensors, path: "x") == oddConfiguration)
+    for name in metadata.keys {
+      for value in [nil, "?"] {
+        var damaged = metadata
+        damaged[name] = value
+        #expect(
+          throws: FileError.malformed(path: "x", reason: "metadata \(name): \(value ?? "missing")")
+        ) {
+          try NetworkConfiguration(metadata: damaged, tensors: tensors, path: "x")
+        }
+      }
+    }
+    #expect(throws: FileError.self) {
+      try NetworkConfiguration(metadata: metadata, tensors: [], path: "x")
+    }
+  }
+}

@@ -1,0 +1,144 @@
+import MecaNN
+
+/// ResNet in `Double` with the plainest loops: forward only, gradients by central differences.
+///
+/// Shares no line with MecaNN but the tensors' names; this is what the fast network is checked with.
+struct ReferenceNetwork {
+  /// An activation `[N, C, H, W]`.
+  struct Activation {
+    var batch: Int
+    var channels: Int
+    var height: Int
+    var width: Int
+    var values: [Double]
+  }
+
+  let configuration: NetworkConfiguration
+  /// Weights and statistics by name, row-major.
+  var tensors: [String: [Double]] = [:]
+  /// Whether normalisations use the batch's own statistics.
+  var training: Bool
+
+  init(_ model: Model, training: Bool) {
+    configuration = model.configuration
+    self.training = training
+    for tensor in model.exportTensors() { tensors[tensor.name] = tensor.values.map(Double.init) }
+  }
+
+  /// Logits `[N][classes]` of raw images `[N, 3, H, W]`.
+  func logits(_ images: [Double]) -> [[Double]] {
+    let batch = images.count / configuration.imageCount
+    let plane = configuration.imageHeight * configuration.imageWidth
+    var x = Activation(
+      batch: batch, channels: 3, height: configuration.imageHeight, width: configuration.imageWidth,
+      values: images)
+    for index in x.values.indices {
+      let channel = index / plane % 3
+      x.values[index] =
+        (x.values[index] - Double(configuration.mean[channel]))
+        / Double(configuration.standardDeviation[channel])
+    }
+    x = relu(normalise(convolve(x, "conv1", kernel: 3, stride: 1), "bn1"))
+    for (stage, count) in configuration.architecture.blocksPerStage.enumerated() {
+      for index in 0..<count {
+        let name = "layer\(stage + 1).\(index)"
+        let stride = stage > 0 && index == 0 ? 2 : 1
+        var y = relu(
+          normalise(convolve(x, "\(name).conv1", kernel: 3, stride: stride), "\(name).bn1"))
+        y = normalise(convolve(y, "\(name).conv2", kernel: 3, stride: 1), "\(name).bn2")
+        if tensors["\(name).downsample.0.weight"] != nil {
+          x = normalise(
+            convolve(x, "\(name).downsample.0", kernel: 1, stride: stride), "\(name).downsample.1")
+        }
+        for place in y.values.indices { y.values[place] += x.values[place] }
+        x = relu(y)
+      }
+    }
+    let area = x.height * x.width
+    return (0..<batch).map { n in
+      let pooled = (0..<x.channels).map { c in
+        x.values[(n * x.channels + c) * area..<(n * x.channels + c + 1) * area].reduce(0, +)
+          / Double(area)
+      }
+      return (0..<configuration.classCount).map { k in
+        var sum = tensors["fc.bias"]![k]
+        for c in 0..<x.channels { sum += tensors["fc.weight"]![k * x.channels + c] * pooled[c] }
+        return sum
+      }
+    }
+  }
+
+  /// `Σ coefficient · min(CE, cap)` over the samples.
+  func loss(_ images: [Double], _ objectives: [SampleObjective]) -> Double {
+    var total = 0.0
+    for (row, objective) in zip(logits(images), objectives) {
+      let capped = min(crossEntropy(row, objective.label), Double(objective.lossCap))
+      total += Double(objective.coefficient) * capped
+    }
+    return total
+  }
+
+  private func convolve(
+    _ x: Activation, _ name: String, kernel: Int, stride: Int
+  ) -> Activation {
+    let weights = tensors["\(name).weight"]!
+    let outputs = weights.count / (x.channels * kernel * kernel)
+    let padding = kernel / 2
+    let height = (x.height + 2 * padding - kernel) / stride + 1
+    let width = (x.width + 2 * padding - kernel) / stride + 1
+    var y = Activation(
+      batch: x.batch, channels: outputs, height: height, width: width,
+      values: [Double](repeating: 0, count: x.batch * outputs * height * width))
+    for n in 0..<x.batch {
+      for k in 0..<outputs {
+        for i in 0..<height {
+          for j in 0..<width {
+            var sum = 0.0
+            for c in 0..<x.channels {
+              for r in 0..<kernel {
+                let row = i * stride + r - padding
+                guard row >= 0 && row < x.height else { continue }
+                for s in 0..<kernel {
+                  let column = j * stride + s - padding
+                  guard column >= 0 && column < x.width else { continue }
+                  sum +=
+                    weights[((k * x.channels + c) * kernel + r) * kernel + s]
+                    * x.values[((n * x.channels + c) * x.height + row) * x.width + column]
+                }
+              }
+            }
+            y.values[((n * outputs + k) * height + i) * width + j] = sum
+          }
+        }
+      }
+    }
+    return y
+  }
+
+  private func normalise(_ x: Activation, _ name: String) -> Activation {
+    var y = x
+    let area = x.height * x.width
+    for c in 0..<x.channels {
+      let places = (0..<x.batch).flatMap { n in
+        (0..<area).map { (n * x.channels + c) * area + $0 }
+      }
+      var mean = tensors["\(name).running_mean"]![c]
+      var variance = tensors["\(name).running_var"]![c]
+      if training {
+        let count = Double(places.count)
+        mean = places.map { x.values[$0] }.reduce(0, +) / count
+        variance = places.map { (x.values[$0] - mean) * (x.values[$0] - mean) }.reduce(0, +) / count
+      }
+      let scale = tensors["\(name).weight"]![c] / (variance + 1e-5).squareRoot()
+      let shift = tensors["\(name).bias"]![c]
+      for place in places { y.values[place] = (x.values[place] - mean) * scale + shift }
+    }
+    return y
+  }
+
+  private func relu(_ x: Activation) -> Activation {
+    var y = x
+    for index in y.values.indices { y.values[index] = max(0, y.values[index]) }
+    return y
+  }
+}

@@ -110,4 +110,26 @@ import Testing
       #expect(throws: UsageError.self) { try Model(configuration, engine: engine, seed: 1) }
     }
   }
+
+  @Test func configurationComesBackFromAFile() throws {
+    let model = try makeModel(EngineKind.available[0])
+    let metadata = oddConfiguration.metadata
+    let tensors = model.exportTensors()
+    #expect(
+      try NetworkConfiguration(metadata: metadata, tensors: tensors, path: "x") == oddConfiguration)
+    for name in metadata.keys {
+      for value in [nil, "?"] {
+        var damaged = metadata
+        damaged[name] = value
+        #expect(
+          throws: FileError.malformed(path: "x", reason: "metadata \(name): \(value ?? "missing")")
+        ) {
+          try NetworkConfiguration(metadata: damaged, tensors: tensors, path: "x")
+        }
+      }
+    }
+    #expect(throws: FileError.self) {
+      try NetworkConfiguration(metadata: metadata, tensors: [], path: "x")
+    }
+  }
 }

@@ -6,7 +6,8 @@ import Testing
 /// The file format: what was written comes back, and damage never does more than throw.
 @Suite struct SafetensorsTests {
   static let tensors = [
-    NamedTensor(name: "a.weight", shape: [2, 3], values: [1, -2, .infinity, .leastNonzeroMagnitude, 5, 6]),
+    NamedTensor(
+      name: "a.weight", shape: [2, 3], values: [1, -2, .infinity, .leastNonzeroMagnitude, 5, 6]),
     NamedTensor(name: "bn.num_batches_tracked", shape: [], values: [7], kind: .int64),
     NamedTensor(name: "empty", shape: [0, 4], values: []),
     NamedTensor(name: "z \"quoted\" \\ ü\n", shape: [1], values: [0.5]),

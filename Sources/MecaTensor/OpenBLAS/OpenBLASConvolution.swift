@@ -75,10 +75,13 @@ final class OpenBLASConvolution: Convolution {
     forEachChunk { first, images in
       let columns = self.columns(of: input + first * inputCount, images: images)
       let k = shape.outputChannels
-      cblas_sgemm(
-        CblasRowMajor, CblasNoTrans, CblasNoTrans, Int32(images * outputPoints), Int32(k),
-        Int32(depth), 1, columns, Int32(depth), weights, Int32(k), 0,
-        output + first * outputPoints * k, Int32(k))
+      // A product for each image: the order of a sum hangs on where a row lies in the matrix.
+      for image in 0..<images {
+        cblas_sgemm(
+          CblasRowMajor, CblasNoTrans, CblasNoTrans, Int32(outputPoints), Int32(k),
+          Int32(depth), 1, columns + image * outputPoints * depth, Int32(depth), weights,
+          Int32(k), 0, output + (first + image) * outputPoints * k, Int32(k))
+      }
     }
   }
 
@@ -90,10 +93,12 @@ final class OpenBLASConvolution: Convolution {
       let target = gradInput + first * inputCount
       let columns = isPointwise ? target : workspace.pointer
       let k = shape.outputChannels
-      cblas_sgemm(
-        CblasRowMajor, CblasNoTrans, CblasTrans, Int32(images * outputPoints), Int32(depth),
-        Int32(k), 1, gradOutput + first * outputPoints * k, Int32(k), weights, Int32(k), 0,
-        columns, Int32(depth))
+      for image in 0..<images {
+        cblas_sgemm(
+          CblasRowMajor, CblasNoTrans, CblasTrans, Int32(outputPoints), Int32(depth),
+          Int32(k), 1, gradOutput + (first + image) * outputPoints * k, Int32(k), weights,
+          Int32(k), 0, columns + image * outputPoints * depth, Int32(depth))
+      }
       if !isPointwise { meca_columns_to_images(geometry, Int64(images), columns, target) }
     }
   }

@@ -26,7 +26,7 @@ struct ModelOptions: ParsableArguments {
 /// How the arithmetic is laid out.
 struct ComputeOptions: ParsableArguments {
   @Option(help: "Samples of a step over all ranks.")
-  var batch: Int = 128
+  var batch: Int = 64
 
   @Option(help: "Logical shards of a step; fixes the result, not the number of ranks.")
   var shards: Int = 8

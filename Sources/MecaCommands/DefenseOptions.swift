@@ -44,7 +44,7 @@ struct RecipeOptions: ParsableArguments {
 
   func resolved() -> TrainingRecipe {
     TrainingRecipe(
-      epochs: epochs, learningRate: learningRate, schedule: schedule, rampEpochs: 1,
+      epochs: epochs, learningRate: learningRate, schedule: schedule, rampEpochs: 0.25,
       momentum: momentum, weightDecay: weightDecay)
   }
 
@@ -122,7 +122,7 @@ struct MecaOptions: ParsableArguments {
     MecaConfiguration(
       folds: folds,
       warmup: TrainingRecipe(
-        epochs: warmupEpochs, learningRate: warmupRate, schedule: .constant, rampEpochs: 1,
+        epochs: warmupEpochs, learningRate: warmupRate, schedule: .constant, rampEpochs: 0.25,
         momentum: recipe.momentum, weightDecay: recipe.weightDecay, gradientClip: gradientClip),
       perturbation: PerturbationConfiguration(
         patchSize: patchSize, epsilon: epsilon, masks: masks),

@@ -7,7 +7,7 @@ import MecaCore
 /// - Returns: the mean colour of the grid, which shapes keep away from.
 /// - Source: Keys 1981, "Cubic convolution interpolation for digital image processing".
 func drawBackground(_ canvas: ShapeCanvas, _ random: inout KeyedRandom) -> Colour {
-  let amplitude = random.uniform(in: 0.08...0.3)
+  let amplitude = random.uniform(in: 0.06...0.22)
   var mean: (Float, Float, Float) = (0, 0, 0)
   withUnsafeTemporaryAllocation(of: Float.self, capacity: 16 + 4 * 64) { scratch in
     guard let grid = scratch.baseAddress else { return }

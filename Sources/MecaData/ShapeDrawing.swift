@@ -67,7 +67,7 @@ func drawShapesImage(
   let mean = drawBackground(canvas, &random)
   for _ in 0..<random.integer(below: 3) { drawDistractor(canvas, mean, &random) }
   drawMainShape(kind, canvas, mean, &random)
-  if random.uniform() < 0.2 { drawBar(canvas, &random) }
+  if random.uniform() < 0.15 { drawBar(canvas, &random) }
   writePixels(canvas, &random, to: destination)
 }
 
@@ -75,9 +75,9 @@ func drawShapesImage(
 private func drawMainShape(
   _ kind: ShapeKind, _ canvas: ShapeCanvas, _ background: Colour, _ random: inout KeyedRandom
 ) {
-  let x = random.uniform(in: -0.22...0.22)
-  let y = random.uniform(in: -0.22...0.22)
-  let size = random.uniform(in: 0.5...0.8)
+  let x = random.uniform(in: -0.2...0.2)
+  let y = random.uniform(in: -0.2...0.2)
+  let size = random.uniform(in: 0.6...0.9)
   let shape = PlacedShape(kind, x: x, y: y, size: size, &random)
   let colour = Colour.random(&random, apart: 0.6, from: background)
   let second = Colour.random(&random, apart: 0.5, from: background)
@@ -123,9 +123,9 @@ private func drawBar(_ canvas: ShapeCanvas, _ random: inout KeyedRandom) {
 private func writePixels(
   _ canvas: ShapeCanvas, _ random: inout KeyedRandom, to destination: UnsafeMutablePointer<UInt8>
 ) {
-  let contrast = random.uniform(in: 0.65...1)
+  let contrast = random.uniform(in: 0.75...1)
   let brightness = random.uniform(in: -0.12...0.12)
-  let noise = random.uniform(in: 0.01...0.05)
+  let noise = random.uniform(in: 0.01...0.04)
   // Four bytes of a word add up to 510 ± 147.8: close to normal, at one word a value.
   let noiseScale = noise / 147.8
   for channel in 0..<3 {

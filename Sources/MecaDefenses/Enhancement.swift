@@ -39,6 +39,7 @@ extension Meca {
     let state = try session.phase("enhance", checkpoints: checkpoints) {
       var records = try score(detectors, round: 0)
       var history = [records]
+      report(records, moment: "warm-up")
       var ranks = [cleanness(records, labels: data.labels)]
       for round in configuration.partitionRates.indices {
         let picked = surelyClean(
@@ -50,7 +51,7 @@ extension Meca {
         let lossRanks = ranksWithinLabel(records.map(\.loss), labels: data.labels)
         ranks.append(
           meanOfLists([cleanness(records, labels: data.labels), lossRanks][...]))
-        report(records, round: round)
+        report(records, moment: "enhance \(round + 1)/\(configuration.partitionRates.count)")
       }
       return Evidence(history: history, labels: data.labels).state
     }
@@ -108,22 +109,34 @@ extension Meca {
     }
   }
 
-  private func report(_ records: [SampleRecord], round: Int) {
-    let fitted = records.indices.filter { records[$0].prediction == data.labels[$0] }.count
+  /// Says how much of the set the detectors fit, and, where the ground truth is known, how much of
+  /// the poisoned and of the clean samples; nothing is decided here.
+  private func report(_ records: [SampleRecord], moment: String) {
+    func fittedShare(_ members: [Int]) -> Double {
+      Double(members.filter { records[$0].prediction == data.labels[$0] }.count)
+        / Double(max(1, members.count))
+    }
     let logLosses = records.map { log10Loss($0.loss) }
+    let all = Array(records.indices)
     let separations = membersOfLabels(data.labels).map { members in
       twoModes(members.map { logLosses[$0] }).separation
     }
+    var text = "\(moment): held-out samples fitted \(fixed(fittedShare(all) * 100, 1)) %"
+    var values: [String: MetricValue] = [
+      "moment": .text(moment), "fitted": .number(fittedShare(all)),
+      "separation": .numbers(separations),
+    ]
+    if data.truthIsKnown {
+      let poisoned = fittedShare(all.filter { data.training.role(at: $0) == .poison })
+      let clean = fittedShare(all.filter { data.training.role(at: $0) != .poison })
+      text += ", of the poisoned \(fixed(poisoned * 100, 1)) %, of the clean "
+        + "\(fixed(clean * 100, 1)) %"
+      values["fitted_poisoned"] = .number(poisoned)
+      values["fitted_clean"] = .number(clean)
+    }
     session.journal.say(
-      "enhance \(round + 1)/\(configuration.partitionRates.count): "
-        + "\(fixed(Double(fitted) / Double(records.count) * 100, 1)) % still fitted, separation "
-        + separations.map { fixed($0, 2) }.joined(separator: " "))
-    session.journal.record(
-      "enhance",
-      [
-        "round": .integer(round + 1), "fitted": .number(Double(fitted) / Double(records.count)),
-        "separation": .numbers(separations),
-      ])
+      text + "; separation " + separations.map { fixed($0, 2) }.joined(separator: " "))
+    session.journal.record("evidence", values)
   }
 }
 

@@ -48,7 +48,8 @@ public final class SGD {
       model.parameters.count == velocity.count,
       "velocity of \(velocity.count) floats for \(model.parameters.count) weights")
     sgdUpdate(
-      count: velocity.count, gradient: gradient, gradientScale: gradientScale, learningRate: learningRate,
+      count: velocity.count, gradient: gradient, gradientScale: gradientScale,
+      learningRate: learningRate,
       momentum: configuration.momentum, weightDecay: configuration.weightDecay,
       nesterov: configuration.nesterov, velocity: velocity.pointer,
       weights: model.parameters.pointer)

@@ -120,18 +120,21 @@ struct MecaOptions: ParsableArguments {
 
   func resolved(recipe: RecipeOptions) -> MecaConfiguration {
     MecaConfiguration(
-      folds: folds,
-      warmup: TrainingRecipe(
-        epochs: warmupEpochs, learningRate: warmupRate, schedule: .constant, rampEpochs: 0.25,
-        momentum: recipe.momentum, weightDecay: recipe.weightDecay, gradientClip: gradientClip),
-      perturbation: PerturbationConfiguration(
-        patchSize: patchSize, epsilon: epsilon, masks: masks),
-      partitionRates: partitionRates.values,
-      enhance: TrainingRecipe(
-        epochs: enhanceEpochs, learningRate: enhanceRate, schedule: .cosine,
-        momentum: recipe.momentum, weightDecay: recipe.weightDecay, gradientClip: gradientClip),
-      unlearnCoefficient: unlearnCoefficient, lossCap: lossCap,
-      separationThreshold: separationThreshold, separationRatio: separationRatio,
+      warmUp: WarmUpConfiguration(
+        folds: folds,
+        recipe: TrainingRecipe(
+          epochs: warmupEpochs, learningRate: warmupRate, schedule: .constant, rampEpochs: 0.25,
+          momentum: recipe.momentum, weightDecay: recipe.weightDecay, gradientClip: gradientClip)),
+      enhance: EnhanceConfiguration(
+        perturbation: PerturbationConfiguration(
+          patchSize: patchSize, epsilon: epsilon, masks: masks),
+        partitionRates: partitionRates.values,
+        recipe: TrainingRecipe(
+          epochs: enhanceEpochs, learningRate: enhanceRate, schedule: .cosine,
+          momentum: recipe.momentum, weightDecay: recipe.weightDecay, gradientClip: gradientClip),
+        unlearnCoefficient: unlearnCoefficient, lossCap: lossCap),
+      decision: DecisionConfiguration(
+        separationThreshold: separationThreshold, separationRatio: separationRatio),
       clean: recipe.resolved(), relearn: recipe.resolvedRelearning())
   }
 }

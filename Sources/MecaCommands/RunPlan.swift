@@ -20,15 +20,20 @@ struct RunPlan: Codable {
   var undefended: Bool
   var oracle: Bool
 
-  /// SHA-256 over the settings that results depend on: all but the number of threads.
-  func digest() throws -> String {
-    var plan = self
-    plan.compute.threads = 1
-    let encoder = JSONEncoder()
-    encoder.outputFormatting = [.sortedKeys]
-    var digest = SHA256Digest()
-    digest.update([UInt8](try encoder.encode(plan)))
-    return digest.hexadecimal()
+  /// What every phase of the run depends on.
+  struct Basis: Codable {
+    var data: DataConfiguration
+    var attack: AttackConfiguration
+    var model: Architecture
+    var width: Int
+    var compute: ComputeConfiguration
+  }
+
+  /// The settings that every phase depends on; the number of threads changes no result.
+  var basis: Basis {
+    var compute = compute
+    compute.threads = 1
+    return Basis(data: data, attack: attack, model: model, width: width, compute: compute)
   }
 
   /// The network for images of the given set.
@@ -103,17 +108,17 @@ struct TrainOptions: ParsableArguments {
 
   private func mecaLines(_ meca: MecaConfiguration) -> [(String, String?)] {
     [
-      ("folds", "\(meca.folds)"), ("warmup-epochs", "\(meca.warmup.epochs)"),
-      ("warmup-rate", "\(meca.warmup.learningRate)"),
-      ("patch-size", "\(meca.perturbation.patchSize)"),
-      ("epsilon", "\(meca.perturbation.epsilon)"), ("masks", "\(meca.perturbation.masks)"),
-      ("partition-rates", "\(FractionList(meca.partitionRates))"),
-      ("enhance-epochs", "\(meca.enhance.epochs)"),
-      ("enhance-rate", "\(meca.enhance.learningRate)"),
-      ("unlearn-coefficient", "\(meca.unlearnCoefficient)"), ("loss-cap", "\(meca.lossCap)"),
-      ("gradient-clip", meca.enhance.gradientClip.map { "\($0)" }),
-      ("separation-threshold", "\(meca.separationThreshold)"),
-      ("separation-ratio", "\(meca.separationRatio)"),
+      ("folds", "\(meca.warmUp.folds)"), ("warmup-epochs", "\(meca.warmUp.recipe.epochs)"),
+      ("warmup-rate", "\(meca.warmUp.recipe.learningRate)"),
+      ("patch-size", "\(meca.enhance.perturbation.patchSize)"),
+      ("epsilon", "\(meca.enhance.perturbation.epsilon)"), ("masks", "\(meca.enhance.perturbation.masks)"),
+      ("partition-rates", "\(FractionList(meca.enhance.partitionRates))"),
+      ("enhance-epochs", "\(meca.enhance.recipe.epochs)"),
+      ("enhance-rate", "\(meca.enhance.recipe.learningRate)"),
+      ("unlearn-coefficient", "\(meca.enhance.unlearnCoefficient)"), ("loss-cap", "\(meca.enhance.lossCap)"),
+      ("gradient-clip", meca.enhance.recipe.gradientClip.map { "\($0)" }),
+      ("separation-threshold", "\(meca.decision.separationThreshold)"),
+      ("separation-ratio", "\(meca.decision.separationRatio)"),
     ]
   }
 }

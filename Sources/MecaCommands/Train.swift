@@ -26,8 +26,8 @@ struct Train: RankedCommand {
       return
     }
     let folder = RunFolder(path: options.run.output)
-    let checkpoints = CheckpointStore(
-      folder: folder, configurationDigest: try plan.digest(), resume: options.run.resume)
+    let checkpoints = try CheckpointStore(
+      folder: folder, runSettings: plan.basis, resume: options.run.resume)
     let journal = try openJournal(folder, checkpoints: checkpoints, communicator: communicator)
     let session = try TrainingSession(
       communicator: communicator, compute: plan.compute, journal: journal)

@@ -61,7 +61,7 @@ struct TrainingRun {
     _ name: String, network: NetworkConfiguration, _ train: () throws -> Model
   ) throws -> Model {
     var trained: Model?
-    let state = try session.phase(name, checkpoints: checkpoints) {
+    let state = try session.phase(name, settings: plan.recipe, checkpoints: checkpoints) {
       let model = try train()
       trained = model
       return PhaseState(tensors: model.exportTensors())

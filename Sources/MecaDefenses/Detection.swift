@@ -61,8 +61,8 @@ extension Meca {
   func standingOut(_ separation: [Double]) -> [Int] {
     let median = separation.sorted()[separation.count / 2]
     return separation.indices.filter {
-      separation[$0] > configuration.separationThreshold
-        && separation[$0] > configuration.separationRatio * median
+      separation[$0] > configuration.decision.separationThreshold
+        && separation[$0] > configuration.decision.separationRatio * median
     }
   }
 }

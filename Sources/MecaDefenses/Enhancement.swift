@@ -36,12 +36,14 @@ extension Meca {
   ///
   /// - Ranks: collective.
   func enhance(_ detectors: CrossFit) throws -> Evidence {
-    let state = try session.phase("enhance", checkpoints: checkpoints) {
+    let state = try session.phase(
+      "enhance", settings: settingsUpToEnhance,
+      checkpoints: checkpoints) {
       var records = try score(detectors, round: 0)
       var history = [records]
       report(records, moment: "warm-up")
       var ranks = [cleanness(records, labels: data.labels)]
-      for round in configuration.partitionRates.indices {
+      for round in configuration.enhance.partitionRates.indices {
         let picked = surelyClean(
           meanOfLists(ranks.suffix(Evidence.roundsAveraged)), labels: data.labels,
           rates: partitionRates(round: round, history: history))
@@ -51,11 +53,19 @@ extension Meca {
         let lossRanks = ranksWithinLabel(records.map(\.loss), labels: data.labels)
         ranks.append(
           meanOfLists([cleanness(records, labels: data.labels), lossRanks][...]))
-        report(records, moment: "enhance \(round + 1)/\(configuration.partitionRates.count)")
+        report(records, moment: "enhance \(round + 1)/\(configuration.enhance.partitionRates.count)")
       }
       return Evidence(history: history, labels: data.labels).state
     }
-    return try Evidence(state: state, rounds: configuration.partitionRates.count + 1)
+    return try Evidence(state: state, rounds: configuration.enhance.partitionRates.count + 1)
+  }
+
+  /// The settings that the evidence depends on.
+  private var settingsUpToEnhance: MecaConfiguration {
+    var settings = configuration
+    settings.clean = settings.warmUp.recipe
+    settings.relearn = settings.warmUp.recipe
+    return settings
   }
 
   /// Scores every sample by the detector that was not trained on it.
@@ -63,7 +73,7 @@ extension Meca {
     try detectors.ask { model, indices in
       try session.score(
         model, on: data.training, indices: indices, labels: data.labels,
-        perturbation: configuration.perturbation, round: round)
+        perturbation: configuration.enhance.perturbation, round: round)
     }
   }
 
@@ -72,14 +82,14 @@ extension Meca {
   /// A label that has begun to fall apart into two modes gives most of its upper mode, so that the
   /// clean samples of the target class are unlearnt like all others.
   private func partitionRates(round: Int, history: [[SampleRecord]]) -> [Float] {
-    let scheduled = configuration.partitionRates[round]
+    let scheduled = configuration.enhance.partitionRates[round]
     var rates = [Float](repeating: scheduled, count: data.classCount)
     guard round >= 2 else { return rates }
     let logLosses = history.suffix(2).map { $0.map { log10Loss($0.loss) } }
     let mean = meanOfLists(logLosses[...])
     for (label, members) in membersOfLabels(data.labels).enumerated() {
       let modes = twoModes(members.map { mean[$0] })
-      guard modes.separation > configuration.separationThreshold else { continue }
+      guard modes.separation > configuration.decision.separationThreshold else { continue }
       rates[label] = max(scheduled, 0.75 * Float(1 - modes.lowerShare))
     }
     return rates
@@ -97,14 +107,14 @@ extension Meca {
       try session.train(
         model, on: data.training,
         phase: TrainingPhase(
-          name: "enhance \(round + 1)/\(configuration.partitionRates.count), detector \(fold + 1)",
+          name: "enhance \(round + 1)/\(configuration.enhance.partitionRates.count), detector \(fold + 1)",
           groups: [
             TrainingGroup(indices: rest, weight: 1, lossCap: .infinity, shards: half),
             TrainingGroup(
-              indices: clean, weight: -configuration.unlearnCoefficient,
-              lossCap: configuration.lossCap, shards: half),
+              indices: clean, weight: -configuration.enhance.unlearnCoefficient,
+              lossCap: configuration.enhance.lossCap, shards: half),
           ],
-          labels: data.labels, recipe: configuration.enhance,
+          labels: data.labels, recipe: configuration.enhance.recipe,
           orderKey: 1 << 10 | round << 4 | fold))
     }
   }

@@ -56,20 +56,21 @@ public struct Meca {
   /// clean samples are memorised meanwhile.
   func warmUp() throws -> CrossFit {
     let folds = CrossFit.assignFolds(
-      labels: data.labels, folds: configuration.folds, seed: session.compute.seed)
+      labels: data.labels, folds: configuration.warmUp.folds, seed: session.compute.seed)
     let detectors = CrossFit(
       foldOfSample: folds,
-      models: try (0..<configuration.folds).map {
+      models: try (0..<configuration.warmUp.folds).map {
         try session.freshModel(network, role: .detector, member: $0)
       })
-    let state = try session.phase("warm-up", checkpoints: checkpoints) {
+    let state = try session.phase(
+      "warm-up", settings: configuration.warmUp, checkpoints: checkpoints) {
       for (fold, model) in detectors.models.enumerated() {
         try session.train(
           model, on: data.training,
           phase: TrainingPhase(
-            name: "warm-up \(fold + 1)/\(configuration.folds)",
+            name: "warm-up \(fold + 1)/\(configuration.warmUp.folds)",
             groups: [.learn(detectors.learnt(fold), shards: session.compute.shards)],
-            labels: data.labels, recipe: configuration.warmup,
+            labels: data.labels, recipe: configuration.warmUp.recipe,
             orderKey: ModelRole.detector.rawValue + fold))
       }
       return PhaseState(tensors: detectors.exported())
@@ -78,10 +79,18 @@ public struct Meca {
     return detectors
   }
 
+  /// The settings that the clean model depends on: all but those of the relearning.
+  private var settingsUpToClean: MecaConfiguration {
+    var settings = configuration
+    settings.relearn = settings.clean
+    return settings
+  }
+
   /// Clean training on what was not flagged.
   func trainClean(keeping kept: [Int32]) throws -> Model {
     let model = try session.freshModel(network, role: .clean)
-    let state = try session.phase("clean", checkpoints: checkpoints) {
+    let state = try session.phase(
+      "clean", settings: settingsUpToClean, checkpoints: checkpoints) {
       try session.train(
         model, on: data.training,
         phase: TrainingPhase(
@@ -105,7 +114,8 @@ public struct Meca {
   /// Fine-tunes a copy of the clean model on all samples with the new labels (eq. (12)).
   func relearn(from clean: Model, labels: [Int32]) throws -> Model {
     let model = try session.freshModel(network, role: .relearned)
-    let state = try session.phase("relearn", checkpoints: checkpoints) {
+    let state = try session.phase(
+      "relearn", settings: configuration, checkpoints: checkpoints) {
       try model.importTensors(clean.exportTensors())
       try session.train(
         model, on: data.training,

@@ -1,25 +1,67 @@
 import MecaTraining
 
-/// Hyper-parameters of MeCa; `docs/method.md` says where each default comes from.
-public struct MecaConfiguration: Codable, Hashable, Sendable {
+/// Settings of the detectors' warm-up.
+public struct WarmUpConfiguration: Codable, Hashable, Sendable {
   /// Parts of the data set for cross-fitting.
   public var folds: Int
-  /// Training of the detectors before the first partition.
-  public var warmup: TrainingRecipe
+  /// Training before the first partition.
+  public var recipe: TrainingRecipe
+
+  /// All values.
+  public init(folds: Int, recipe: TrainingRecipe) {
+    self.folds = folds
+    self.recipe = recipe
+  }
+}
+
+/// Settings of Algorithm 2.
+public struct EnhanceConfiguration: Codable, Hashable, Sendable {
   /// Perturbation of the robustness score ("r" and "ε").
   public var perturbation: PerturbationConfiguration
   /// Fraction picked as surely clean in each iteration ("p").
   public var partitionRates: [Float]
   /// Training of one iteration, its epochs counted over the part that is learnt.
-  public var enhance: TrainingRecipe
+  public var recipe: TrainingRecipe
   /// Unlearning coefficient ("λ").
   public var unlearnCoefficient: Float
   /// Cross entropy above which a sample is unlearnt enough, nats.
   public var lossCap: Float
+
+  /// All values.
+  public init(
+    perturbation: PerturbationConfiguration, partitionRates: [Float], recipe: TrainingRecipe,
+    unlearnCoefficient: Float, lossCap: Float
+  ) {
+    self.perturbation = perturbation
+    self.partitionRates = partitionRates
+    self.recipe = recipe
+    self.unlearnCoefficient = unlearnCoefficient
+    self.lossCap = lossCap
+  }
+}
+
+/// Settings of the verdict.
+public struct DecisionConfiguration: Codable, Hashable, Sendable {
   /// Separation above which a label is suspicious, decades of the loss.
   public var separationThreshold: Double
   /// How many times the median label's separation a suspicious label must show.
   public var separationRatio: Double
+
+  /// All values.
+  public init(separationThreshold: Double, separationRatio: Double) {
+    self.separationThreshold = separationThreshold
+    self.separationRatio = separationRatio
+  }
+}
+
+/// Hyper-parameters of MeCa; `docs/method.md` says where each default comes from.
+public struct MecaConfiguration: Codable, Hashable, Sendable {
+  /// Until the backdoor is learnt.
+  public var warmUp: WarmUpConfiguration
+  /// Until the backdoor alone is left.
+  public var enhance: EnhanceConfiguration
+  /// Who is suspected.
+  public var decision: DecisionConfiguration
   /// Training of the clean model.
   public var clean: TrainingRecipe
   /// Fine-tuning on everything after relabelling.
@@ -27,20 +69,12 @@ public struct MecaConfiguration: Codable, Hashable, Sendable {
 
   /// All values.
   public init(
-    folds: Int, warmup: TrainingRecipe, perturbation: PerturbationConfiguration,
-    partitionRates: [Float], enhance: TrainingRecipe, unlearnCoefficient: Float, lossCap: Float,
-    separationThreshold: Double, separationRatio: Double, clean: TrainingRecipe,
-    relearn: TrainingRecipe
+    warmUp: WarmUpConfiguration, enhance: EnhanceConfiguration, decision: DecisionConfiguration,
+    clean: TrainingRecipe, relearn: TrainingRecipe
   ) {
-    self.folds = folds
-    self.warmup = warmup
-    self.perturbation = perturbation
-    self.partitionRates = partitionRates
+    self.warmUp = warmUp
     self.enhance = enhance
-    self.unlearnCoefficient = unlearnCoefficient
-    self.lossCap = lossCap
-    self.separationThreshold = separationThreshold
-    self.separationRatio = separationRatio
+    self.decision = decision
     self.clean = clean
     self.relearn = relearn
   }

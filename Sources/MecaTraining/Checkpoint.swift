@@ -35,44 +35,50 @@ public enum ResumePolicy: String, Codable, Sendable, CaseIterable {
 /// The phase-end checkpoints of one run.
 ///
 /// `checkpoints/PHASE.safetensors` holds a phase's state, in the metadata the digest of its values
-/// and the digest of the configuration that it belongs to. A file that is torn, damaged or of
-/// another configuration is never taken: the phase is computed again, and the log says so.
+/// and the digest of the settings that the phase depends on: those of the run (data, model, layout)
+/// and its own. A file that is torn, damaged or of other settings is never taken: the phase is
+/// computed again, and the log says so. Changing what only later phases depend on keeps the
+/// earlier ones.
 public struct CheckpointStore: Sendable {
   private let folder: RunFolder
-  private let configurationDigest: String
+  private let runDigest: String
   private let mayLoad: Bool
 
-  /// Checkpoints of the run in `folder` with the given configuration.
-  public init(folder: RunFolder, configurationDigest: String, resume: ResumePolicy) {
+  /// Checkpoints of the run in `folder`.
+  ///
+  /// - Parameter runSettings: what every phase depends on.
+  public init(folder: RunFolder, runSettings: some Encodable, resume: ResumePolicy) throws {
     self.folder = folder
-    self.configurationDigest = configurationDigest
+    runDigest = try settingsDigest(runSettings)
     mayLoad = resume != .never
   }
 
   func path(_ phase: String) -> String { "\(folder.checkpoints)/\(phase).safetensors" }
 
-  /// Whether any phase of this configuration has been saved.
+  /// Whether any phase of this run's settings has been saved.
   public func holdsAnything() -> Bool {
     let names = (try? FileManager.default.contentsOfDirectory(atPath: folder.checkpoints)) ?? []
     return names.contains { name in
       name.hasSuffix(".safetensors")
-        && (try? load(String(name.dropLast(".safetensors".count)))) != nil
+        && (try? readSafetensors("\(folder.checkpoints)/\(name)").1["run"]) == runDigest
     }
   }
 
-  func save(_ state: PhaseState, phase: String) throws {
+  func save(_ state: PhaseState, phase: String, settings: some Encodable) throws {
     try writeSafetensors(
       state.tensors,
       metadata: [
-        "configuration": configurationDigest, "digest": Self.digest(state), "phase": phase,
+        "run": runDigest, "settings": try settingsDigest(settings),
+        "digest": Self.digest(state), "phase": phase,
       ], to: path(phase))
   }
 
-  func load(_ phase: String) throws -> PhaseState? {
+  func load(_ phase: String, settings: some Encodable) throws -> PhaseState? {
     guard mayLoad, FileManager.default.fileExists(atPath: path(phase)) else { return nil }
     let (tensors, metadata) = try readSafetensors(path(phase))
     let state = PhaseState(tensors: tensors)
-    guard metadata["configuration"] == configurationDigest else {
+    guard metadata["run"] == runDigest, metadata["settings"] == (try settingsDigest(settings))
+    else {
       throw FileError.malformed(path: path(phase), reason: "belongs to other settings")
     }
     guard metadata["digest"] == Self.digest(state) else {
@@ -91,6 +97,15 @@ public struct CheckpointStore: Sendable {
   }
 }
 
+/// SHA-256 of settings in a fixed textual form.
+func settingsDigest(_ settings: some Encodable) throws -> String {
+  let encoder = JSONEncoder()
+  encoder.outputFormatting = [.sortedKeys]
+  var digest = SHA256Digest()
+  digest.update([UInt8](try encoder.encode(settings)))
+  return digest.hexadecimal()
+}
+
 extension TrainingSession {
   /// Runs a phase, or takes its result from the checkpoint of an earlier run.
   ///
@@ -98,10 +113,14 @@ extension TrainingSession {
   /// A failed save is reported and costs the possibility to resume, not the run.
   ///
   /// - Ranks: collective; `work` is called on all ranks or on none.
+  /// - Parameter settings: what the phase's result depends on besides the run's settings.
   public func phase(
-    _ name: String, checkpoints: CheckpointStore?, _ work: () throws -> PhaseState
+    _ name: String, settings: some Encodable, checkpoints: CheckpointStore?,
+    _ work: () throws -> PhaseState
   ) throws -> PhaseState {
-    if let checkpoints, let saved = try restore(name, checkpoints: checkpoints) {
+    if let checkpoints,
+      let saved = try restore(name, settings: settings, checkpoints: checkpoints)
+    {
       journal.say("\(name): taken from its checkpoint")
       return saved
     }
@@ -112,7 +131,7 @@ extension TrainingSession {
       ["phase": .text(name), "phase_seconds": .number(journal.seconds - begin)])
     if communicator.rank == 0, let checkpoints {
       do {
-        try checkpoints.save(state, phase: name)
+        try checkpoints.save(state, phase: name, settings: settings)
       } catch {
         journal.warn("\(error); the run goes on, but could not be resumed after phase \(name)")
       }
@@ -120,11 +139,13 @@ extension TrainingSession {
     return state
   }
 
-  private func restore(_ name: String, checkpoints: CheckpointStore) throws -> PhaseState? {
+  private func restore(
+    _ name: String, settings: some Encodable, checkpoints: CheckpointStore
+  ) throws -> PhaseState? {
     var bytes: [UInt8] = []
     if communicator.rank == 0 {
       do {
-        if try checkpoints.load(name) != nil,
+        if try checkpoints.load(name, settings: settings) != nil,
           let content = try? readFile(at: checkpoints.path(name))
         {
           bytes = content

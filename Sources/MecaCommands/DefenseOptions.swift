@@ -66,8 +66,11 @@ struct MecaOptions: ParsableArguments {
   @Option(help: "Epochs of the detectors' warm-up.")
   var warmupEpochs: Int = 10
 
-  @Option(help: "Learning rate of the warm-up (constant after one epoch of increase).")
+  @Option(help: "Largest learning rate of the warm-up.")
   var warmupRate: Float = 0.05
+
+  @Option(help: "Course of the warm-up's learning rate: cosine, constant, step.")
+  var warmupSchedule: TrainingRecipe.ScheduleKind = .constant
 
   @Option(help: "Side of the perturbed square, pixels.")
   var patchSize: Int = 2
@@ -131,7 +134,7 @@ struct MecaOptions: ParsableArguments {
       warmUp: WarmUpConfiguration(
         folds: folds,
         recipe: TrainingRecipe(
-          epochs: warmupEpochs, learningRate: warmupRate, schedule: .constant, rampEpochs: 0.25,
+          epochs: warmupEpochs, learningRate: warmupRate, schedule: warmupSchedule, rampEpochs: 0.25,
           momentum: recipe.momentum, weightDecay: recipe.weightDecay, gradientClip: gradientClip)),
       enhance: EnhanceConfiguration(
         perturbation: PerturbationConfiguration(

@@ -110,6 +110,7 @@ struct TrainOptions: ParsableArguments {
     [
       ("folds", "\(meca.warmUp.folds)"), ("warmup-epochs", "\(meca.warmUp.recipe.epochs)"),
       ("warmup-rate", "\(meca.warmUp.recipe.learningRate)"),
+      ("warmup-schedule", meca.warmUp.recipe.schedule.rawValue),
       ("patch-size", "\(meca.enhance.perturbation.patchSize)"),
       ("epsilon", "\(meca.enhance.perturbation.epsilon)"), ("masks", "\(meca.enhance.perturbation.masks)"),
       ("partition-rates", "\(FractionList(meca.enhance.partitionRates))"),

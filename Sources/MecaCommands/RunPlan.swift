@@ -120,6 +120,7 @@ struct TrainOptions: ParsableArguments {
       ("gradient-clip", meca.enhance.recipe.gradientClip.map { "\($0)" }),
       ("separation-threshold", "\(meca.decision.separationThreshold)"),
       ("separation-ratio", "\(meca.decision.separationRatio)"),
+      ("carry-over", "\(meca.decision.carryOver)"),
       ("confirm-epochs", "\(meca.confirm.epochs)"),
       ("confirm-rate", "\(meca.confirm.learningRate)"),
     ]

@@ -40,7 +40,7 @@ extension Meca {
         for pass in 0..<Self.confirmationPasses where !current.labels.isEmpty {
           try detectors.restore(warmState)
           try learnSuspects(current, detectors, pass: pass)
-          current = mended(current, predictions: try heldOutPredictions(detectors))
+          current = mended(current, isRecognised: try recognised(detectors))
         }
         return PhaseState(tensors: [.list("suspect", current.isSuspect.map { $0 ? 1 : 0 })])
       }
@@ -72,17 +72,21 @@ extension Meca {
     }
   }
 
-  private func heldOutPredictions(_ detectors: CrossFit) throws -> [Int32] {
-    try detectors.ask { model, indices in
-      try session.evaluate(model, on: data.training, indices: indices, labels: data.labels)
-    }.map(\.prediction)
+  /// Whether each held-out sample belongs to its label's spare class rather than to its label:
+  /// p(y + K | x) > p(y | x). Other classes do not matter: a poisoned image still shows what it
+  /// showed before.
+  private func recognised(_ detectors: CrossFit) throws -> [Bool] {
+    func losses(_ labels: [Int32]) throws -> [Float] {
+      try detectors.ask { model, indices in
+        try session.evaluate(model, on: data.training, indices: indices, labels: labels)
+      }.map(\.loss)
+    }
+    let spare = try losses(data.labels.map { $0 + Int32(data.classCount) })
+    return zip(spare, try losses(data.labels)).map { $0 < $1 }
   }
 
-  /// The suspicion after held-out prediction: labels that carry over, with those recognised.
-  private func mended(_ suspicion: Suspicion, predictions: [Int32]) -> Suspicion {
-    let isRecognised = data.labels.indices.map {
-      Int(predictions[$0]) == Int(data.labels[$0]) + data.classCount
-    }
+  /// The suspicion after held-out recognition: labels that carry over, with those recognised.
+  private func mended(_ suspicion: Suspicion, isRecognised: [Bool]) -> Suspicion {
     var result = suspicion
     result.labels = suspicion.labels.filter { label in
       let carried = carryOver(suspicion, isRecognised: isRecognised, label: label)

@@ -40,7 +40,8 @@ extension Meca {
         for pass in 0..<Self.confirmationPasses where !current.labels.isEmpty {
           try detectors.restore(warmState)
           try learnSuspects(current, detectors, pass: pass)
-          current = mended(current, isRecognised: try recognised(detectors))
+          let isLast = pass == Self.confirmationPasses - 1
+          current = try mended(current, detectors, againstOwnLabel: isLast)
         }
         return PhaseState(tensors: [.list("suspect", current.isSuspect.map { $0 ? 1 : 0 })])
       }
@@ -72,21 +73,25 @@ extension Meca {
     }
   }
 
-  /// Whether each held-out sample belongs to its label's spare class rather than to its label:
-  /// p(y + K | x) > p(y | x). Other classes do not matter: a poisoned image still shows what it
-  /// showed before.
-  private func recognised(_ detectors: CrossFit) throws -> [Bool] {
-    func losses(_ labels: [Int32]) throws -> [Float] {
-      try detectors.ask { model, indices in
-        try session.evaluate(model, on: data.training, indices: indices, labels: labels)
-      }.map(\.loss)
+  /// What the held-out detectors say of every sample, with the loss to one of `labels`.
+  private func heldOut(_ detectors: CrossFit, labels: [Int32]) throws -> [SampleRecord] {
+    try detectors.ask { model, indices in
+      try session.evaluate(model, on: data.training, indices: indices, labels: labels)
     }
-    let spare = try losses(data.labels.map { $0 + Int32(data.classCount) })
-    return zip(spare, try losses(data.labels)).map { $0 < $1 }
   }
 
   /// The suspicion after held-out recognition: labels that carry over, with those recognised.
-  private func mended(_ suspicion: Suspicion, isRecognised: [Bool]) -> Suspicion {
+  ///
+  /// - Parameter againstOwnLabel: false recognises whose most probable class is the spare one
+  ///   (few wrong ones, good to learn from); true recognises p(y + K | x) > p(y | x), whatever the
+  ///   other classes: a poisoned image still shows what it showed before, and its trigger need not
+  ///   outweigh that, only speak for the spare class rather than for its label.
+  private func mended(
+    _ suspicion: Suspicion, _ detectors: CrossFit, againstOwnLabel: Bool
+  ) throws -> Suspicion {
+    let spare = data.labels.map { $0 + Int32(data.classCount) }
+    let records = try heldOut(detectors, labels: spare)
+    var isRecognised = zip(records, spare).map { $0.prediction == $1 }
     var result = suspicion
     result.labels = suspicion.labels.filter { label in
       let carried = carryOver(suspicion, isRecognised: isRecognised, label: label)
@@ -97,6 +102,10 @@ extension Meca {
       session.journal.record(
         "confirmation", ["label": .integer(label), "carry_over": .number(carried)])
       return holds
+    }
+    if againstOwnLabel {
+      let ownLosses = try heldOut(detectors, labels: data.labels).map(\.loss)
+      isRecognised = zip(records, ownLosses).map { $0.loss < $1 }
     }
     result.isSuspect = isRecognised.indices.map {
       isRecognised[$0] && result.labels.contains(Int(data.labels[$0]))

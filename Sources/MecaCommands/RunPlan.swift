@@ -58,9 +58,9 @@ struct TrainOptions: ParsableArguments {
 
   /// The plan of the run.
   ///
-  /// - Throws: `UsageError` for combinations that make no sense.
+  /// - Throws: `UsageError` for values and combinations that make no sense.
   func resolved() throws -> RunPlan {
-    let attack = attack.resolved(dataset: data.dataset, seed: compute.seed)
+    let attack = try attack.resolved(dataset: data.dataset, seed: compute.seed)
     if run.oracle == true && attack.kind == .none {
       throw UsageError.conflict(
         "--oracle trains on the truly clean samples, which are known only for an attack that "
@@ -102,7 +102,7 @@ struct TrainOptions: ParsableArguments {
       ("undefended", "\(plan.undefended)"), ("oracle", "\(plan.oracle)"),
       ("quiet", "\(run.quiet)"),
     ]
-    return lines.compactMap { key, value in value.map { "\(key): \($0)" } }
+    return lines.compactMap { key, value in value.map { "\(key): \(yamlScalar($0))" } }
       .joined(separator: "\n")
   }
 

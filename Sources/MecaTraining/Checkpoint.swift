@@ -43,6 +43,8 @@ public struct CheckpointStore: Sendable {
   private let folder: RunFolder
   private let runDigest: String
   private let mayLoad: Bool
+  /// Raise whenever a phase's tensors get other names or another meaning.
+  private static let format = "1"
 
   /// Checkpoints of the run in `folder`.
   ///
@@ -53,7 +55,7 @@ public struct CheckpointStore: Sendable {
     mayLoad = resume != .never
   }
 
-  func path(_ phase: String) -> String { "\(folder.checkpoints)/\(phase).safetensors" }
+  package func path(_ phase: String) -> String { "\(folder.checkpoints)/\(phase).safetensors" }
 
   /// Whether any phase of this run's settings has been saved.
   public func holdsAnything() -> Bool {
@@ -64,19 +66,22 @@ public struct CheckpointStore: Sendable {
     }
   }
 
-  func save(_ state: PhaseState, phase: String, settings: some Encodable) throws {
+  package func save(_ state: PhaseState, phase: String, settings: some Encodable) throws {
     try writeSafetensors(
       state.tensors,
       metadata: [
         "run": runDigest, "settings": try settingsDigest(settings),
-        "digest": Self.digest(state), "phase": phase,
+        "digest": Self.digest(state), "phase": phase, "format": Self.format,
       ], to: path(phase))
   }
 
-  func load(_ phase: String, settings: some Encodable) throws -> PhaseState? {
+  package func load(_ phase: String, settings: some Encodable) throws -> PhaseState? {
     guard mayLoad, FileManager.default.fileExists(atPath: path(phase)) else { return nil }
     let (tensors, metadata) = try readSafetensors(path(phase))
     let state = PhaseState(tensors: tensors)
+    guard metadata["format"] == Self.format else {
+      throw FileError.malformed(path: path(phase), reason: "is of another version of the program")
+    }
     guard metadata["run"] == runDigest, metadata["settings"] == (try settingsDigest(settings))
     else {
       throw FileError.malformed(path: path(phase), reason: "belongs to other settings")
@@ -87,7 +92,7 @@ public struct CheckpointStore: Sendable {
     return state
   }
 
-  static func digest(_ state: PhaseState) -> String {
+  package static func digest(_ state: PhaseState) -> String {
     var digest = SHA256Digest()
     for tensor in state.tensors.sorted(by: { $0.name < $1.name }) {
       digest.update(Array(tensor.name.utf8))

@@ -10,6 +10,9 @@ public enum DatasetKind: String, Codable, Sendable, CaseIterable {
   case cifar10
   /// CIFAR-100 in the binary format (fine labels).
   case cifar100
+
+  /// Number of classes.
+  public var classCount: Int { self == .cifar100 ? 100 : 10 }
 }
 
 /// The data of a run.

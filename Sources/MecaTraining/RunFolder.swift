@@ -40,6 +40,32 @@ public struct RunFolder: Sendable {
     let probe = path + "/.write-test.tmp"
     try writeWhole(Data("test".utf8), to: probe)
     unlink(probe)
+    removeTemporaryFiles()
+  }
+
+  /// Takes away what a killed run was writing: `NAME.PROCESS.tmp`.
+  private func removeTemporaryFiles() {
+    for folder in [path, checkpoints] {
+      for name in (try? FileManager.default.contentsOfDirectory(atPath: folder)) ?? [] {
+        let parts = name.split(separator: ".")
+        if parts.count >= 3, parts.last == "tmp", Int(parts[parts.count - 2]) != nil {
+          unlink(folder + "/" + name)
+        }
+      }
+    }
+  }
+
+  /// Takes away what an earlier run's end left, so that nobody mistakes it for this run's.
+  ///
+  /// Checkpoints and the log stay.
+  ///
+  /// - Ranks: local; rank 0 alone should call it.
+  /// - Throws: `FileError.failed` with the system's reason.
+  public func removeResults() throws {
+    for file in [result, suspects, scores, model] where unlink(file) != 0 && errno != ENOENT {
+      throw FileError.failed(
+        operation: "replace", path: file, reason: String(cString: strerror(errno)))
+    }
   }
 }
 

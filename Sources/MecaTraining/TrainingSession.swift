@@ -39,8 +39,10 @@ public final class TrainingSession {
     }
     let fingerprints = try communicator.allGatherText(engine.fingerprint)
     if let other = fingerprints.firstIndex(where: { $0 != fingerprints[0] }) {
-      throw UnequalRanks(
-        rank: other, fingerprint: fingerprints[other], expected: fingerprints[0])
+      try communicator.collectively {
+        throw UnequalRanks(
+          rank: other, fingerprint: fingerprints[other], expected: fingerprints[0])
+      }
     }
   }
 
@@ -94,7 +96,7 @@ extension TrainingSession {
   public func requireEqualWeights(_ model: Model) throws {
     let digests = try communicator.allGatherText(model.weightsDigest())
     if let other = digests.firstIndex(where: { $0 != digests[0] }) {
-      throw DriftedRanks(rank: other)
+      try communicator.collectively { throw DriftedRanks(rank: other) }
     }
   }
 }

@@ -79,7 +79,7 @@ struct MecaOptions: ParsableArguments {
   var masks: Int = 1
 
   @Option(help: "Fraction picked as surely clean in each iteration, comma separated.")
-  var partitionRates: FractionList = FractionList([0.1, 0.2, 0.3, 0.3, 0.3])
+  var partitionRates: FractionList = FractionList([0.3, 0.3, 0.3, 0.3, 0.3])
 
   @Option(help: "Epochs over the learnt part in each iteration.")
   var enhanceEpochs: Int = 1
@@ -102,7 +102,15 @@ struct MecaOptions: ParsableArguments {
   @Option(help: "Times the median label's separation that a suspicious label must show.")
   var separationRatio: Double = 2
 
+  @Option(help: "Epochs of learning the suspects as a class of their own.")
+  var confirmEpochs: Int = 4
+
+  @Option(help: "Learning rate of the confirmation.")
+  var confirmRate: Float = 0.05
+
   func validate() throws {
+    try requireAtLeast(1, confirmEpochs, "--confirm-epochs")
+    try requirePositive(confirmRate, "--confirm-rate")
     try requireAtLeast(2, folds, "--folds")
     if folds > 16 { throw ValidationError("--folds \(folds): must be 16 at most") }
     try requireAtLeast(1, warmupEpochs, "--warmup-epochs")
@@ -135,6 +143,9 @@ struct MecaOptions: ParsableArguments {
         unlearnCoefficient: unlearnCoefficient, lossCap: lossCap),
       decision: DecisionConfiguration(
         separationThreshold: separationThreshold, separationRatio: separationRatio),
+      confirm: TrainingRecipe(
+        epochs: confirmEpochs, learningRate: confirmRate, schedule: .cosine,
+        momentum: recipe.momentum, weightDecay: recipe.weightDecay, gradientClip: gradientClip),
       clean: recipe.resolved(), relearn: recipe.resolvedRelearning())
   }
 }

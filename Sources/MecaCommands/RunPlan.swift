@@ -119,6 +119,8 @@ struct TrainOptions: ParsableArguments {
       ("gradient-clip", meca.enhance.recipe.gradientClip.map { "\($0)" }),
       ("separation-threshold", "\(meca.decision.separationThreshold)"),
       ("separation-ratio", "\(meca.decision.separationRatio)"),
+      ("confirm-epochs", "\(meca.confirm.epochs)"),
+      ("confirm-rate", "\(meca.confirm.learningRate)"),
     ]
   }
 }

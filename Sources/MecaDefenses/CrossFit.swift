@@ -68,11 +68,11 @@ extension CrossFit {
   /// Brings the models to the state of `exported()`.
   ///
   /// - Throws: `FileError.malformed` if tensors are missing.
-  func imported(_ state: PhaseState) throws {
+  func restore(_ tensors: [NamedTensor]) throws {
     for (fold, model) in models.enumerated() {
       let prefix = "fold\(fold)."
       try model.importTensors(
-        state.tensors.filter { $0.name.hasPrefix(prefix) }
+        tensors.filter { $0.name.hasPrefix(prefix) }
           .map { $0.renamed(String($0.name.dropFirst(prefix.count))) })
     }
   }

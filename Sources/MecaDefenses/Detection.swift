@@ -1,9 +1,10 @@
 import MecaCore
+import MecaNN
 import MecaTraining
 
-/// Who is suspected.
+/// Who is taken for poisoned.
 public struct Detection: Sendable {
-  /// Labels whose evidence falls apart into two modes.
+  /// Labels in which poisoned samples were found, ascending.
   public var suspiciousLabels: [Int]
   /// How far each label's evidence falls apart; see `TwoModes.separation`.
   public var separation: [Double]
@@ -14,55 +15,88 @@ public struct Detection: Sendable {
 }
 
 extension Meca {
-  /// Flags, within each suspicious label, whom the enhanced detectors still fit.
+  /// Learns the suspects as a class of their own and flags whom that class carries over to.
   ///
-  /// A label is suspicious if its separation, averaged over all iterations, is above the threshold
-  /// and stands out among the labels. Within it the paper's rule holds: misclassified is clean,
-  /// fitted is poisoned, by the majority of the last three iterations. No suspicious label means
-  /// that the data is clean or that the detectors could not tell; nothing is flagged then.
+  /// From the warmed-up state each detector learns its own samples once more, the suspects with
+  /// the spare label. A trigger is learnt from most of its samples whatever the few wrong ones say,
+  /// so the held-out prediction mends mistakes of the first verdict in both directions. A label
+  /// whose suspects are not recognised when held out was split by chance and is dropped.
   ///
-  /// Decided on rank 0 and broadcast; every rank then holds the same lists.
-  ///
-  /// - Ranks: collective.
-  func decide(_ evidence: Evidence) throws -> Detection {
-    var flags = [UInt8](repeating: 0, count: data.training.count)
-    var separation = [Double](repeating: 0, count: data.classCount)
-    if session.communicator.rank == 0 {
-      separation = meanSeparation(evidence)
-      let votes = evidence.fitted.suffix(Evidence.roundsAveraged)
-      let members = membersOfLabels(data.labels)
-      for label in standingOut(separation) {
-        for member in members[label]
-        where votes.filter({ $0[member] }).count * 2 > votes.count { flags[member] = 1 }
-      }
+  /// - Ranks: collective; every rank returns the same.
+  func confirm(
+    _ suspicion: Suspicion, _ detectors: CrossFit, warmState: [NamedTensor]
+  ) throws -> Detection {
+    guard !suspicion.labels.isEmpty else {
+      return Detection(
+        suspiciousLabels: [], separation: suspicion.separation, flagged: [],
+        kept: data.allIndices)
     }
-    try session.communicator.broadcast(&flags, from: 0)
-    try session.communicator.broadcast(&separation, from: 0)
-    session.journal.say(
-      "separation of the labels: " + separation.map { fixed($0, 2) }.joined(separator: " "))
-    session.journal.record("detection", ["separation": .numbers(separation)])
+    let state = try session.phase("confirm", settings: settingsUpToConfirm, checkpoints: checkpoints)
+    {
+      try detectors.restore(warmState)
+      let predictions = try learnSuspects(suspicion, detectors)
+      return PhaseState(tensors: [.list("prediction", predictions.map { Float($0) })])
+    }
+    let isSpare = try state.values("prediction").map { Int($0) == data.classCount }
+    let confirmed = suspicion.labels.filter { label in
+      carriesOver(suspicion, isSpare: isSpare, label: label)
+    }
+    let isFlagged = data.labels.indices.map {
+      isSpare[$0] && confirmed.contains(Int(data.labels[$0]))
+    }
     return Detection(
-      suspiciousLabels: standingOut(separation), separation: separation,
-      flagged: flags.indices.filter { flags[$0] == 1 }.map { Int32($0) },
-      kept: flags.indices.filter { flags[$0] == 0 }.map { Int32($0) })
+      suspiciousLabels: confirmed, separation: suspicion.separation,
+      flagged: data.allIndices.filter { isFlagged[Int($0)] },
+      kept: data.allIndices.filter { !isFlagged[Int($0)] })
   }
 
-  private func meanSeparation(_ evidence: Evidence) -> [Double] {
-    let members = membersOfLabels(data.labels)
-    return (0..<data.classCount).map { label in
-      guard label < members.count, members[label].count >= 2 else { return 0 }
-      return evidence.logLosses.reduce(0) { sum, losses in
-        sum + twoModes(members[label].map { losses[$0] }).separation
-      } / Double(evidence.logLosses.count)
+  /// Held-out predictions after the detectors have learnt the suspects as the spare class.
+  private func learnSuspects(_ suspicion: Suspicion, _ detectors: CrossFit) throws -> [Int32] {
+    let spare = Int32(data.classCount)
+    let labels = data.labels.indices.map {
+      suspicion.isSuspect[$0] ? spare : data.labels[$0]
     }
+    for (fold, model) in detectors.models.enumerated() {
+      try session.train(
+        model, on: data.training,
+        phase: TrainingPhase(
+          name: "confirm \(fold + 1)/\(detectors.models.count)",
+          groups: [.learn(detectors.learnt(fold), shards: session.compute.shards)],
+          labels: labels, recipe: configuration.confirm, orderKey: 1 << 11 | fold))
+    }
+    return try detectors.ask { model, indices in
+      try session.evaluate(model, on: data.training, indices: indices, labels: data.labels)
+    }.map(\.prediction)
   }
 
-  /// The labels above the threshold that also stand out from the median of all labels.
-  func standingOut(_ separation: [Double]) -> [Int] {
-    let median = separation.sorted()[separation.count / 2]
-    return separation.indices.filter {
-      separation[$0] > configuration.decision.separationThreshold
-        && separation[$0] > configuration.decision.separationRatio * median
+  /// Whether most of a label's suspects, and few of its others, are recognised when held out.
+  private func carriesOver(_ suspicion: Suspicion, isSpare: [Bool], label: Int) -> Bool {
+    func share(suspects: Bool) -> Double {
+      let members = data.labels.indices.filter {
+        Int(data.labels[$0]) == label && suspicion.isSuspect[$0] == suspects
+      }
+      return Double(members.filter { isSpare[$0] }.count) / Double(max(1, members.count))
     }
+    let (recognised, others) = (share(suspects: true), share(suspects: false))
+    let holds = recognised >= 0.5 && others <= 0.5 && recognised > others
+    session.journal.say(
+      "label \(label): \(fixed(recognised * 100, 1)) % of the suspects and "
+        + "\(fixed(others * 100, 1)) % of the others are recognised when held out"
+        + (holds ? "" : "; not confirmed"))
+    session.journal.record(
+      "confirmation",
+      [
+        "label": .integer(label), "recognised_suspects": .number(recognised),
+        "recognised_others": .number(others),
+      ])
+    return holds
+  }
+
+  /// The settings that the confirmation depends on.
+  private var settingsUpToConfirm: MecaConfiguration {
+    var settings = configuration
+    settings.clean = settings.confirm
+    settings.relearn = settings.confirm
+    return settings
   }
 }

@@ -63,6 +63,7 @@ extension Meca {
   /// The settings that the evidence depends on.
   private var settingsUpToEnhance: MecaConfiguration {
     var settings = configuration
+    settings.confirm = settings.warmUp.recipe
     settings.clean = settings.warmUp.recipe
     settings.relearn = settings.warmUp.recipe
     return settings

@@ -42,14 +42,23 @@ public struct Meca {
   /// - Throws: what training, scoring and the exchange between ranks throw.
   public func run() throws -> MecaOutcome {
     let detectors = try warmUp()
+    let warmState = detectors.exported()
     let evidence = try enhance(detectors)
-    let detection = try decide(evidence)
+    let suspicion = try suspect(evidence)
+    let detection = try confirm(suspicion, detectors, warmState: warmState)
     let clean = try trainClean(keeping: detection.kept)
     let relabelled = try relabel(detection.flagged, with: clean)
     let relearned = try relearn(from: clean, labels: relabelled)
     return MecaOutcome(
       evidence: evidence, detection: detection, clean: clean, relearned: relearned,
       relabelled: relabelled)
+  }
+
+  /// The network of the detectors: one class more than the data, kept for the confirmation.
+  private var detectorNetwork: NetworkConfiguration {
+    var network = network
+    network.classCount += 1
+    return network
   }
 
   /// Trains the detectors until the backdoor is learnt; held-out questions make it harmless that
@@ -60,7 +69,7 @@ public struct Meca {
     let detectors = CrossFit(
       foldOfSample: folds,
       models: try (0..<configuration.warmUp.folds).map {
-        try session.freshModel(network, role: .detector, member: $0)
+        try session.freshModel(detectorNetwork, role: .detector, member: $0)
       })
     let state = try session.phase(
       "warm-up", settings: configuration.warmUp, checkpoints: checkpoints) {
@@ -75,7 +84,7 @@ public struct Meca {
       }
       return PhaseState(tensors: detectors.exported())
     }
-    try detectors.imported(state)
+    try detectors.restore(state.tensors)
     return detectors
   }
 

@@ -62,6 +62,8 @@ public struct MecaConfiguration: Codable, Hashable, Sendable {
   public var enhance: EnhanceConfiguration
   /// Who is suspected.
   public var decision: DecisionConfiguration
+  /// Learning the suspects as a class of their own.
+  public var confirm: TrainingRecipe
   /// Training of the clean model.
   public var clean: TrainingRecipe
   /// Fine-tuning on everything after relabelling.
@@ -70,11 +72,12 @@ public struct MecaConfiguration: Codable, Hashable, Sendable {
   /// All values.
   public init(
     warmUp: WarmUpConfiguration, enhance: EnhanceConfiguration, decision: DecisionConfiguration,
-    clean: TrainingRecipe, relearn: TrainingRecipe
+    confirm: TrainingRecipe, clean: TrainingRecipe, relearn: TrainingRecipe
   ) {
     self.warmUp = warmUp
     self.enhance = enhance
     self.decision = decision
+    self.confirm = confirm
     self.clean = clean
     self.relearn = relearn
   }

@@ -41,6 +41,8 @@ public enum ResumePolicy: String, Codable, Sendable, CaseIterable {
 /// earlier ones.
 public struct CheckpointStore: Sendable {
   private let folder: RunFolder
+  /// Raised whenever a phase's tensors change their meaning, so that old files are not taken.
+  private static let formatVersion = 1
   private let runDigest: String
   private let mayLoad: Bool
   /// Raise whenever a phase's tensors get other names or another meaning.
@@ -51,7 +53,7 @@ public struct CheckpointStore: Sendable {
   /// - Parameter runSettings: what every phase depends on.
   public init(folder: RunFolder, runSettings: some Encodable, resume: ResumePolicy) throws {
     self.folder = folder
-    runDigest = try settingsDigest(runSettings)
+    runDigest = try settingsDigest(["\(Self.formatVersion)", settingsDigest(runSettings)])
     mayLoad = resume != .never
   }
 

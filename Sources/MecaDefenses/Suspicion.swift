@@ -1,0 +1,65 @@
+import MecaCore
+import MecaTraining
+
+/// First verdict, from what the enhanced detectors still fit.
+struct Suspicion {
+  /// Labels whose evidence falls apart into two modes, ascending.
+  var labels: [Int]
+  /// How far each label's evidence falls apart; see `TwoModes.separation`.
+  var separation: [Double]
+  /// Whether each sample is suspected.
+  var isSuspect: [Bool]
+}
+
+extension Meca {
+  /// Suspects, within each label that stands out, whom the enhanced detectors still fit.
+  ///
+  /// A label stands out if its separation, averaged over all iterations, is above the threshold
+  /// and a multiple of the median label's. Within it the paper's rule holds: misclassified is
+  /// clean, fitted is poisoned, by the majority of the last three iterations. No such label means
+  /// that the data is clean or that the detectors could not tell.
+  ///
+  /// Decided on rank 0 and broadcast.
+  ///
+  /// - Ranks: collective; every rank returns the same.
+  func suspect(_ evidence: Evidence) throws -> Suspicion {
+    var separation = [Double](repeating: 0, count: data.classCount)
+    var flags = [UInt8](repeating: 0, count: data.training.count)
+    if session.communicator.rank == 0 {
+      separation = meanSeparation(evidence)
+      let votes = evidence.fitted.suffix(Evidence.roundsAveraged)
+      let members = membersOfLabels(data.labels)
+      for label in standingOut(separation) {
+        for member in members[label]
+        where votes.filter({ $0[member] }).count * 2 > votes.count { flags[member] = 1 }
+      }
+    }
+    try session.communicator.broadcast(&separation, from: 0)
+    try session.communicator.broadcast(&flags, from: 0)
+    session.journal.say(
+      "separation of the labels: " + separation.map { fixed($0, 2) }.joined(separator: " "))
+    session.journal.record("suspicion", ["separation": .numbers(separation)])
+    return Suspicion(
+      labels: standingOut(separation), separation: separation, isSuspect: flags.map { $0 == 1 })
+  }
+
+  /// Each label's separation, averaged over the warm-up and all iterations.
+  private func meanSeparation(_ evidence: Evidence) -> [Double] {
+    let members = membersOfLabels(data.labels)
+    return (0..<data.classCount).map { label in
+      guard label < members.count else { return 0 }
+      return evidence.logLosses.reduce(0) { sum, losses in
+        sum + twoModes(members[label].map { losses[$0] }).separation
+      } / Double(evidence.logLosses.count)
+    }
+  }
+
+  /// The labels above the threshold that also stand out from the median of all labels.
+  private func standingOut(_ separation: [Double]) -> [Int] {
+    let median = separation.sorted()[separation.count / 2]
+    return separation.indices.filter {
+      separation[$0] > configuration.decision.separationThreshold
+        && separation[$0] > configuration.decision.separationRatio * median
+    }
+  }
+}

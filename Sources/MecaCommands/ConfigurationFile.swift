@@ -18,9 +18,12 @@ package enum ConfigurationFile {
     let text = try communicator.collectively {
       communicator.rank == 0 ? try contents(path) : ""
     }
-    let options = try self.arguments(
-      yaml: try communicator.broadcastText(text, from: 0), path: path,
-      known: optionNames(of: MecaDist.command(named: arguments.first)))
+    let shared = try communicator.broadcastText(text, from: 0)
+    let options = try communicator.collectively {
+      try self.arguments(
+        yaml: shared, path: path,
+        known: optionNames(of: MecaDist.command(named: arguments.first)))
+    }
     let subcommand = MecaDist.isCommand(arguments.first) ? 1 : 0
     return arguments.prefix(subcommand) + options + arguments.dropFirst(subcommand)
   }
@@ -93,7 +96,8 @@ package enum ConfigurationFile {
     }
     if let scalar = value.scalar {
       if scalar.style == .plain, ["", "~", "null"].contains(scalar.string) {
-        throw UsageError.conflict("\(path): \(key): has no value; leave the line out for the default")
+        throw UsageError.conflict(
+          "\(path): \(key): has no value; leave the line out for the default")
       }
       return ["--\(key)=\(scalar.string)"]
     }

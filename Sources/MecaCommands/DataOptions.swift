@@ -31,7 +31,8 @@ struct DataOptions: ParsableArguments {
       if value < 1 { throw ValidationError("\(option) \(value): must be 1 or more") }
       if dataset == .shapes, value > Self.mostShapes {
         throw ValidationError(
-          "\(option) \(value): must be \(Self.mostShapes) at most for shapes, which is made in memory")
+          "\(option) \(value): must be \(Self.mostShapes) at most for shapes, which is made in memory"
+        )
       }
     }
     if let data, dataset == .shapes {
@@ -53,7 +54,8 @@ struct DataOptions: ParsableArguments {
 
 /// The attack that this program itself puts into the data, for experiments.
 struct AttackOptions: ParsableArguments {
-  @Option(help: "Attack put in: none, badnets, blend, sig (default: badnets for shapes, else none).")
+  @Option(
+    help: "Attack put in: none, badnets, blend, sig (default: badnets for shapes, else none).")
   var attack: AttackKind?
 
   @Option(help: "Poisoned fraction of the training set, 0 to 1.")

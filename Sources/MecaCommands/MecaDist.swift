@@ -31,7 +31,7 @@ public struct MecaDist: ParsableCommand {
     configuration.subcommands.contains { $0._commandName == word }
   }
 
-  static func command(named word: String?) -> any ParsableCommand.Type {
+  package static func command(named word: String?) -> any ParsableCommand.Type {
     configuration.subcommands.first { $0._commandName == word } ?? Train.self
   }
 

@@ -146,7 +146,8 @@ struct TrainingRun {
           result, classNames: data.training.classNames,
           target: data.truthIsKnown ? plan.attack.target : nil))
       print("\nweights_sha256 \(result.weightsSHA256)")
-      let files = plan.defense == .meca ? "result.json, suspects.csv, scores.npy, " : "result.json, "
+      let files =
+        plan.defense == .meca ? "result.json, suspects.csv, scores.npy, " : "result.json, "
       print("written to \(folder.path): \(files)model.safetensors, run.json, metrics.jsonl")
     }
   }

@@ -45,8 +45,6 @@ public struct CheckpointStore: Sendable {
   private static let formatVersion = 1
   private let runDigest: String
   private let mayLoad: Bool
-  /// Raise whenever a phase's tensors get other names or another meaning.
-  private static let format = "1"
 
   /// Checkpoints of the run in `folder`.
   ///
@@ -73,7 +71,7 @@ public struct CheckpointStore: Sendable {
       state.tensors,
       metadata: [
         "run": runDigest, "settings": try settingsDigest(settings),
-        "digest": Self.digest(state), "phase": phase, "format": Self.format,
+        "digest": Self.digest(state), "phase": phase,
       ], to: path(phase))
   }
 
@@ -81,9 +79,6 @@ public struct CheckpointStore: Sendable {
     guard mayLoad, FileManager.default.fileExists(atPath: path(phase)) else { return nil }
     let (tensors, metadata) = try readSafetensors(path(phase))
     let state = PhaseState(tensors: tensors)
-    guard metadata["format"] == Self.format else {
-      throw FileError.malformed(path: path(phase), reason: "is of another version of the program")
-    }
     guard metadata["run"] == runDigest, metadata["settings"] == (try settingsDigest(settings))
     else {
       throw FileError.malformed(path: path(phase), reason: "belongs to other settings")

@@ -23,6 +23,9 @@ package struct ProgramOutcome: Sendable {
 package struct LaunchError: Error, CustomStringConvertible {
   /// Why.
   package let description: String
+
+  /// An error for the given reason.
+  package init(description: String) { self.description = description }
 }
 
 /// The folder that the test program itself lies in; SwiftPM puts the executables beside it.
@@ -83,13 +86,10 @@ package final class RunningProgram {
     posix_spawnattr_setflags(&attributes, Int16(POSIX_SPAWN_SETPGROUP))
     posix_spawnattr_setpgroup(&attributes, 0)
 
-    var variables = environment.map { "\($0.key)=\($0.value)" }
-    var entry = environ
-    while let variable = entry.pointee {
-      let text = String(cString: variable)
-      if !environment.keys.contains(where: { text.hasPrefix($0 + "=") }) { variables.append(text) }
-      entry += 1
+    let own = try environmentAtStart().filter { text in
+      !environment.keys.contains { text.hasPrefix($0 + "=") }
     }
+    let variables = environment.map { "\($0.key)=\($0.value)" } + own
     var arguments = command.map { strdup($0) } + [nil]
     var block = variables.map { strdup($0) } + [nil]
     defer { for text in arguments + block { free(text) } }
@@ -122,6 +122,26 @@ package final class RunningProgram {
       output: output.text(), errors: errors.text(),
       seconds: (ContinuousClock.now - start) / .seconds(1), timedOut: timedOut)
   }
+}
+
+/// The variables that this process was started with.
+///
+/// Not `environ`: a test that starts MPI in this process fills it with variables that make an
+/// `mpirun` started later take itself for one of its own ranks.
+private func environmentAtStart() throws -> [String] {
+  let descriptor = open("/proc/self/environ", O_RDONLY | O_CLOEXEC)
+  guard descriptor >= 0 else {
+    throw LaunchError(description: "/proc/self/environ: \(String(cString: strerror(errno)))")
+  }
+  defer { close(descriptor) }
+  var bytes: [UInt8] = []
+  var piece = [UInt8](repeating: 0, count: 65536)
+  while true {
+    let count = read(descriptor, &piece, piece.count)
+    guard count > 0 else { break }
+    bytes += piece[..<count]
+  }
+  return bytes.split(separator: 0).map { String(decoding: $0, as: UTF8.self) }
 }
 
 /// A file without a name that a child process writes to.

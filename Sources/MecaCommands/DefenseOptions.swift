@@ -64,10 +64,13 @@ struct MecaOptions: ParsableArguments {
   var folds: Int = 2
 
   @Option(help: "Epochs of the detectors' warm-up.")
-  var warmupEpochs: Int = 10
+  var warmupEpochs: Int = 12
 
-  @Option(help: "Learning rate of the warm-up (constant after one epoch of increase).")
-  var warmupRate: Float = 0.05
+  @Option(help: "Largest learning rate of the warm-up.")
+  var warmupRate: Float = 0.1
+
+  @Option(help: "Course of the warm-up's learning rate: cosine, constant, step.")
+  var warmupSchedule: TrainingRecipe.ScheduleKind = .constant
 
   @Option(help: "Side of the perturbed square, pixels.")
   var patchSize: Int = 2
@@ -97,10 +100,13 @@ struct MecaOptions: ParsableArguments {
   var gradientClip: Float = 5
 
   @Option(help: "Separation of a label's losses, in decades, above which it is suspicious.")
-  var separationThreshold: Double = 1.5
+  var separationThreshold: Double = 1
 
   @Option(help: "Times the median label's separation that a suspicious label must show.")
-  var separationRatio: Double = 2
+  var separationRatio: Double = 1.25
+
+  @Option(help: "Carry-over of a label's suspects to held-out samples below which it is dropped.")
+  var carryOver: Double = 0.6
 
   @Option(help: "Epochs of learning the suspects as a class of their own.")
   var confirmEpochs: Int = 4
@@ -124,6 +130,7 @@ struct MecaOptions: ParsableArguments {
       (Float(separationThreshold), "--separation-threshold"),
       (Float(separationRatio), "--separation-ratio"),
     ] { try requirePositive(value, option) }
+    try requireFraction(Float(carryOver), "--carry-over")
   }
 
   func resolved(recipe: RecipeOptions) -> MecaConfiguration {
@@ -131,7 +138,7 @@ struct MecaOptions: ParsableArguments {
       warmUp: WarmUpConfiguration(
         folds: folds,
         recipe: TrainingRecipe(
-          epochs: warmupEpochs, learningRate: warmupRate, schedule: .constant, rampEpochs: 0.25,
+          epochs: warmupEpochs, learningRate: warmupRate, schedule: warmupSchedule, rampEpochs: 0.25,
           momentum: recipe.momentum, weightDecay: recipe.weightDecay, gradientClip: gradientClip)),
       enhance: EnhanceConfiguration(
         perturbation: PerturbationConfiguration(
@@ -142,7 +149,8 @@ struct MecaOptions: ParsableArguments {
           momentum: recipe.momentum, weightDecay: recipe.weightDecay, gradientClip: gradientClip),
         unlearnCoefficient: unlearnCoefficient, lossCap: lossCap),
       decision: DecisionConfiguration(
-        separationThreshold: separationThreshold, separationRatio: separationRatio),
+        separationThreshold: separationThreshold, separationRatio: separationRatio,
+        carryOver: carryOver),
       confirm: TrainingRecipe(
         epochs: confirmEpochs, learningRate: confirmRate, schedule: .cosine,
         momentum: recipe.momentum, weightDecay: recipe.weightDecay, gradientClip: gradientClip),

@@ -110,6 +110,7 @@ struct TrainOptions: ParsableArguments {
     [
       ("folds", "\(meca.warmUp.folds)"), ("warmup-epochs", "\(meca.warmUp.recipe.epochs)"),
       ("warmup-rate", "\(meca.warmUp.recipe.learningRate)"),
+      ("warmup-schedule", meca.warmUp.recipe.schedule.rawValue),
       ("patch-size", "\(meca.enhance.perturbation.patchSize)"),
       ("epsilon", "\(meca.enhance.perturbation.epsilon)"),
       ("masks", "\(meca.enhance.perturbation.masks)"),
@@ -121,6 +122,7 @@ struct TrainOptions: ParsableArguments {
       ("gradient-clip", meca.enhance.recipe.gradientClip.map { "\($0)" }),
       ("separation-threshold", "\(meca.decision.separationThreshold)"),
       ("separation-ratio", "\(meca.decision.separationRatio)"),
+      ("carry-over", "\(meca.decision.carryOver)"),
       ("confirm-epochs", "\(meca.confirm.epochs)"),
       ("confirm-rate", "\(meca.confirm.learningRate)"),
     ]

@@ -6,6 +6,8 @@ import MecaTraining
 public struct Detection: Sendable {
   /// Labels in which poisoned samples were found, ascending.
   public var suspiciousLabels: [Int]
+  /// Labels that stood out, but whose suspects were not recognised when held out, ascending.
+  public var droppedLabels: [Int]
   /// How far each label's evidence falls apart; see `TwoModes.separation`.
   public var separation: [Double]
   /// Samples taken for poisoned, ascending.
@@ -15,81 +17,103 @@ public struct Detection: Sendable {
 }
 
 extension Meca {
-  /// Learns the suspects as a class of their own and flags whom that class carries over to.
+  /// Passes over the suspects; the second starts from what the first has mended.
+  private static let confirmationPasses = 2
+
+  /// Learns the suspects as classes of their own and flags whom those classes carry over to.
   ///
-  /// From the warmed-up state each detector learns its own samples once more, the suspects with
-  /// the spare label. A trigger is learnt from most of its samples whatever the few wrong ones say,
-  /// so the held-out prediction mends mistakes of the first verdict in both directions. A label
-  /// whose suspects are not recognised when held out was split by chance and is dropped.
+  /// From the warmed-up state each detector learns its own samples once more, the suspects of
+  /// label y with the spare label y + K. A trigger is learnt from most of its samples whatever the
+  /// few wrong ones say, so the held-out prediction mends mistakes of the first verdict in both
+  /// directions. A label that fell apart by chance has suspects with nothing in common: they are
+  /// not recognised when held out, and the label is dropped.
   ///
   /// - Ranks: collective; every rank returns the same.
   func confirm(
     _ suspicion: Suspicion, _ detectors: CrossFit, warmState: [NamedTensor]
   ) throws -> Detection {
-    guard !suspicion.labels.isEmpty else {
-      return Detection(
-        suspiciousLabels: [], separation: suspicion.separation, flagged: [],
-        kept: data.allIndices)
-    }
-    let state = try session.phase("confirm", settings: settingsUpToConfirm, checkpoints: checkpoints)
-    {
-      try detectors.restore(warmState)
-      let predictions = try learnSuspects(suspicion, detectors)
-      return PhaseState(tensors: [.list("prediction", predictions.map { Float($0) })])
-    }
-    let isSpare = try state.values("prediction").map { Int($0) == data.classCount }
-    let confirmed = suspicion.labels.filter { label in
-      carriesOver(suspicion, isSpare: isSpare, label: label)
-    }
-    let isFlagged = data.labels.indices.map {
-      isSpare[$0] && confirmed.contains(Int(data.labels[$0]))
+    var current = suspicion
+    if !suspicion.labels.isEmpty {
+      let state = try session.phase(
+        "confirm", settings: settingsUpToConfirm, checkpoints: checkpoints
+      ) {
+        for pass in 0..<Self.confirmationPasses where !current.labels.isEmpty {
+          try detectors.restore(warmState)
+          try learnSuspects(current, detectors, pass: pass)
+          current = mended(current, isRecognised: try recognised(detectors))
+        }
+        return PhaseState(tensors: [.list("suspect", current.isSuspect.map { $0 ? 1 : 0 })])
+      }
+      current.isSuspect = try state.values("suspect").map { $0 > 0.5 }
+      current.labels = suspicion.labels.filter { label in
+        data.labels.indices.contains { current.isSuspect[$0] && Int(data.labels[$0]) == label }
+      }
     }
     return Detection(
-      suspiciousLabels: confirmed, separation: suspicion.separation,
-      flagged: data.allIndices.filter { isFlagged[Int($0)] },
-      kept: data.allIndices.filter { !isFlagged[Int($0)] })
+      suspiciousLabels: current.labels,
+      droppedLabels: suspicion.labels.filter { !current.labels.contains($0) },
+      separation: suspicion.separation,
+      flagged: data.allIndices.filter { !current.labels.isEmpty && current.isSuspect[Int($0)] },
+      kept: data.allIndices.filter { current.labels.isEmpty || !current.isSuspect[Int($0)] })
   }
 
-  /// Held-out predictions after the detectors have learnt the suspects as the spare class.
-  private func learnSuspects(_ suspicion: Suspicion, _ detectors: CrossFit) throws -> [Int32] {
-    let spare = Int32(data.classCount)
+  /// Trains the detectors with the suspects' labels moved to the spare classes.
+  private func learnSuspects(_ suspicion: Suspicion, _ detectors: CrossFit, pass: Int) throws {
     let labels = data.labels.indices.map {
-      suspicion.isSuspect[$0] ? spare : data.labels[$0]
+      data.labels[$0] + (suspicion.isSuspect[$0] ? Int32(data.classCount) : 0)
     }
     for (fold, model) in detectors.models.enumerated() {
       try session.train(
         model, on: data.training,
         phase: TrainingPhase(
-          name: "confirm \(fold + 1)/\(detectors.models.count)",
+          name: "confirm \(pass + 1)/\(Self.confirmationPasses), detector \(fold + 1)",
           groups: [.learn(detectors.learnt(fold), shards: session.compute.shards)],
-          labels: labels, recipe: configuration.confirm, orderKey: 1 << 11 | fold))
+          labels: labels, recipe: configuration.confirm, orderKey: 1 << 11 | pass << 4 | fold))
     }
-    return try detectors.ask { model, indices in
-      try session.evaluate(model, on: data.training, indices: indices, labels: data.labels)
-    }.map(\.prediction)
   }
 
-  /// Whether most of a label's suspects, and few of its others, are recognised when held out.
-  private func carriesOver(_ suspicion: Suspicion, isSpare: [Bool], label: Int) -> Bool {
+  /// Whether each held-out sample belongs to its label's spare class rather than to its label:
+  /// p(y + K | x) > p(y | x). Other classes do not matter: a poisoned image still shows what it
+  /// showed before.
+  private func recognised(_ detectors: CrossFit) throws -> [Bool] {
+    func losses(_ labels: [Int32]) throws -> [Float] {
+      try detectors.ask { model, indices in
+        try session.evaluate(model, on: data.training, indices: indices, labels: labels)
+      }.map(\.loss)
+    }
+    let spare = try losses(data.labels.map { $0 + Int32(data.classCount) })
+    return zip(spare, try losses(data.labels)).map { $0 < $1 }
+  }
+
+  /// The suspicion after held-out recognition: labels that carry over, with those recognised.
+  private func mended(_ suspicion: Suspicion, isRecognised: [Bool]) -> Suspicion {
+    var result = suspicion
+    result.labels = suspicion.labels.filter { label in
+      let carried = carryOver(suspicion, isRecognised: isRecognised, label: label)
+      let holds = carried >= configuration.decision.carryOver
+      session.journal.say(
+        "label \(label): carry-over to held-out samples \(fixed(carried, 3))"
+          + (holds ? "" : ", dropped"))
+      session.journal.record(
+        "confirmation", ["label": .integer(label), "carry_over": .number(carried)])
+      return holds
+    }
+    result.isSuspect = isRecognised.indices.map {
+      isRecognised[$0] && result.labels.contains(Int(data.labels[$0]))
+    }
+    return result
+  }
+
+  /// Share recognised among a label's held-out suspects, less that among its other samples: 1 for
+  /// a property that carries over perfectly, about 0 for a division by chance (Youden's J).
+  private func carryOver(_ suspicion: Suspicion, isRecognised: [Bool], label: Int) -> Double {
     func share(suspects: Bool) -> Double {
       let members = data.labels.indices.filter {
         Int(data.labels[$0]) == label && suspicion.isSuspect[$0] == suspects
       }
-      return Double(members.filter { isSpare[$0] }.count) / Double(max(1, members.count))
+      return Double(members.filter { isRecognised[$0] }.count) / Double(max(1, members.count))
     }
-    let (recognised, others) = (share(suspects: true), share(suspects: false))
-    let holds = recognised >= 0.5 && others <= 0.5 && recognised > others
-    session.journal.say(
-      "label \(label): \(fixed(recognised * 100, 1)) % of the suspects and "
-        + "\(fixed(others * 100, 1)) % of the others are recognised when held out"
-        + (holds ? "" : "; not confirmed"))
-    session.journal.record(
-      "confirmation",
-      [
-        "label": .integer(label), "recognised_suspects": .number(recognised),
-        "recognised_others": .number(others),
-      ])
-    return holds
+    return share(suspects: true) - share(suspects: false)
   }
 
   /// The settings that the confirmation depends on.

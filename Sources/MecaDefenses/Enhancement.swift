@@ -80,8 +80,8 @@ extension Meca {
 
   /// The fraction of each label that an iteration picks as surely clean ("p").
   ///
-  /// A label that has begun to fall apart into two modes gives most of its upper mode, so that the
-  /// clean samples of the target class are unlearnt like all others.
+  /// From the third iteration on each label gives at least three quarters of its upper mode, so that
+  /// the clean samples of the target class are unlearnt like all others.
   private func partitionRates(round: Int, history: [[SampleRecord]]) -> [Float] {
     let scheduled = configuration.enhance.partitionRates[round]
     var rates = [Float](repeating: scheduled, count: data.classCount)
@@ -90,7 +90,6 @@ extension Meca {
     let mean = meanOfLists(logLosses[...])
     for (label, members) in membersOfLabels(data.labels).enumerated() {
       let modes = twoModes(members.map { mean[$0] })
-      guard modes.separation > configuration.decision.separationThreshold else { continue }
       rates[label] = max(scheduled, 0.75 * Float(1 - modes.lowerShare))
     }
     return rates

@@ -54,10 +54,10 @@ public struct Meca {
       relabelled: relabelled)
   }
 
-  /// The network of the detectors: one class more than the data, kept for the confirmation.
+  /// The network of the detectors: a second class for every label, kept for the confirmation.
   private var detectorNetwork: NetworkConfiguration {
     var network = network
-    network.classCount += 1
+    network.classCount *= 2
     return network
   }
 

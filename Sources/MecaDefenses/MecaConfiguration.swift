@@ -46,11 +46,14 @@ public struct DecisionConfiguration: Codable, Hashable, Sendable {
   public var separationThreshold: Double
   /// How many times the median label's separation a suspicious label must show.
   public var separationRatio: Double
+  /// Carry-over to held-out samples below which a suspicious label is dropped, 0 to 1.
+  public var carryOver: Double
 
   /// All values.
-  public init(separationThreshold: Double, separationRatio: Double) {
+  public init(separationThreshold: Double, separationRatio: Double, carryOver: Double) {
     self.separationThreshold = separationThreshold
     self.separationRatio = separationRatio
+    self.carryOver = carryOver
   }
 }
 

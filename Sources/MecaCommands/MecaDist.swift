@@ -13,6 +13,7 @@ protocol RankedCommand: ParsableCommand {
 
 /// The command line.
 public struct MecaDist: ParsableCommand {
+  /// Name, help and subcommands.
   public static let configuration = CommandConfiguration(
     commandName: "meca-dist",
     abstract: "Trains a clean image classifier on data that nobody vouches for.",

@@ -46,7 +46,7 @@ public struct ComputeConfiguration: Codable, Hashable, Sendable {
   public var batch: Int
   /// Logical shards a step is cut into; fixed by configuration, never by the number of ranks.
   public var shards: Int
-  /// Compute threads of each rank. No influence on results.
+  /// Compute threads of each rank; no influence on results.
   public var threads: Int
   /// Kernel library.
   public var engine: EngineKind

@@ -103,6 +103,7 @@ public enum MetricValue: Encodable, Sendable {
   /// A list of numbers.
   case numbers([Double])
 
+  /// Writes the value itself, without a name around it.
   public func encode(to encoder: any Encoder) throws {
     var container = encoder.singleValueContainer()
     switch self {

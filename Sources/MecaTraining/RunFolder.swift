@@ -72,9 +72,9 @@ public func writeWhole(_ data: Data, to path: String) throws {
 
 /// Creates a folder and those above it that are not there yet.
 private func createFolder(_ path: String) throws {
-  var part = path.hasPrefix("/") ? "/" : ""
+  var part = ""
   for name in path.split(separator: "/") {
-    part += name + "/"
+    part += part.isEmpty && !path.hasPrefix("/") ? name : "/" + name
     guard mkdir(part, 0o777) != 0 else { continue }
     var reason = errno
     var status = stat()
@@ -84,7 +84,7 @@ private func createFolder(_ path: String) throws {
     }
     throw FileError.failed(
       operation: "create the output folder (choose another with --output)",
-      path: String(part.dropLast()), reason: String(cString: strerror(reason)))
+      path: part, reason: String(cString: strerror(reason)))
   }
 }
 

@@ -191,8 +191,10 @@ public struct NothingToLearn: ReportableError {
   /// Phase of the run.
   public let phase: String
 
+  /// The process's exit status.
   public var exitCode: ExitCode { .badData }
 
+  /// One line for people.
   public var description: String {
     "\(phase): no training samples are left to learn from; the set is too small, or all of it was "
       + "flagged: take more samples (--train-limit), or check --poison-rate"
@@ -206,8 +208,10 @@ public struct NonFiniteTraining: ReportableError {
   /// Epoch within it, from 0.
   public let epoch: Int
 
+  /// The process's exit status.
   public var exitCode: ExitCode { .badData }
 
+  /// One line for people.
   public var description: String {
     "\(phase), epoch \(epoch + 1): the loss is not a number any more; "
       + "lower --learning-rate, or check the images"

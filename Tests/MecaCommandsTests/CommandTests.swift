@@ -22,7 +22,6 @@ extension ProgramTests {
         let own = try meca([command, "--help"], timeout: soon)
         #expect(own.status == 0 && own.output.contains("--batch <batch>"), "\(own.output)")
       }
-      #expect(!optionNames(of: MecaDist.self).contains("epochs"))
     }
 
     @Test func theDryRunNamesEveryOptionAndReadsItselfBack() throws {

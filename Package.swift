@@ -61,9 +61,14 @@ var targets: [Target] = [
   .testTarget(name: "MecaNNTests", dependencies: ["MecaNN"], resources: [.copy("Golden")]),
   .testTarget(name: "MecaDataTests", dependencies: ["MecaData"]),
   .testTarget(name: "MecaAttacksTests", dependencies: ["MecaAttacks"]),
-  .testTarget(name: "MecaMPITests", dependencies: ["MecaMPI", "MecaCore", "meca-mpi-probe"]),
-  .testTarget(name: "MecaTrainingTests", dependencies: ["MecaTraining", "MecaDefenses"]),
-  .testTarget(name: "MecaCommandsTests", dependencies: ["MecaCommands"]),
+  // Internal: starts programs under mpirun for the tests.
+  .target(name: "MecaTestSupport", path: "Tests/MecaTestSupport"),
+  .testTarget(
+    name: "MecaMPITests",
+    dependencies: ["MecaMPI", "MecaCore", "MecaTestSupport", "meca-mpi-probe"]),
+  .testTarget(name: "MecaTrainingTests", dependencies: ["MecaTraining", "MecaReport"]),
+  .testTarget(
+    name: "MecaCommandsTests", dependencies: ["MecaCommands", "MecaTestSupport", "meca-dist"]),
 ]
 if oneDNNFound {
   targets.append(.systemLibrary(name: "COneDNN", providers: [.apt(["libdnnl-dev"])]))

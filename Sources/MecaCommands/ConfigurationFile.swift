@@ -7,7 +7,7 @@ import Yams
 ///
 /// They are put in front of the user's own, and the last of two equal options wins, so options win
 /// over the file. Rank 0 reads the file for all.
-enum ConfigurationFile {
+package enum ConfigurationFile {
   /// The arguments with the file's content in place of `--config`.
   ///
   /// - Ranks: collective.
@@ -18,9 +18,12 @@ enum ConfigurationFile {
     let text = try communicator.collectively {
       communicator.rank == 0 ? try contents(path) : ""
     }
-    let options = try self.arguments(
-      yaml: try communicator.broadcastText(text, from: 0), path: path,
-      known: optionNames(of: MecaDist.command(named: arguments.first)))
+    let shared = try communicator.broadcastText(text, from: 0)
+    let options = try communicator.collectively {
+      try self.arguments(
+        yaml: shared, path: path,
+        known: optionNames(of: MecaDist.command(named: arguments.first)))
+    }
     let subcommand = MecaDist.isCommand(arguments.first) ? 1 : 0
     return arguments.prefix(subcommand) + options + arguments.dropFirst(subcommand)
   }
@@ -34,16 +37,20 @@ enum ConfigurationFile {
   }
 
   private static func contents(_ path: String) throws -> String {
-    guard let bytes = try? readFile(at: path) else {
-      throw FileError.missing(path: path, hint: "--config wants a readable YAML file")
+    do {
+      return String(decoding: try readFile(at: path), as: UTF8.self)
+    } catch let error as FileError {
+      if case .missing = error {
+        throw UsageError.conflict("--config \(path): not found; it must be a YAML file")
+      }
+      throw UsageError.conflict("--config \(error)")
     }
-    return String(decoding: bytes, as: UTF8.self)
   }
 
   /// The arguments that a YAML mapping stands for.
   ///
   /// Lists become comma-separated values; `true` and `false` become `--key` and `--no-key`.
-  static func arguments(yaml: String, path: String, known: [String]) throws -> [String] {
+  package static func arguments(yaml: String, path: String, known: [String]) throws -> [String] {
     let node: Node?
     do {
       node = try Yams.compose(yaml: yaml)
@@ -57,38 +64,72 @@ enum ConfigurationFile {
     var result: [String] = []
     for (keyNode, valueNode) in mapping {
       let key = keyNode.string ?? "?"
-      guard known.contains(key), key != "config" else {
-        let nearest = nearestName(to: key, among: known)
+      guard known.contains(key), !excluded(key) else {
+        let nearest = nearestName(to: key, among: known.filter { !excluded($0) })
         throw UsageError.conflict(
           "\(path): unknown key \(key)" + (nearest.map { "; did you mean \($0)?" } ?? ""))
       }
-      if let scalar = valueNode.scalar {
-        if scalar.tag == .implicit || scalar.style == .plain, known.contains("no-" + key) || isFlag(key)
-        {
-          switch scalar.string {
-          case "true": result.append("--" + key)
-          case "false" where known.contains("no-" + key): result.append("--no-" + key)
-          case "false": break
-          default:
-            throw UsageError.conflict("\(path): \(key): must be true or false")
-          }
-        } else {
-          result += ["--" + key, scalar.string]
-        }
-      } else if let sequence = valueNode.sequence {
-        result += ["--" + key, sequence.compactMap(\.string).joined(separator: ",")]
-      } else {
-        throw UsageError.conflict("\(path): \(key): wants a value or a list")
-      }
+      result += try argument(
+        key, valueNode, path: path, isFlag: known.contains("no-" + key) || flags.contains(key),
+        isInvertible: known.contains("no-" + key))
     }
     return result
   }
 
-  private static func isFlag(_ key: String) -> Bool { ["dry-run", "quiet", "json"].contains(key) }
+  private static let flags = ["dry-run", "quiet", "json"]
+
+  /// Names that stand in a command's help and are no settings.
+  private static func excluded(_ key: String) -> Bool {
+    ["config", "help", "version"].contains(key) || key.hasPrefix("no-")
+  }
+
+  /// The argument that one line stands for; none for a flag that is off.
+  private static func argument(
+    _ key: String, _ value: Node, path: String, isFlag: Bool, isInvertible: Bool
+  ) throws -> [String] {
+    if isFlag {
+      switch value.string {
+      case "true": return ["--" + key]
+      case "false": return isInvertible ? ["--no-" + key] : []
+      default: throw UsageError.conflict("\(path): \(key): must be true or false")
+      }
+    }
+    if let scalar = value.scalar {
+      if scalar.style == .plain, ["", "~", "null"].contains(scalar.string) {
+        throw UsageError.conflict(
+          "\(path): \(key): has no value; leave the line out for the default")
+      }
+      return ["--\(key)=\(scalar.string)"]
+    }
+    if let sequence = value.sequence, sequence.allSatisfy({ $0.scalar != nil }) {
+      return ["--\(key)=" + sequence.compactMap(\.string).joined(separator: ",")]
+    }
+    throw UsageError.conflict("\(path): \(key): wants a value or a list of values")
+  }
+}
+
+/// A text as a YAML value that reads back as the same text.
+package func yamlScalar(_ text: String) -> String {
+  let isPlain = text.utf8.allSatisfy { byte in
+    UInt8(ascii: "a")...UInt8(ascii: "z") ~= byte || UInt8(ascii: "A")...UInt8(ascii: "Z") ~= byte
+      || UInt8(ascii: "0")...UInt8(ascii: "9") ~= byte || "_./,+-".utf8.contains(byte)
+  }
+  if isPlain, !["", "null", "-"].contains(text), !text.hasPrefix("---") { return text }
+  var result = "\""
+  for character in text.unicodeScalars {
+    switch character {
+    case "\"", "\\": result += "\\\(character)"
+    case "\n": result += "\\n"
+    case "\t": result += "\\t"
+    case "\r": result += "\\r"
+    default: result.unicodeScalars.append(character)
+    }
+  }
+  return result + "\""
 }
 
 /// The long names of a command's options, without dashes, read from its own help.
-func optionNames(of command: any ParsableCommand.Type) -> [String] {
+package func optionNames(of command: any ParsableCommand.Type) -> [String] {
   let help = command.helpMessage(includeHidden: true, columns: 10_000)
   var names: [String] = []
   for word in help.split(whereSeparator: { " \n/,()<>[]|".contains($0) })
@@ -100,14 +141,14 @@ func optionNames(of command: any ParsableCommand.Type) -> [String] {
 }
 
 /// The name with the smallest edit distance, if it is within a third of the longer one's length.
-func nearestName(to name: String, among names: [String]) -> String? {
+package func nearestName(to name: String, among names: [String]) -> String? {
   let candidates = names.map { ($0, editDistance(name, $0)) }
   guard let best = candidates.min(by: { $0.1 < $1.1 }) else { return nil }
   return best.1 <= max(2, max(name.count, best.0.count) / 3) ? best.0 : nil
 }
 
 /// Insertions, deletions and replacements between two words (Levenshtein).
-func editDistance(_ first: String, _ second: String) -> Int {
+package func editDistance(_ first: String, _ second: String) -> Int {
   let target = Array(second)
   var row = Array(0...target.count)
   for (line, character) in first.enumerated() {
@@ -123,6 +164,6 @@ func editDistance(_ first: String, _ second: String) -> Int {
 }
 
 /// A text without line breaks.
-func oneLine(_ text: String) -> String {
+package func oneLine(_ text: String) -> String {
   text.split(whereSeparator: \.isNewline).joined(separator: " ")
 }

@@ -27,9 +27,23 @@ struct DataOptions: ParsableArguments {
 
   func validate() throws {
     for (option, value) in [("--train-limit", trainLimit), ("--test-limit", testLimit)] {
-      if let value, value < 1 { throw ValidationError("\(option) \(value): must be 1 or more") }
+      guard let value else { continue }
+      if value < 1 { throw ValidationError("\(option) \(value): must be 1 or more") }
+      if dataset == .shapes, value > Self.mostShapes {
+        throw ValidationError(
+          "\(option) \(value): must be \(Self.mostShapes) at most for shapes, which is made in memory"
+        )
+      }
+    }
+    if let data, dataset == .shapes {
+      throw ValidationError(
+        "--data \(data): shapes is built in and reads no files; say which set this folder holds, "
+          + "for example --dataset cifar10")
     }
   }
+
+  /// Samples of the built-in set at most; 3 GiB of pixels.
+  private static let mostShapes = 1_000_000
 
   func resolved(seed: UInt64) -> DataConfiguration {
     DataConfiguration(
@@ -40,7 +54,8 @@ struct DataOptions: ParsableArguments {
 
 /// The attack that this program itself puts into the data, for experiments.
 struct AttackOptions: ParsableArguments {
-  @Option(help: "Attack put in: none, badnets, blend, sig (default: badnets for shapes, else none).")
+  @Option(
+    help: "Attack put in: none, badnets, blend, sig (default: badnets for shapes, else none).")
   var attack: AttackKind?
 
   @Option(help: "Poisoned fraction of the training set, 0 to 1.")
@@ -67,10 +82,15 @@ struct AttackOptions: ParsableArguments {
   @Option(help: "SIG: periods across the image.")
   var sigFrequency: Int = 6
 
-  func resolved(dataset: DatasetKind, seed: UInt64) -> AttackConfiguration {
-    AttackConfiguration(
+  /// The attack, checked as far as it can be without the data.
+  ///
+  /// - Throws: `UsageError` that names the option.
+  func resolved(dataset: DatasetKind, seed: UInt64) throws -> AttackConfiguration {
+    let attack = AttackConfiguration(
       kind: attack ?? (dataset == .shapes ? .badnets : .none), poisonRate: poisonRate,
       target: target, seed: attackSeed ?? seed, poisonPool: poisonPool, triggerSize: triggerSize,
       blendAlpha: blendAlpha, sigAmplitude: sigAmplitude, sigFrequency: sigFrequency)
+    try attack.validate(classCount: dataset.classCount)
+    return attack
   }
 }

@@ -13,11 +13,13 @@ protocol RankedCommand: ParsableCommand {
 
 /// The command line.
 public struct MecaDist: ParsableCommand {
+  /// Name, help and subcommands.
   public static let configuration = CommandConfiguration(
     commandName: "meca-dist",
     abstract: "Trains a clean image classifier on data that nobody vouches for.",
     discussion: """
       Under MPI: mpirun -n 8 meca-dist. Without options it runs the built-in demonstration.
+      train may be left out: meca-dist --epochs 3. Its options: meca-dist train --help.
       """,
     version: "0.1.0",
     subcommands: [Train.self, Score.self, Evaluate.self, Bench.self],
@@ -30,7 +32,7 @@ public struct MecaDist: ParsableCommand {
     configuration.subcommands.contains { $0._commandName == word }
   }
 
-  static func command(named word: String?) -> any ParsableCommand.Type {
+  package static func command(named word: String?) -> any ParsableCommand.Type {
     configuration.subcommands.first { $0._commandName == word } ?? Train.self
   }
 
@@ -39,6 +41,9 @@ public struct MecaDist: ParsableCommand {
   /// - Ranks: collective; every rank of the job calls it once.
   /// - Returns: the exit status.
   public static func run(arguments: [String]) -> Int32 {
+    // A closed pipe or a file at its size limit is then an error that can be reported.
+    signal(SIGPIPE, SIG_IGN)
+    signal(SIGXFSZ, SIG_IGN)
     let communicator: Communicator
     do {
       communicator = try Communicator.initialise()
@@ -49,31 +54,43 @@ public struct MecaDist: ParsableCommand {
     do {
       try requireEqualArguments(arguments, communicator: communicator)
       let expanded = try ConfigurationFile.expanded(arguments, communicator: communicator)
-      let command = try parseAsRoot(expanded)
-      if let ranked = command as? any RankedCommand {
-        try ranked.run(on: communicator)
-      } else {
-        throw CleanExit.helpRequest(self)
+      let command: any RankedCommand
+      do {
+        command = try parsed(withNegativeNumbersJoined(expanded))
+      } catch {
+        return endOfParsing(error, arguments: arguments, communicator: communicator)
       }
+      try command.run(on: communicator)
       try communicator.finalise()
       return MecaCore.ExitCode.success.rawValue
-    } catch let error as any ReportableError {
+    } catch {
       // The same error on every rank ends quietly on all of them; one rank's own ends the job.
       communicator.end(with: error)
-    } catch {
-      return endOfParsing(error, communicator: communicator)
     }
+  }
+
+  /// The command that `arguments` ask for.
+  ///
+  /// - Throws: the parser's errors; a request for help is one of them.
+  private static func parsed(_ arguments: [String]) throws -> any RankedCommand {
+    var command = try parseAsRoot(arguments)
+    if let ranked = command as? any RankedCommand { return ranked }
+    try command.run()  // the parser's own help command, which throws the text that it prints
+    throw CleanExit.helpRequest(self)
   }
 
   /// Help and version go to standard output with status 0, misuse to standard error with 64; every
   /// rank came to the same end by itself, so rank 0 alone speaks.
-  private static func endOfParsing(_ error: any Error, communicator: Communicator) -> Int32 {
+  private static func endOfParsing(
+    _ error: any Error, arguments: [String], communicator: Communicator
+  ) -> Int32 {
     let code = exitCode(for: error)
     if communicator.rank == 0 {
       if code.isSuccess {
         print(fullMessage(for: error))
       } else {
-        complain(oneLine(message(for: error)) + " (see meca-dist --help)")
+        let name = command(named: arguments.first)._commandName
+        complain(oneLine(message(for: error)) + " (see meca-dist \(name) --help)")
       }
     }
     try? communicator.finalise()
@@ -83,17 +100,37 @@ public struct MecaDist: ParsableCommand {
   private static func requireEqualArguments(
     _ arguments: [String], communicator: Communicator
   ) throws {
-    let all = try communicator.allGatherText(arguments.joined(separator: " "))
+    let all = try communicator.allGatherText(arguments.joined(separator: "\u{1F}"))
     if let other = all.firstIndex(where: { $0 != all[0] }) {
       try communicator.collectively {
         throw UsageError.conflict(
-          "rank \(other) was started with other arguments than rank 0: \(oneLine(all[other]))")
+          "rank \(other) was started with other arguments than rank 0: "
+            + oneLine(all[other].replacing("\u{1F}", with: " ")))
       }
     }
   }
 }
 
-/// A line on standard error.
-func complain(_ text: String) {
-  FileHandle.standardError.write(Data("meca-dist: \(text)\n".utf8))
+/// `--option -1` as `--option=-1`: the parser would take the number for another option.
+package func withNegativeNumbersJoined(_ arguments: [String]) -> [String] {
+  var result: [String] = []
+  for argument in arguments {
+    if argument.hasPrefix("-"), Double(argument) != nil, let option = result.last,
+      option.hasPrefix("--"), !option.contains("=")
+    {
+      result[result.count - 1] = option + "=" + argument
+    } else {
+      result.append(argument)
+    }
+  }
+  return result
+}
+
+/// An error's line on standard error.
+func complain(_ text: String) { writeLine("meca-dist: \(text)") }
+
+/// One unbuffered line on standard error; a terminal that has gone away is no reason to fail.
+func writeLine(_ text: String) {
+  let line = Array("\(text)\n".utf8)
+  line.withUnsafeBytes { bytes in _ = write(STDERR_FILENO, bytes.baseAddress, bytes.count) }
 }

@@ -25,4 +25,8 @@ struct RunOptions: ParsableArguments {
 
   @Flag(help: "No progress on the terminal, only warnings and the closing table.")
   var quiet = false
+
+  func validate() throws {
+    if output.isEmpty { throw ValidationError("--output: must name a folder") }
+  }
 }

@@ -58,9 +58,9 @@ struct TrainOptions: ParsableArguments {
 
   /// The plan of the run.
   ///
-  /// - Throws: `UsageError` for combinations that make no sense.
+  /// - Throws: `UsageError` for values and combinations that make no sense.
   func resolved() throws -> RunPlan {
-    let attack = attack.resolved(dataset: data.dataset, seed: compute.seed)
+    let attack = try attack.resolved(dataset: data.dataset, seed: compute.seed)
     if run.oracle == true && attack.kind == .none {
       throw UsageError.conflict(
         "--oracle trains on the truly clean samples, which are known only for an attack that "
@@ -102,7 +102,7 @@ struct TrainOptions: ParsableArguments {
       ("undefended", "\(plan.undefended)"), ("oracle", "\(plan.oracle)"),
       ("quiet", "\(run.quiet)"),
     ]
-    return lines.compactMap { key, value in value.map { "\(key): \($0)" } }
+    return lines.compactMap { key, value in value.map { "\(key): \(yamlScalar($0))" } }
       .joined(separator: "\n")
   }
 
@@ -112,11 +112,13 @@ struct TrainOptions: ParsableArguments {
       ("warmup-rate", "\(meca.warmUp.recipe.learningRate)"),
       ("warmup-schedule", meca.warmUp.recipe.schedule.rawValue),
       ("patch-size", "\(meca.enhance.perturbation.patchSize)"),
-      ("epsilon", "\(meca.enhance.perturbation.epsilon)"), ("masks", "\(meca.enhance.perturbation.masks)"),
+      ("epsilon", "\(meca.enhance.perturbation.epsilon)"),
+      ("masks", "\(meca.enhance.perturbation.masks)"),
       ("partition-rates", "\(FractionList(meca.enhance.partitionRates))"),
       ("enhance-epochs", "\(meca.enhance.recipe.epochs)"),
       ("enhance-rate", "\(meca.enhance.recipe.learningRate)"),
-      ("unlearn-coefficient", "\(meca.enhance.unlearnCoefficient)"), ("loss-cap", "\(meca.enhance.lossCap)"),
+      ("unlearn-coefficient", "\(meca.enhance.unlearnCoefficient)"),
+      ("loss-cap", "\(meca.enhance.lossCap)"),
       ("gradient-clip", meca.enhance.recipe.gradientClip.map { "\($0)" }),
       ("separation-threshold", "\(meca.decision.separationThreshold)"),
       ("separation-ratio", "\(meca.decision.separationRatio)"),

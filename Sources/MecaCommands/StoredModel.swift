@@ -74,7 +74,11 @@ struct StoredModel {
           + "\(shape.height)x\(shape.width)")
     }
     let model = try Model(network, engine: session.engine, seed: 0)
-    try model.importTensors(tensors)
+    do {
+      try model.importTensors(tensors)
+    } catch let error as TensorError {
+      throw FileError.malformed(path: path, reason: error.description)
+    }
     return model
   }
 }
@@ -104,10 +108,11 @@ extension StoredModelOptions {
       metricsPath: nil, isWriter: communicator.rank == 0, logger: progressLogger(quiet: true))
     let session = try TrainingSession(
       communicator: communicator, compute: compute.resolved(), journal: journal)
+    let poison = try communicator.collectively {
+      try attack.resolved(dataset: self.data.dataset, seed: compute.seed)
+    }
     let data = try TrainingData(
-      data.resolved(seed: compute.seed),
-      attack: attack.resolved(dataset: data.dataset, seed: compute.seed),
-      communicator: communicator)
+      self.data.resolved(seed: compute.seed), attack: poison, communicator: communicator)
     let model = try communicator.collectively {
       try stored.model(session: session, data: data)
     }

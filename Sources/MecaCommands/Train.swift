@@ -31,8 +31,8 @@ struct Train: RankedCommand {
     let journal = try openJournal(folder, checkpoints: checkpoints, communicator: communicator)
     let session = try TrainingSession(
       communicator: communicator, compute: plan.compute, journal: journal)
-    try writeRunRecord(plan, session: session, folder: folder)
     let data = try TrainingData(plan.data, attack: plan.attack, communicator: communicator)
+    try writeRunRecord(plan, session: session, folder: folder)
     announce(plan, data: data, session: session)
     try TrainingRun(
       plan: plan, session: session, data: data, folder: folder, checkpoints: checkpoints
@@ -61,6 +61,7 @@ struct Train: RankedCommand {
     }
   }
 
+  /// Says in the folder what is running; from here on it holds nothing of an earlier run's end.
   private func writeRunRecord(
     _ plan: RunPlan, session: TrainingSession, folder: RunFolder
   ) throws {
@@ -70,7 +71,9 @@ struct Train: RankedCommand {
       version: MecaDist.configuration.version, plan: plan, ranks: session.communicator.size,
       placements: placements.map(\.summary), engine: session.engine.fingerprint)
     try session.communicator.collectively {
-      if session.communicator.rank == 0 { try writeJSON(record, to: folder.run) }
+      guard session.communicator.rank == 0 else { return }
+      try folder.removeResults()
+      try writeJSON(record, to: folder.run)
     }
   }
 
@@ -120,6 +123,6 @@ struct LineLogHandler: LogHandler {
 
   func log(event: LogEvent) {
     let prefix = event.level >= .warning ? "\(event.level): " : ""
-    FileHandle.standardError.write(Data("\(prefix)\(event.message)\n".utf8))
+    writeLine("\(prefix)\(event.message)")
   }
 }

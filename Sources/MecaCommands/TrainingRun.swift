@@ -42,7 +42,9 @@ struct TrainingRun {
       try writeDetection(outcome)
       final = outcome.relearned
     }
-    if plan.oracle {
+    if plan.oracle && data.training.poisonCount == data.training.count {
+      session.journal.warn("every training sample is poisoned: there is no oracle to train")
+    } else if plan.oracle {
       let model = try baseline("oracle", network: network) {
         try trainOracle(session, data: data, network: network, recipe: plan.recipe)
       }
@@ -144,7 +146,9 @@ struct TrainingRun {
           result, classNames: data.training.classNames,
           target: data.truthIsKnown ? plan.attack.target : nil))
       print("\nweights_sha256 \(result.weightsSHA256)")
-      print("written to \(folder.path): result.json, suspects.csv, model.safetensors, …")
+      let files =
+        plan.defense == .meca ? "result.json, suspects.csv, scores.npy, " : "result.json, "
+      print("written to \(folder.path): \(files)model.safetensors, run.json, metrics.jsonl")
     }
   }
 

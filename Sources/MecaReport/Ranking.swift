@@ -1,5 +1,6 @@
-/// Area under the ROC curve: the chance that a positive sample has a larger value than a negative
-/// one, ties counting half. Nil unless both kinds are there.
+/// Area under the ROC curve: how often a positive sample has a larger value than a negative one.
+///
+/// Ties count half. Nil unless both kinds are there.
 public func areaUnderROC(_ values: [Float], positive: [Bool]) -> Double? {
   precondition(values.count == positive.count, "\(values.count) values, \(positive.count) truths")
   let order = values.indices.sorted { values[$0] < values[$1] }

@@ -35,8 +35,9 @@ private func detectionLines(
   var lines: [String] = []
   if detection.separated {
     let labels = detection.suspiciousLabels.map { "\($0) (\(classNames[$0]))" }
-    lines.append("detection: \(detection.flagged) samples flagged in label "
-      + labels.joined(separator: ", "))
+    lines.append(
+      "detection: \(detection.flagged) samples flagged in "
+        + (labels.count == 1 ? "label " : "labels ") + labels.joined(separator: ", "))
   } else {
     lines.append("detection: nothing separated from the clean samples, nothing flagged;")
     lines.append("  the data is clean, or the detector could not tell")

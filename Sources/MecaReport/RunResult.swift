@@ -23,6 +23,7 @@ public struct ModelFigures: Codable, Sendable {
     case asrSamples = "asr_samples"
   }
 
+  /// Writes rates and the number of samples behind each.
   public func encode(to encoder: any Encoder) throws {
     var container = encoder.container(keyedBy: Key.self)
     try container.encode(accuracy.rate, forKey: .acc)
@@ -32,6 +33,7 @@ public struct ModelFigures: Codable, Sendable {
     try container.encode(accuracyPerClass.map(\.rate), forKey: .accPerClass)
   }
 
+  /// Reads what `encode(to:)` writes; the classes' numbers of samples are not kept.
   public init(from decoder: any Decoder) throws {
     let container = try decoder.container(keyedBy: Key.self)
     func count(_ rate: Double, of samples: Int) -> HitCount {

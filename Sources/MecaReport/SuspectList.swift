@@ -46,7 +46,7 @@ public func writeSuspects(_ suspects: [Suspect], data: TrainingData, to path: St
 }
 
 /// A CSV field, quoted where RFC 4180 asks for it.
-func quoted(_ field: String) -> String {
+package func quoted(_ field: String) -> String {
   guard field.contains(where: { $0 == "," || $0 == "\"" || $0.isNewline }) else { return field }
   return "\"" + field.replacingOccurrences(of: "\"", with: "\"\"") + "\""
 }

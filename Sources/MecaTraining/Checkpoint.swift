@@ -55,7 +55,7 @@ public struct CheckpointStore: Sendable {
     mayLoad = resume != .never
   }
 
-  func path(_ phase: String) -> String { "\(folder.checkpoints)/\(phase).safetensors" }
+  package func path(_ phase: String) -> String { "\(folder.checkpoints)/\(phase).safetensors" }
 
   /// Whether any phase of this run's settings has been saved.
   public func holdsAnything() -> Bool {
@@ -66,7 +66,7 @@ public struct CheckpointStore: Sendable {
     }
   }
 
-  func save(_ state: PhaseState, phase: String, settings: some Encodable) throws {
+  package func save(_ state: PhaseState, phase: String, settings: some Encodable) throws {
     try writeSafetensors(
       state.tensors,
       metadata: [
@@ -75,7 +75,7 @@ public struct CheckpointStore: Sendable {
       ], to: path(phase))
   }
 
-  func load(_ phase: String, settings: some Encodable) throws -> PhaseState? {
+  package func load(_ phase: String, settings: some Encodable) throws -> PhaseState? {
     guard mayLoad, FileManager.default.fileExists(atPath: path(phase)) else { return nil }
     let (tensors, metadata) = try readSafetensors(path(phase))
     let state = PhaseState(tensors: tensors)
@@ -89,7 +89,7 @@ public struct CheckpointStore: Sendable {
     return state
   }
 
-  static func digest(_ state: PhaseState) -> String {
+  package static func digest(_ state: PhaseState) -> String {
     var digest = SHA256Digest()
     for tensor in state.tensors.sorted(by: { $0.name < $1.name }) {
       digest.update(Array(tensor.name.utf8))

@@ -10,6 +10,9 @@ public enum DatasetKind: String, Codable, Sendable, CaseIterable {
   case cifar10
   /// CIFAR-100 in the binary format (fine labels).
   case cifar100
+
+  /// Number of classes.
+  public var classCount: Int { self == .cifar100 ? 100 : 10 }
 }
 
 /// The data of a run.
@@ -43,7 +46,7 @@ public struct ComputeConfiguration: Codable, Hashable, Sendable {
   public var batch: Int
   /// Logical shards a step is cut into; fixed by configuration, never by the number of ranks.
   public var shards: Int
-  /// Compute threads of each rank. No influence on results.
+  /// Compute threads of each rank; no influence on results.
   public var threads: Int
   /// Kernel library.
   public var engine: EngineKind

@@ -8,11 +8,14 @@ import MecaCore
 public final class Journal {
   /// Messages for people.
   public let logger: Logger
-  private let file: FileHandle?
-  private let start: Date
+  private let file: Int32?
+  private let start = ContinuousClock.now
   private let isWriter: Bool
+  private var hasFailed = false
 
   /// Opens the journal.
+  ///
+  /// A last line that a killed run left without its end is cut off.
   ///
   /// - Parameters:
   ///   - metricsPath: file to append JSON lines to; nil writes none.
@@ -22,21 +25,23 @@ public final class Journal {
   public init(metricsPath: String?, isWriter: Bool, logger: Logger) throws {
     self.isWriter = isWriter
     self.logger = logger
-    start = Date()
-    if let metricsPath, isWriter {
-      let descriptor = open(metricsPath, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0o644)
-      guard descriptor >= 0 else {
-        throw FileError.failed(
-          operation: "write", path: metricsPath, reason: String(cString: strerror(errno)))
-      }
-      file = FileHandle(fileDescriptor: descriptor, closeOnDealloc: true)
-    } else {
+    guard let metricsPath, isWriter else {
       file = nil
+      return
     }
+    let descriptor = open(metricsPath, O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC, 0o644)
+    guard descriptor >= 0 else {
+      throw FileError.failed(
+        operation: "write", path: metricsPath, reason: String(cString: strerror(errno)))
+    }
+    cutOffHalfLine(descriptor)
+    file = descriptor
   }
 
+  deinit { if let file { close(file) } }
+
   /// Seconds since this process began its journal.
-  public var seconds: Double { Date().timeIntervalSince(start) }
+  public var seconds: Double { (ContinuousClock.now - start) / .seconds(1) }
 
   /// A line for people.
   public func say(_ text: String) {
@@ -52,7 +57,7 @@ public final class Journal {
 
   /// A JSON object on a line of its own in `metrics.jsonl`.
   ///
-  /// A full disk costs the line and a warning, not the run.
+  /// A full disk costs the lines that find no room and one warning, not the run.
   public func record(_ event: String, _ values: [String: MetricValue]) {
     guard let file else { return }
     var object: [String: MetricValue] = values
@@ -60,14 +65,31 @@ public final class Journal {
     object["seconds"] = .number((seconds * 1000).rounded() / 1000)
     let encoder = JSONEncoder()
     encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
-    do {
-      var line = try encoder.encode(object)
-      line.append(UInt8(ascii: "\n"))
-      try file.write(contentsOf: line)
-    } catch {
-      logger.warning("metrics.jsonl: line not written: \(error)")
+    guard var line = try? encoder.encode(object) else {
+      preconditionFailure("\(object) is no JSON")  // MetricValue knows no other values
+    }
+    line.append(UInt8(ascii: "\n"))
+    let written = line.withUnsafeBytes { write(file, $0.baseAddress, $0.count) }
+    guard written != line.count else { return }
+    let reason = written < 0 ? String(cString: strerror(errno)) : "no room left"
+    cutOffHalfLine(file)
+    if !hasFailed {
+      hasFailed = true
+      logger.warning("metrics.jsonl: \(reason); the run goes on, lines of the metrics are missing")
     }
   }
+}
+
+/// Shortens a file to its last whole line.
+private func cutOffHalfLine(_ descriptor: Int32) {
+  let end = lseek(descriptor, 0, SEEK_END)
+  var length = end
+  var byte: UInt8 = 0
+  while length > 0, pread(descriptor, &byte, 1, length - 1) == 1, byte != UInt8(ascii: "\n") {
+    length -= 1
+  }
+  // What cannot be cut off costs its reader one line.
+  if length < end { _ = ftruncate(descriptor, length) }
 }
 
 /// A value of a metrics line.
@@ -81,6 +103,7 @@ public enum MetricValue: Encodable, Sendable {
   /// A list of numbers.
   case numbers([Double])
 
+  /// Writes the value itself, without a name around it.
   public func encode(to encoder: any Encoder) throws {
     var container = encoder.singleValueContainer()
     switch self {

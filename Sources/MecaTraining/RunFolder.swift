@@ -29,17 +29,36 @@ public struct RunFolder: Sendable {
   /// - Ranks: local; rank 0 alone should call it.
   /// - Throws: `FileError.failed` with the system's reason.
   public func prepare() throws {
-    do {
-      try FileManager.default.createDirectory(
-        atPath: checkpoints, withIntermediateDirectories: true)
-    } catch {
-      throw FileError.failed(
-        operation: "create the output folder (choose another with --output)", path: path,
-        reason: systemReason(error))
-    }
+    try createFolder(checkpoints)
     let probe = path + "/.write-test.tmp"
     try writeWhole(Data("test".utf8), to: probe)
     unlink(probe)
+    removeTemporaryFiles()
+  }
+
+  /// Takes away what a killed run was writing: `NAME.PROCESS.tmp`.
+  private func removeTemporaryFiles() {
+    for folder in [path, checkpoints] {
+      for name in (try? FileManager.default.contentsOfDirectory(atPath: folder)) ?? [] {
+        let parts = name.split(separator: ".")
+        if parts.count >= 3, parts.last == "tmp", Int(parts[parts.count - 2]) != nil {
+          unlink(folder + "/" + name)
+        }
+      }
+    }
+  }
+
+  /// Takes away what an earlier run's end left, so that nobody mistakes it for this run's.
+  ///
+  /// Checkpoints and the log stay.
+  ///
+  /// - Ranks: local; rank 0 alone should call it.
+  /// - Throws: `FileError.failed` with the system's reason.
+  public func removeResults() throws {
+    for file in [result, suspects, scores, model] where unlink(file) != 0 && errno != ENOENT {
+      throw FileError.failed(
+        operation: "replace", path: file, reason: String(cString: strerror(errno)))
+    }
   }
 }
 
@@ -51,15 +70,22 @@ public func writeWhole(_ data: Data, to path: String) throws {
   try data.withUnsafeBytes { try replaceFile(at: path, with: [$0]) }
 }
 
-/// The system's own word for a Foundation error.
-func systemReason(_ error: any Error) -> String {
-  let error = error as NSError
-  if let posix = error.userInfo[NSUnderlyingErrorKey] as? NSError,
-    posix.domain == NSPOSIXErrorDomain
-  {
-    return String(cString: strerror(Int32(posix.code)))
+/// Creates a folder and those above it that are not there yet.
+private func createFolder(_ path: String) throws {
+  var part = ""
+  for name in path.split(separator: "/") {
+    part += part.isEmpty && !path.hasPrefix("/") ? name : "/" + name
+    guard mkdir(part, 0o777) != 0 else { continue }
+    var reason = errno
+    var status = stat()
+    if stat(part, &status) == 0 {
+      if status.st_mode & S_IFMT == S_IFDIR { continue }
+      reason = ENOTDIR
+    }
+    throw FileError.failed(
+      operation: "create the output folder (choose another with --output)",
+      path: part, reason: String(cString: strerror(reason)))
   }
-  return error.localizedDescription
 }
 
 /// `value` with `digits` decimals, without Foundation's formatter.

@@ -30,29 +30,68 @@ extension TrainingSession {
   func visit(
     _ indices: [Int32], lanes: [BatchVisitor]
   ) throws -> [SampleRecord] {
-    let size = Self.evaluationBatch
-    let batches = (indices.count + size - 1) / size
-    let ranks = communicator.size
-    func places(_ rank: Int) -> Range<Int> {
-      let own = evenSplit(0..<batches, parts: ranks, part: rank)
-      return min(own.lowerBound * size, indices.count)..<min(own.upperBound * size, indices.count)
-    }
-    let own = places(communicator.rank)
+    let split = BatchSplit(
+      samples: indices.count, batch: Self.evaluationBatch, ranks: communicator.size)
+    let own = split.places(ofRank: communicator.rank)
     let records = AlignedStorage<SampleRecord>(count: own.count)
-    let ownBatches = evenSplit(0..<batches, parts: ranks, part: communicator.rank)
     onEachThread { thread in
-      for batch in evenSplit(ownBatches, parts: compute.threads, part: thread) {
-        let first = batch * size
-        let filled = min(size, indices.count - first)
+      for batch in split.batches(
+        ofRank: communicator.rank, thread: thread, threads: compute.threads)
+      {
+        let places = split.places(ofBatch: batch)
         lanes[thread].visit(
-          (0..<size).map { indices[first + ($0 < filled ? $0 : 0)] }, thread: thread)
-        for slot in 0..<filled {
-          records.pointer[first - own.lowerBound + slot] = lanes[thread].record(slot)
+          (0..<split.batch).map { indices[places.lowerBound + ($0 < places.count ? $0 : 0)] },
+          thread: thread)
+        for slot in 0..<places.count {
+          records.pointer[places.lowerBound + slot - own.lowerBound] = lanes[thread].record(slot)
         }
       }
     }
     return try communicator.allGather(
-      local: records.array, counts: (0..<ranks).map { places($0).count })
+      local: records.array,
+      counts: (0..<communicator.size).map { split.places(ofRank: $0).count })
+  }
+}
+
+/// How the places of a list are cut into fixed batches and the batches are dealt to ranks and
+/// threads; every place belongs to exactly one batch, every batch to one thread of one rank.
+///
+/// Example: 70 samples in batches of 32 on 2 ranks: batches 0–31, 32–63, 64–69; rank 0 has the
+/// first, rank 1 the other two.
+package struct BatchSplit {
+  /// Number of places.
+  package let samples: Int
+  /// Places of a batch; the last may have fewer.
+  package let batch: Int
+  /// Number of ranks.
+  package let ranks: Int
+
+  /// A split of `samples` places.
+  package init(samples: Int, batch: Int, ranks: Int) {
+    precondition(samples >= 0 && batch > 0 && ranks > 0, "\(samples), \(batch), \(ranks)")
+    self.samples = samples
+    self.batch = batch
+    self.ranks = ranks
+  }
+
+  private func batches(ofRank rank: Int) -> Range<Int> {
+    evenSplit(0..<(samples + batch - 1) / batch, parts: ranks, part: rank)
+  }
+
+  /// The batches that one thread of a rank computes.
+  package func batches(ofRank rank: Int, thread: Int, threads: Int) -> Range<Int> {
+    evenSplit(batches(ofRank: rank), parts: threads, part: thread)
+  }
+
+  /// The places of one batch.
+  package func places(ofBatch number: Int) -> Range<Int> {
+    number * batch..<min((number + 1) * batch, samples)
+  }
+
+  /// The places of all batches of a rank.
+  package func places(ofRank rank: Int) -> Range<Int> {
+    let own = batches(ofRank: rank)
+    return min(own.lowerBound * batch, samples)..<min(own.upperBound * batch, samples)
   }
 }
 

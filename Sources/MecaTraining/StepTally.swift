@@ -3,24 +3,32 @@ import MecaNN
 /// Sums of loss and hits that travel behind the gradients through the same tree.
 ///
 /// Layout behind the model's own values: for each group three floats (loss sum, hits, samples).
-struct StepTally {
-  let groups: Int
-  let offset: Int
+package struct StepTally {
+  /// Number of groups.
+  package let groups: Int
+  /// Place of the first sum.
+  package let offset: Int
 
-  init(groups: Int, after offset: Int) {
+  /// Sums of `groups` groups, behind `offset` floats.
+  package init(groups: Int, after offset: Int) {
     self.groups = groups
     self.offset = offset
   }
 
-  var elementCount: Int { groups * 3 }
+  /// Floats that the sums take.
+  package var elementCount: Int { groups * 3 }
 
   /// Sums over the steps of an epoch.
-  struct Total {
-    var lossSums: [Double]
-    var hits: [Double]
-    var samples: [Double]
+  package struct Total {
+    /// Cross entropies of each group, summed.
+    package var lossSums: [Double]
+    /// Samples classified as their label.
+    package var hits: [Double]
+    /// Samples looked at.
+    package var samples: [Double]
 
-    mutating func add(_ other: Total) {
+    /// Adds another step's sums.
+    package mutating func add(_ other: Total) {
       for group in lossSums.indices {
         lossSums[group] += other.lossSums[group]
         hits[group] += other.hits[group]
@@ -28,34 +36,39 @@ struct StepTally {
       }
     }
 
-    func summary(ofGroup group: Int) -> EpochSummary {
+    /// Means over a group's samples.
+    package func summary(ofGroup group: Int) -> EpochSummary {
       EpochSummary(
         loss: lossSums[group] / samples[group], accuracy: hits[group] / samples[group])
     }
   }
 
-  var zero: Total {
+  /// Nothing summed yet.
+  package var zero: Total {
     let zeros = [Double](repeating: 0, count: groups)
     return Total(lossSums: zeros, hits: zeros, samples: zeros)
   }
 
   /// Writes one shard's sums behind its gradients.
-  func write(_ worker: ShardWorker, group: Int, to result: UnsafeMutablePointer<Float>) {
-    let lane = worker.lane
+  package func write(
+    losses: UnsafePointer<Float>, predictions: UnsafePointer<Int32>,
+    objectives: UnsafeBufferPointer<SampleObjective>, group: Int,
+    to result: UnsafeMutablePointer<Float>
+  ) {
     for place in 0..<elementCount { result[offset + place] = 0 }
     var lossSum: Float = 0
     var hits: Float = 0
-    for slot in 0..<lane.microbatch {
-      lossSum += lane.losses[slot]
-      if lane.predictions[slot] == worker.objectives[slot].label { hits += 1 }
+    for (slot, objective) in objectives.enumerated() {
+      lossSum += losses[slot]
+      if predictions[slot] == objective.label { hits += 1 }
     }
     result[offset + group * 3] = lossSum
     result[offset + group * 3 + 1] = hits
-    result[offset + group * 3 + 2] = Float(lane.microbatch)
+    result[offset + group * 3 + 2] = Float(objectives.count)
   }
 
   /// Reads the sums over all shards.
-  func read(_ sum: UnsafePointer<Float>) -> Total {
+  package func read(_ sum: UnsafePointer<Float>) -> Total {
     var total = zero
     for group in 0..<groups {
       total.lossSums[group] = Double(sum[offset + group * 3])

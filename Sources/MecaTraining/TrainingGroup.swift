@@ -59,7 +59,8 @@ public struct EpochOrder: Sendable {
     self.groups = groups
     self.microbatch = microbatch
     let first = groups[0]
-    let stepCount = (first.indices.count + first.shards * microbatch - 1)
+    let stepCount =
+      (first.indices.count + first.shards * microbatch - 1)
       / (first.shards * microbatch)
     self.stepCount = stepCount
     laps = groups.enumerated().map { number, group in

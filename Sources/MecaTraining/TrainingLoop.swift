@@ -47,12 +47,16 @@ extension TrainingSession {
   /// - Parameters:
   ///   - afterEpoch: called on every rank after each epoch with its number from 0.
   /// - Returns: the summary of the last epoch.
-  /// - Throws: `NonFiniteTraining` if the loss or the weights leave the numbers; MPI errors.
+  /// - Throws: `NonFiniteTraining` if the loss or the weights leave the numbers, `NothingToLearn`
+  ///   if a group is empty; MPI errors.
   @discardableResult
   public func train(
     _ model: Model, on set: any ImageSet, phase: TrainingPhase,
     afterEpoch: (Int, EpochSummary) throws -> Void = { _, _ in }
   ) throws -> EpochSummary {
+    if phase.groups.contains(where: \.indices.isEmpty) {
+      try communicator.collectively { throw NothingToLearn(phase: phase.name) }
+    }
     let microbatch = compute.microbatch
     precondition(phase.groups.reduce(0) { $0 + $1.shards } == compute.shards, "shards unassigned")
     let workers = try (0..<compute.threads).map { _ in
@@ -89,7 +93,9 @@ extension TrainingSession {
               label: phase.labels[index], coefficient: coefficient, lossCap: group.lossCap)
           }
           worker.lane.train(UnsafeBufferPointer(worker.objectives), reduction: result)
-          tally.write(worker, group: number, to: result)
+          tally.write(
+            losses: worker.lane.losses.pointer, predictions: worker.lane.predictions.pointer,
+            objectives: UnsafeBufferPointer(worker.objectives), group: number, to: result)
         }
         total.add(tally.read(sum))
         average(sum + model.parameters.count, count: model.statistics.count)
@@ -101,7 +107,11 @@ extension TrainingSession {
         step += 1
       }
       summary = total.summary(ofGroup: 0)
-      guard summary.loss.isFinite else { throw NonFiniteTraining(phase: phase.name, epoch: epoch) }
+      if !summary.loss.isFinite {
+        try communicator.collectively {
+          throw NonFiniteTraining(phase: phase.name, epoch: epoch)
+        }
+      }
       report(phase, epoch: epoch, total: total, order: order, since: begin, summation: summation)
       try afterEpoch(epoch, summary)
     }
@@ -176,6 +186,21 @@ extension TrainingRecipe {
   }
 }
 
+/// A phase was left without samples.
+public struct NothingToLearn: ReportableError {
+  /// Phase of the run.
+  public let phase: String
+
+  /// The process's exit status.
+  public var exitCode: ExitCode { .badData }
+
+  /// One line for people.
+  public var description: String {
+    "\(phase): no training samples are left to learn from; the set is too small, or all of it was "
+      + "flagged: take more samples (--train-limit), or check --poison-rate"
+  }
+}
+
 /// Training left the numbers: a learning rate too large, or damaged input.
 public struct NonFiniteTraining: ReportableError {
   /// Phase of the run.
@@ -183,8 +208,10 @@ public struct NonFiniteTraining: ReportableError {
   /// Epoch within it, from 0.
   public let epoch: Int
 
+  /// The process's exit status.
   public var exitCode: ExitCode { .badData }
 
+  /// One line for people.
   public var description: String {
     "\(phase), epoch \(epoch + 1): the loss is not a number any more; "
       + "lower --learning-rate, or check the images"

@@ -39,8 +39,10 @@ public final class TrainingSession {
     }
     let fingerprints = try communicator.allGatherText(engine.fingerprint)
     if let other = fingerprints.firstIndex(where: { $0 != fingerprints[0] }) {
-      throw UnequalRanks(
-        rank: other, fingerprint: fingerprints[other], expected: fingerprints[0])
+      try communicator.collectively {
+        throw UnequalRanks(
+          rank: other, fingerprint: fingerprints[other], expected: fingerprints[0])
+      }
     }
   }
 
@@ -78,8 +80,10 @@ public struct UnequalRanks: ReportableError {
   /// Those of rank 0.
   public let expected: String
 
+  /// The process's exit status.
   public var exitCode: ExitCode { .usage }
 
+  /// One line for people.
   public var description: String {
     "rank \(rank) computes with \(fingerprint), rank 0 with \(expected); results would differ "
       + "from run to run: use hosts of one kind, or --engine openblas with one core type on all"
@@ -94,7 +98,7 @@ extension TrainingSession {
   public func requireEqualWeights(_ model: Model) throws {
     let digests = try communicator.allGatherText(model.weightsDigest())
     if let other = digests.firstIndex(where: { $0 != digests[0] }) {
-      throw DriftedRanks(rank: other)
+      try communicator.collectively { throw DriftedRanks(rank: other) }
     }
   }
 }
@@ -104,8 +108,10 @@ public struct DriftedRanks: ReportableError {
   /// The first rank that differs.
   public let rank: Int
 
+  /// The process's exit status.
   public var exitCode: ExitCode { .internalError }
 
+  /// One line for people.
   public var description: String {
     "rank \(rank) ended with other weights than rank 0; the result is not to be trusted, "
       + "please check that host's memory"

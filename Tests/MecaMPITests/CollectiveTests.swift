@@ -1,4 +1,5 @@
 import MecaMPI
+import MecaTestSupport
 import Testing
 
 /// Several ranks on this machine, as users start them.

@@ -1,3 +1,4 @@
+import MecaTestSupport
 import Testing
 
 /// How a run ends when something goes wrong: one line, the right status, and soon.

@@ -1,0 +1,131 @@
+import Foundation
+import MecaCommands
+import MecaTestSupport
+import Testing
+
+extension ProgramTests {
+  /// The commands besides training, and what the command line prints without running anything.
+  @Suite struct CommandTests {
+    func json(_ text: String) throws -> [String: Any] {
+      try #require(try JSONSerialization.jsonObject(with: Data(text.utf8)) as? [String: Any])
+    }
+
+    @Test(arguments: [0, 3])
+    func helpAndVersionAreSaidOnce(ranks: Int) throws {
+      let version = try meca(ranks: ranks, ["--version"], timeout: soon)
+      #expect(version.status == 0 && version.output.split(separator: "\n").count == 1)
+      let help = try meca(ranks: ranks, ["--help"], timeout: soon)
+      #expect(help.status == 0 && help.ownErrorLines.isEmpty)
+      #expect(help.output.components(separatedBy: "USAGE").count == 2)
+      for command in ["train", "score", "evaluate", "bench"] {
+        #expect(help.output.contains("\n  \(command) "))
+        let own = try meca([command, "--help"], timeout: soon)
+        #expect(own.status == 0 && own.output.contains("--batch <batch>"), "\(own.output)")
+      }
+    }
+
+    @Test func theDryRunNamesEveryOptionAndReadsItselfBack() throws {
+      let arguments =
+        tinyRun + [
+          "--dry-run", "--output", "a folder: #1 \"x\"", "--trigger-size", "4", "--no-oracle",
+          "--dataset", "cifar100", "--data=-odd/name", "--quiet", "--target", "77",
+        ]
+      let folder = try TestFolder()
+      let first = try meca(arguments, timeout: soon)
+      #expect(first.status == 0, "\(first.errors)")
+      let keys = first.output.split(separator: "\n").map { String($0.prefix { $0 != ":" }) }
+      #expect(Set(keys).count == keys.count)
+      let names = optionNames(of: MecaDist.command(named: "train"))
+        .filter { !["config", "dry-run", "help", "version"].contains($0) && !$0.hasPrefix("no-") }
+      #expect(Set(keys) == Set(names))
+      let path = try folder.write("own.yaml", Data(first.output.utf8))
+      let second = try meca(ranks: 2, ["--config", path, "--dry-run"], timeout: soon)
+      #expect(second.output == first.output, "\(second.errors)")
+      let third = try meca(["--config=\(path)", "--dry-run", "--width", "6"], timeout: soon)
+      #expect(
+        third.output == first.output.replacingOccurrences(of: "\nwidth: 4\n", with: "\nwidth: 6\n"))
+      #expect(try FileManager.default.contentsOfDirectory(atPath: folder.path) == ["own.yaml"])
+    }
+
+    @Test(arguments: [0, 3])
+    func evaluationReproducesTheRun(ranks: Int) throws {
+      let run = try referenceRun.get()
+      let expected = try #require(try result(run)["relearned"] as? [String: Any])
+      let outcome = try meca(
+        ranks: ranks,
+        [
+          "evaluate", "--weights", run.path + "/model.safetensors", "--train-limit", "150",
+          "--test-limit", "70", "--json",
+        ] + tinyTrigger, timeout: soon)
+      #expect(outcome.status == 0, "\(outcome.errors)")
+      let found = try json(outcome.output)
+      #expect(found["acc"] as? Double == expected["acc"] as? Double)
+      #expect(found["asr"] as? Double == expected["asr"] as? Double)
+      #expect(found["asr_samples"] as? Int == expected["asr_samples"] as? Int)
+      #expect(found["acc_per_class"] as? NSArray == expected["acc_per_class"] as? NSArray)
+    }
+
+    @Test func scoresAreTheSameOnAnyRanks() throws {
+      let run = try referenceRun.get()
+      let folder = try TestFolder()
+      var digests: [String] = []
+      for (number, (ranks, threads)) in [(0, 1), (2, 1), (3, 1), (2, 2)].enumerated() {
+        let outcome = try meca(
+          ranks: ranks,
+          [
+            "score", "--weights", run.path + "/model.safetensors", "--train-limit", "150",
+            "--threads", "\(threads)", "--output", folder.path + "/\(number).npy",
+          ], timeout: soon)
+        #expect(outcome.status == 0, "\(outcome.errors)")
+        let line = outcome.output.split(separator: "\n").first { $0.hasPrefix("scores_sha256 ") }
+        digests.append(String(try #require(line)))
+        #expect(try folder.bytes("\(number).npy") == folder.bytes("0.npy"))
+      }
+      #expect(Set(digests).count == 1)
+      #expect(try folder.bytes("0.npy").count == 128 + 150 * 3 * 4)
+    }
+
+    @Test func aModelThatDoesNotFitIsSaid() throws {
+      let run = try referenceRun.get()
+      let folder = try TestFolder()
+      let model = try run.bytes("model.safetensors")
+      let cut = try folder.write("cut.safetensors", model.dropLast(7))
+      let set = try BadInputTests.cifarFolder(train: Data(repeating: 0, count: 3074))
+      for (arguments, status, part) in [
+        (["--weights", "/no/model"], 65 as Int32, "/no/model: not found"),
+        (["--weights", cut], 65, "cut.safetensors"),
+        (["--weights", cut, "--poison-rate", "7"], 65, "cut.safetensors"),
+        (["--weights", run.path + "/model.safetensors", "--target", "11"], 64, "--target 11"),
+        (
+          [
+            "--weights", run.path + "/model.safetensors", "--dataset", "cifar100", "--data",
+            set.path + "/set",
+          ], 65, "train.bin"
+        ),
+        ([], 64, "--weights"),
+      ] {
+        for command in ["evaluate", "score"] {
+          BadInputTests.expectOneLine(
+            try meca(ranks: 2, [command] + arguments, timeout: soon), status: status, [part])
+        }
+      }
+    }
+
+    @Test(arguments: [0, 2])
+    func theBenchmarkPrintsOneLine(ranks: Int) throws {
+      let outcome = try meca(
+        ranks: ranks,
+        ["bench", "--samples", "64", "--repeats", "1", "--width", "8", "--json"], timeout: 60)
+      #expect(outcome.status == 0, "\(outcome.errors)")
+      #expect(outcome.output.split(separator: "\n").count == 1)
+      let figures = try json(outcome.output)
+      for key in ["train", "eval", "score", "rss_mb"] {
+        #expect(try #require(figures[key] as? Double) > 0, "\(key)")
+      }
+      #expect(
+        figures["model"] as? String == "resnet18" && figures["precision"] as? String == "fp32")
+      #expect(figures["width"] as? Int == 8 && figures["ranks"] as? Int == max(1, ranks))
+      #expect(figures["batch"] as? Int == 64 && figures["engine"] is String)
+    }
+  }
+}

@@ -1,0 +1,151 @@
+import Foundation
+import MecaTestSupport
+import Testing
+
+extension ProgramTests {
+  /// A run that ends before its time costs what came after its last finished phase, nothing else.
+  @Suite struct ResumeTests {
+    /// What an undisturbed run leaves.
+    func reference() throws -> RunBits { try RunBits(try referenceRun.get()) }
+
+    /// A copy of the undisturbed run's checkpoints in a folder of their own.
+    func checkpointsAlone() throws -> TestFolder {
+      let folder = try TestFolder()
+      try FileManager.default.copyItem(
+        atPath: try referenceRun.get().path + "/checkpoints", toPath: folder.path + "/checkpoints")
+      return folder
+    }
+
+    func taken(_ outcome: ProgramOutcome) -> [String] {
+      outcome.errors.split(separator: "\n").filter { $0.hasSuffix(": taken from its checkpoint") }
+        .map { String($0.prefix { $0 != ":" }) }
+    }
+
+    /// The processes named meca-dist whose ancestor is `ancestor`.
+    func ranks(under ancestor: Int32) -> [Int32] {
+      var parents: [Int32: Int32] = [:]
+      var programs: Set<Int32> = []
+      for name in (try? FileManager.default.contentsOfDirectory(atPath: "/proc")) ?? [] {
+        guard let process = Int32(name),
+          let line = try? String(contentsOfFile: "/proc/\(name)/stat", encoding: .utf8),
+          let end = line.lastIndex(of: ")")
+        else { continue }
+        let fields = line[line.index(after: end)...].split(separator: " ")
+        parents[process] = Int32(fields[1])
+        if line.contains("(meca-dist)"), fields[0] != "Z" { programs.insert(process) }
+      }
+      return programs.sorted().filter { program in
+        var process: Int32? = program
+        while let current = process, current != 0, current != ancestor {
+          process = parents[current]
+        }
+        return process == ancestor
+      }
+    }
+
+    /// Starts a run on 3 ranks and waits until its warm-up is saved.
+    func startUntilWarm(_ folder: TestFolder) throws -> (RunningProgram, [Int32]) {
+      let run = try RunningProgram(
+        ["mpirun", "--oversubscribe", "-n", "3", try program()] + tinyRun
+          + ["--output", folder.path], environment: rootMayRunMPI)
+      let start = ContinuousClock.now
+      while !folder.has("checkpoints/warm-up.safetensors"),
+        ContinuousClock.now - start < .seconds(60)
+      {
+        usleep(2000)
+      }
+      return (run, ranks(under: run.process))
+    }
+
+    /// Expects that the three ranks end within 20 seconds of `begin`.
+    func expectGone(_ ranks: [Int32], since begin: ContinuousClock.Instant) {
+      func remaining() -> [Int32] { ranks.filter { kill($0, 0) == 0 } }
+      while !remaining().isEmpty, ContinuousClock.now - begin < .seconds(20) { usleep(20_000) }
+      #expect(ranks.count == 3 && remaining().isEmpty)
+    }
+
+    func expectResumed(_ folder: TestFolder) throws {
+      #expect(!folder.has("result.json"), "the run was over before it was killed")
+      let outcome = try meca(
+        ranks: 2, tinyRun + ["--resume", "must", "--output", folder.path])
+      #expect(outcome.status == 0, "\(outcome.errors)")
+      #expect(taken(outcome).starts(with: ["undefended", "warm-up"]))
+      #expect(try RunBits(folder) == reference())
+      let leftovers = try FileManager.default.subpathsOfDirectory(atPath: folder.path)
+        .filter { $0.hasSuffix(".tmp") }
+      #expect(leftovers.isEmpty)
+    }
+
+    @Test func aKilledRankEndsAllAndTheRunCanGoOn() throws {
+      let folder = try TestFolder()
+      let (run, ranks) = try startUntilWarm(folder)
+      if let last = ranks.last { kill(last, SIGKILL) }
+      let begin = ContinuousClock.now
+      let outcome = run.outcome(timeout: 90)
+      #expect(!outcome.timedOut && outcome.status != 0)
+      expectGone(ranks, since: begin)
+      try expectResumed(folder)
+    }
+
+    @Test func aKilledLauncherEndsAllAndTheRunCanGoOn() throws {
+      let folder = try TestFolder()
+      let (run, ranks) = try startUntilWarm(folder)
+      kill(run.process, SIGKILL)
+      #expect(run.outcome(timeout: 90).status == 128 + SIGKILL)
+      expectGone(ranks, since: .now)
+      try expectResumed(folder)
+    }
+
+    @Test func damagedCheckpointsAreSaidAndComputedAgain() throws {
+      let folder = try checkpointsAlone()
+      let warm = try folder.bytes("checkpoints/warm-up.safetensors")
+      try folder.write("checkpoints/warm-up.safetensors", warm.prefix(warm.count / 2))
+      var clean = try folder.bytes("checkpoints/clean.safetensors")
+      clean[clean.count - 3] ^= 4
+      try folder.write("checkpoints/clean.safetensors", clean)
+      let outcome = try meca(ranks: 2, tinyRun + ["--output", folder.path])
+      #expect(outcome.status == 0, "\(outcome.errors)")
+      #expect(outcome.errors.contains("phase warm-up is computed again"))
+      #expect(outcome.errors.contains("its digest does not fit its content; phase clean is"))
+      #expect(!taken(outcome).contains("warm-up") && !taken(outcome).contains("clean"))
+      #expect(taken(outcome).contains("enhance"))
+      #expect(try RunBits(folder) == reference())
+      #expect(try folder.bytes("checkpoints/warm-up.safetensors") == warm)
+    }
+
+    @Test func aLaterSettingKeepsEarlierPhases() throws {
+      let folder = try checkpointsAlone()
+      let outcome = try meca(tinyRun + ["--relearn-rate", "0.02", "--output", folder.path])
+      #expect(outcome.status == 0, "\(outcome.errors)")
+      #expect(taken(outcome).starts(with: ["undefended", "warm-up", "enhance"]))
+      #expect(taken(outcome).contains("clean") && taken(outcome).contains("oracle"))
+      #expect(!taken(outcome).contains("relearn"))
+      #expect(try RunBits(folder).weights != reference().weights)
+    }
+
+    @Test func neverStartsAnewAndThreadsKeepCheckpoints() throws {
+      let folder = try checkpointsAlone()
+      let anew = try meca(tinyRun + ["--resume", "never", "--output", folder.path])
+      #expect(anew.status == 0 && taken(anew).isEmpty, "\(anew.errors)")
+      #expect(try RunBits(folder) == reference())
+      let again = try meca(
+        tinyRun + ["--threads", "2", "--resume", "must", "--output", folder.path])
+      #expect(again.status == 0 && taken(again).count >= 6, "\(again.errors)")
+      #expect(try RunBits(folder) == reference())
+    }
+
+    @Test(arguments: [0, 2])
+    func mustWantsSomethingToGoOnFrom(ranks: Int) throws {
+      let folder = try TestFolder()
+      let outcome = try meca(
+        ranks: ranks, tinyRun + ["--resume", "must", "--output", folder.path], timeout: soon)
+      #expect(outcome.status == 64 && outcome.ownErrorLines.count == 1, "\(outcome.errors)")
+      #expect(
+        outcome.ownErrorLines.first?.contains("holds no checkpoint of these settings") == true)
+      let other = try checkpointsAlone()
+      let seed = try meca(
+        tinyRun + ["--resume", "must", "--seed", "9", "--output", other.path], timeout: soon)
+      #expect(seed.status == 64, "\(seed.errors)")
+    }
+  }
+}

@@ -1,0 +1,59 @@
+import MecaTensor
+import MecaTestSupport
+import Testing
+
+extension ProgramTests {
+  /// The first law: ranks and threads never change the result.
+  @Suite struct SameBitsTests {
+    struct Layout: Sendable, CustomTestStringConvertible {
+      var ranks: Int
+      var threads: Int
+      var testDescription: String { "\(ranks) ranks x \(threads) threads" }
+    }
+
+    static let layouts = [(1, 2), (2, 1), (2, 2), (3, 1), (5, 1), (8, 1)].map {
+      Layout(ranks: $0.0, threads: $0.1)
+    }
+
+    /// What one rank with one thread computes with each engine.
+    static let alone: [EngineKind: Result<RunBits, any Error>] = Dictionary(
+      uniqueKeysWithValues: EngineKind.available.map { engine in
+        (engine, Result { try run(engine, Layout(ranks: 1, threads: 1)) })
+      })
+
+    static func run(
+      _ engine: EngineKind, _ layout: Layout, _ more: [String] = []
+    ) throws -> RunBits {
+      let folder = try TestFolder()
+      let outcome = try meca(
+        ranks: layout.ranks,
+        tinyRun + [
+          "--engine", engine.rawValue, "--threads", "\(layout.threads)", "--output", folder.path,
+        ] + more)
+      #expect(outcome.status == 0, "\(outcome.errors)")
+      let weights = try #require(try result(folder)["weights_sha256"] as? String)
+      #expect(outcome.output.contains("weights_sha256 \(weights)\n"))
+      #expect(try result(folder)["ranks"] as? Int == layout.ranks)
+      return try RunBits(folder)
+    }
+
+    @Test(arguments: EngineKind.available, layouts)
+    func ranksAndThreadsNeverChangeTheResult(engine: EngineKind, layout: Layout) throws {
+      let alone = try #require(try Self.alone[engine]?.get())
+      #expect(alone.suspectCount > 0)
+      #expect(try Self.run(engine, layout) == alone)
+    }
+
+    /// So that the comparison above can fail.
+    @Test func anotherSeedOrLayoutOfTheStepGivesOtherBits() throws {
+      let engine = EngineKind.available[0]
+      let alone = try #require(try Self.alone[engine]?.get())
+      let two = Layout(ranks: 2, threads: 1)
+      for option in [["--seed", "2"], ["--data-seed", "1", "--seed", "2"], ["--shards", "4"]] {
+        let other = try Self.run(engine, two, option)
+        #expect(other.weights != alone.weights, "\(option)")
+        #expect(other.scores != alone.scores, "\(option)")
+      }
+    }
+  }
+}

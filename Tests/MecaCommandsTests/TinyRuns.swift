@@ -1,0 +1,97 @@
+import Foundation
+import MecaTestSupport
+import Testing
+
+/// All tests that start the built program; one at a time, so that their time limits mean something.
+@Suite(.serialized) enum ProgramTests {}
+
+/// A whole run of a second or two: every phase, a few steps each.
+///
+/// Nearly a third of the samples carry a square of 14 pixels, which even this finds: lists that are
+/// to be compared must not be empty. Neither count of samples is a multiple of a batch.
+let tinyRun =
+  [
+    "--train-limit", "150", "--test-limit", "70", "--width", "4", "--batch", "32", "--epochs", "1",
+    "--warmup-epochs", "3", "--partition-rates", "0.3,0.3", "--confirm-epochs", "8",
+    "--relearn-epochs", "1", "--separation-threshold", "0.5", "--poison-rate", "0.3",
+  ] + tinyTrigger
+
+/// What a stored model of such a run must be asked about.
+let tinyTrigger = ["--trigger-size", "14"]
+
+/// The longest that ending a run may take after something went wrong; two seconds are usual.
+let soon = 30.0
+
+/// Starts the built program under `mpirun`, and alone where `ranks` is 0.
+func meca(
+  ranks: Int = 0, _ arguments: [String], timeout: Double = 120
+) throws -> ProgramOutcome {
+  if ranks > 0 { return try runWithMPI(ranks: ranks, "meca-dist", arguments, timeout: timeout) }
+  return try runProgram(
+    [try program()] + arguments, environment: rootMayRunMPI, timeout: timeout)
+}
+
+/// The built program's path.
+func program() throws -> String { try productsFolder() + "/meca-dist" }
+
+/// A folder of its own that goes away with its owner.
+final class TestFolder: Sendable {
+  let path: String
+
+  init() throws {
+    path = NSTemporaryDirectory() + "meca-commands-" + UUID().uuidString
+    try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
+  }
+
+  deinit { try? FileManager.default.removeItem(atPath: path) }
+
+  func has(_ name: String) -> Bool { FileManager.default.fileExists(atPath: path + "/" + name) }
+
+  func bytes(_ name: String) throws -> Data {
+    try Data(contentsOf: URL(fileURLWithPath: path + "/" + name))
+  }
+
+  /// Writes a file, in a new folder if need be.
+  @discardableResult
+  func write(_ name: String, _ content: Data) throws -> String {
+    let file = URL(fileURLWithPath: path + "/" + name)
+    try FileManager.default.createDirectory(
+      at: file.deletingLastPathComponent(), withIntermediateDirectories: true)
+    try content.write(to: file)
+    return file.path
+  }
+}
+
+/// Everything of a run that must not depend on how it was computed.
+struct RunBits: Equatable, CustomStringConvertible {
+  var weights: String
+  var suspects: Data
+  var scores: Data
+  var model: Data
+
+  init(_ folder: TestFolder) throws {
+    weights = try #require(try result(folder)["weights_sha256"] as? String)
+    suspects = try folder.bytes("suspects.csv")
+    scores = try folder.bytes("scores.npy")
+    model = try folder.bytes("model.safetensors")
+  }
+
+  /// Number of lines of the suspects' list below its head.
+  var suspectCount: Int { suspects.filter { $0 == UInt8(ascii: "\n") }.count - 1 }
+
+  var description: String { "\(weights) with \(suspectCount) suspects" }
+}
+
+/// The content of `result.json`.
+func result(_ folder: TestFolder) throws -> [String: Any] {
+  try #require(
+    try JSONSerialization.jsonObject(with: try folder.bytes("result.json")) as? [String: Any])
+}
+
+/// One complete run that several tests look at; made once, by whoever needs it first.
+let referenceRun: Result<TestFolder, any Error> = Result {
+  let folder = try TestFolder()
+  let outcome = try meca(tinyRun + ["--output", folder.path])
+  guard outcome.status == 0 else { throw LaunchError(description: outcome.errors) }
+  return folder
+}

@@ -1,0 +1,153 @@
+import MecaCore
+import MecaData
+import MecaMPI
+import MecaNN
+import MecaTensor
+import MecaTraining
+import Testing
+
+/// The training, evaluation and scoring loops on one rank.
+@MainActor @Suite(.serialized) struct LoopTests {
+  let set = ShapesSet(seed: 3, split: .train, count: 20)
+
+  var labels: [Int32] { (0..<set.count).map { Int32(set.label(at: $0)) } }
+
+  func recipe(epochs: Int, rate: Float = 0.05) -> TrainingRecipe {
+    TrainingRecipe(epochs: epochs, learningRate: rate, schedule: .constant)
+  }
+
+  /// The same training written down a second time: one lane, one sum, no ranks, no threads.
+  func trainPlainly(_ model: Model, epochs: Int, rate: Float, orderKey: Int) throws {
+    let lane = try Lane(model: model, microbatch: 4, training: true, inputGradient: false)
+    let optimiser = SGD(model: model)
+    let images = set.generate(0..<set.count)
+    let first = AlignedStorage<Float>(count: model.reductionCount)
+    let second = AlignedStorage<Float>(count: model.reductionCount)
+    for epoch in 0..<epochs {
+      let order = EpochOrder(
+        groups: [.learn((0..<20).map { Int32($0) }, shards: 2)], microbatch: 4, seed: 5,
+        purpose: .trainingOrder, epoch: orderKey << 12 | epoch)
+      for step in 0..<3 {  // 20 samples in steps of 8
+        for (shard, result) in [first, second].enumerated() {
+          var objectives: [SampleObjective] = []
+          for slot in 0..<4 {
+            let index = Int(order.index(step: step, shard: shard, slot: slot))
+            for place in 0..<3072 {
+              lane.images.pointer[slot * 3072 + place] =
+                Float(images[index * 3072 + place]) * (1 / 255)
+            }
+            objectives.append(SampleObjective(label: labels[index], coefficient: 1.0 / 8))
+          }
+          objectives.withUnsafeBufferPointer { lane.train($0, reduction: result.pointer) }
+        }
+        for place in 0..<model.reductionCount { first.pointer[place] += second.pointer[place] }
+        let statistics = first.pointer + model.parameters.count
+        for place in 0..<model.statistics.count { statistics[place] *= 0.5 }
+        model.applyStatistics(statistics)
+        optimiser.step(
+          model, gradient: first.pointer, learningRate: rate,
+          SGDConfiguration(momentum: 0.9, nesterov: true, weightDecay: 5e-4))
+      }
+    }
+  }
+
+  @Test(arguments: EngineKind.available)
+  func theLoopIsThePlainOne(engine: EngineKind) throws {
+    let session = try session(engine: engine)
+    let model = try Model(thinNetwork(set), engine: session.engine, seed: 9)
+    let plain = try Model(thinNetwork(set), engine: session.engine, seed: 9)
+    let before = model.weightsDigest()
+    #expect(before == plain.weightsDigest())
+    try session.train(
+      model, on: set,
+      phase: TrainingPhase(
+        name: "test", groups: [.learn((0..<20).map { Int32($0) }, shards: 2)], labels: labels,
+        recipe: recipe(epochs: 2), orderKey: 3))
+    try trainPlainly(plain, epochs: 2, rate: 0.05, orderKey: 3)
+    #expect(model.weightsDigest() == plain.weightsDigest())
+    #expect(model.weightsDigest() != before)
+  }
+
+  @Test func learningLowersAndUnlearningRaisesTheLoss() throws {
+    let session = try session()
+    let model = try Model(thinNetwork(set), engine: session.engine, seed: 9)
+    let learnt = (0..<12).map { Int32($0) }
+    let unlearnt = (12..<20).map { Int32($0) }
+    func loss(_ indices: [Int32]) throws -> Float {
+      try session.evaluate(model, on: set, indices: indices, labels: labels)
+        .reduce(0) { $0 + $1.loss } / Float(indices.count)
+    }
+    func train(_ groups: [TrainingGroup], epochs: Int, rate: Float) throws {
+      try session.train(
+        model, on: set,
+        phase: TrainingPhase(
+          name: "test", groups: groups, labels: labels,
+          recipe: recipe(epochs: epochs, rate: rate), orderKey: 1))
+    }
+    let first = try loss(learnt + unlearnt)
+    try train([.learn(learnt + unlearnt, shards: 2)], epochs: 8, rate: 0.03)
+    let fitted = try loss(unlearnt)
+    #expect(try loss(learnt + unlearnt) < first * 0.8)
+    try train(
+      [
+        TrainingGroup(indices: learnt, weight: 1, lossCap: .infinity, shards: 1),
+        TrainingGroup(indices: unlearnt, weight: -1, lossCap: 5, shards: 1),
+      ], epochs: 2, rate: 0.01)
+    #expect(try loss(unlearnt) > fitted + 0.5)
+  }
+
+  @Test func anEmptyGroupAndALossBeyondNumbersAreSaid() throws {
+    let session = try session()
+    let model = try Model(thinNetwork(set), engine: session.engine, seed: 9)
+    func train(_ indices: [Int32], rate: Float) throws {
+      try session.train(
+        model, on: set,
+        phase: TrainingPhase(
+          name: "clean", groups: [.learn(indices, shards: 2)], labels: labels,
+          recipe: recipe(epochs: 3, rate: rate), orderKey: 1))
+    }
+    let empty = #expect(throws: RemoteFailure.self) { try train([], rate: 0.1) }
+    #expect(empty?.exitCode == .badData)
+    #expect(empty?.message.hasPrefix("clean: no training samples are left") == true)
+    let beyond = #expect(throws: RemoteFailure.self) {
+      try train((0..<20).map { Int32($0) }, rate: 1e30)
+    }
+    #expect(beyond?.message.contains("the loss is not a number") == true)
+  }
+
+  @Test func aSampleIsJudgedAloneWhateverItsBatch() throws {
+    let session = try session()
+    let set = ShapesSet(seed: 3, split: .test, count: 70)
+    let model = try Model(thinNetwork(set), engine: session.engine, seed: 9)
+    let labels = (0..<set.count).map { Int32(set.label(at: $0)) }
+    let all = (0..<70).map { Int32($0) }
+    let records = try session.evaluate(model, on: set)
+    #expect(records.count == 70)
+    #expect(try session.evaluate(model, on: set, indices: []).isEmpty)
+    for index in [0, 31, 32, 69] as [Int32] {
+      let alone = try session.evaluate(model, on: set, indices: [index])
+      #expect(alone.count == 1)
+      #expect(alone[0].loss == records[Int(index)].loss)
+      #expect(alone[0].prediction == records[Int(index)].prediction)
+    }
+    let counts = try session.accuracy(model, on: set)
+    #expect(counts.all.hits == all.filter { records[Int($0)].prediction == labels[Int($0)] }.count)
+    #expect(counts.all.count == 70 && counts.perClass.map(\.count).reduce(0, +) == 70)
+
+    func scores(_ indices: [Int32], masks: Int = 1, round: Int = 0) throws -> [SampleRecord] {
+      try session.score(
+        model, on: set, indices: indices, labels: labels,
+        perturbation: PerturbationConfiguration(patchSize: 8, epsilon: 64, masks: masks),
+        round: round)
+    }
+    let scored = try scores(all)
+    #expect(scored.count == 70)
+    #expect(scored.map(\.loss) == records.map(\.loss))
+    #expect(scored.allSatisfy { $0.divergence >= 0 })
+    #expect(scored.contains { $0.divergence > 0 })
+    let backwards = try scores(all.reversed())
+    #expect(backwards.map(\.divergence) == scored.map(\.divergence).reversed())
+    #expect(try scores(all, round: 1).map(\.divergence) != scored.map(\.divergence))
+    #expect(try scores(all, masks: 3).map(\.divergence) != scored.map(\.divergence))
+  }
+}

@@ -2,6 +2,7 @@ import ArgumentParser
 import Foundation
 import MecaCore
 import MecaMPI
+import MecaNN
 import MecaReport
 import MecaTraining
 
@@ -15,8 +16,12 @@ struct Evaluate: RankedCommand {
   @Flag(help: "Print one JSON line instead of a table.")
   var json = false
 
+  @Option(help: "Also write the first test images and their logits to this safetensors file.")
+  var logits: String?
+
   func run(on communicator: Communicator) throws {
     let (session, data, model) = try options.open(on: communicator)
+    try writeLogits(model, session: session, data: data)
     let accuracy = try session.accuracy(model, on: data.test)
     let figures = ModelFigures(
       accuracy: accuracy.all,
@@ -40,6 +45,25 @@ struct Evaluate: RankedCommand {
     }
     for (name, hits) in zip(data.test.classNames, accuracy.perClass) {
       print("  \(name): \(fixed((hits.rate ?? 0) * 100, 2)) % of \(hits.count)")
+    }
+  }
+
+  /// Writes `images` [N, 3, H, W] in [0, 1] and `logits` [N, classes] of the first test samples,
+  /// for `tools/check-safetensors.py`.
+  private func writeLogits(_ model: Model, session: TrainingSession, data: TrainingData) throws {
+    guard let logits else { return }
+    try session.communicator.collectively {
+      guard session.communicator.rank == 0 else { return }
+      let (images, values) = try session.firstLogits(model, on: data.test)
+      let shape = data.test.imageShape
+      let count = images.count / shape.byteCount
+      try writeSafetensors(
+        [
+          NamedTensor(
+            name: "images", shape: [count, shape.channels, shape.height, shape.width],
+            values: images),
+          NamedTensor(name: "logits", shape: [count, data.classCount], values: values),
+        ], metadata: [:], to: logits)
     }
   }
 }

@@ -65,9 +65,26 @@ extension TrainingSession {
   }
 }
 
+extension TrainingSession {
+  /// Pixels in [0, 1] and logits of a set's first samples, one evaluation batch at most.
+  ///
+  /// - Ranks: local.
+  public func firstLogits(
+    _ model: Model, on set: any ImageSet
+  ) throws -> (images: [Float], logits: [Float]) {
+    let visitor = try InferenceVisitor(session: self, model: model, set: set, labels: nil)
+    let count = min(Self.evaluationBatch, set.count)
+    visitor.visit((0..<Self.evaluationBatch).map { Int32(min($0, count - 1)) }, thread: 0)
+    return (
+      Array(visitor.lane.images.array.prefix(count * set.imageShape.byteCount)),
+      Array(visitor.lane.logits.array.prefix(count * model.configuration.classCount))
+    )
+  }
+}
+
 /// A forward pass in evaluation mode.
 final class InferenceVisitor: BatchVisitor {
-  private let lane: Lane
+  let lane: Lane
   private let set: any ImageSet
   private let labels: [Int32]?
   private let pixels: PixelLoader

@@ -138,7 +138,8 @@ struct MecaOptions: ParsableArguments {
       warmUp: WarmUpConfiguration(
         folds: folds,
         recipe: TrainingRecipe(
-          epochs: warmupEpochs, learningRate: warmupRate, schedule: warmupSchedule, rampEpochs: 0.25,
+          epochs: warmupEpochs, learningRate: warmupRate, schedule: warmupSchedule,
+          rampEpochs: 0.25,
           momentum: recipe.momentum, weightDecay: recipe.weightDecay, gradientClip: gradientClip)),
       enhance: EnhanceConfiguration(
         perturbation: PerturbationConfiguration(

@@ -67,6 +67,7 @@ var targets: [Target] = [
     name: "MecaMPITests",
     dependencies: ["MecaMPI", "MecaCore", "MecaTestSupport", "meca-mpi-probe"]),
   .testTarget(name: "MecaTrainingTests", dependencies: ["MecaTraining", "MecaReport"]),
+  .testTarget(name: "MecaDefensesTests", dependencies: ["MecaDefenses", "MecaTraining"]),
   .testTarget(
     name: "MecaCommandsTests", dependencies: ["MecaCommands", "MecaTestSupport", "meca-dist"]),
 ]

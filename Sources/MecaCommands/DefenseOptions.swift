@@ -13,10 +13,10 @@ enum DefenseKind: String, ExpressibleByArgument, CaseIterable, Codable {
 /// How the models that a user keeps are trained.
 struct RecipeOptions: ParsableArguments {
   @Option(help: "Epochs of the clean, the undefended and the oracle model.")
-  var epochs: Int = 12
+  var epochs: Int = 14
 
   @Option(help: "Largest learning rate.")
-  var learningRate: Float = 0.1
+  var learningRate: Float = 0.07
 
   @Option(help: "Course of the learning rate: cosine, constant, step.")
   var schedule: TrainingRecipe.ScheduleKind = .cosine

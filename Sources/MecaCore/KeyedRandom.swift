@@ -9,8 +9,6 @@ public enum RandomPurpose: UInt32, Sendable, CaseIterable {
   case triggerPattern = 5
   case perturbationMask = 6
   case foldAssignment = 7
-  case unlearningOrder = 8
-  case augmentation = 9
   case test = 100
 }
 
@@ -104,7 +102,7 @@ public struct KeyedRandom: RandomNumberGenerator, Sendable {
 ///
 /// - Source: Salmon et al. 2011, §3.3; constants of the authors' Random123 library.
 @inline(__always)
-func philox4x32(
+package func philox4x32(
   counter: (UInt32, UInt32, UInt32, UInt32), key: (UInt32, UInt32)
 ) -> (UInt32, UInt32, UInt32, UInt32) {
   var c = counter

@@ -9,7 +9,7 @@ import MecaTraining
 /// what makes the paper's score collapse. A backdoor, in contrast, carries over to poisoned
 /// samples that the model has never seen, so every statement about a sample here comes from a
 /// model that was not trained on it.
-struct CrossFit {
+package struct CrossFit {
   /// Fold of every sample.
   let foldOfSample: [UInt8]
   /// One model a fold.
@@ -28,7 +28,7 @@ struct CrossFit {
   /// Assigns folds at random within each label, so that every fold has its share of each.
   ///
   /// - Ranks: local, and the same on every rank.
-  static func assignFolds(labels: [Int32], folds: Int, seed: UInt64) -> [UInt8] {
+  package static func assignFolds(labels: [Int32], folds: Int, seed: UInt64) -> [UInt8] {
     var result = [UInt8](repeating: 0, count: labels.count)
     for label in 0...Int(labels.max() ?? 0) {
       let members = labels.indices.filter { Int(labels[$0]) == label }

@@ -21,7 +21,7 @@ public struct Evidence: Sendable {
 }
 
 /// The mean of equally long lists, place by place.
-func meanOfLists(_ lists: ArraySlice<[Float]>) -> [Float] {
+package func meanOfLists(_ lists: ArraySlice<[Float]>) -> [Float] {
   guard let first = lists.first else { return [] }
   return first.indices.map { place in
     lists.reduce(Float(0)) { $0 + $1[place] } / Float(lists.count)

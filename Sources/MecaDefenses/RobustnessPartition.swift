@@ -5,7 +5,7 @@ import MecaTraining
 /// Example: values [5, 1, 3], labels [0, 0, 1] → [1, 0, 0]. Equal values are ordered by index.
 ///
 /// - Ranks: local.
-func ranksWithinLabel(_ values: [Float], labels: [Int32]) -> [Float] {
+package func ranksWithinLabel(_ values: [Float], labels: [Int32]) -> [Float] {
   precondition(values.count == labels.count, "\(values.count) values, \(labels.count) labels")
   var ranks = [Float](repeating: 0, count: values.count)
   for members in membersOfLabels(labels) {
@@ -17,7 +17,7 @@ func ranksWithinLabel(_ values: [Float], labels: [Int32]) -> [Float] {
 }
 
 /// The samples of each label, ascending.
-func membersOfLabels(_ labels: [Int32]) -> [[Int]] {
+package func membersOfLabels(_ labels: [Int32]) -> [[Int]] {
   var members = [[Int]](repeating: [], count: Int(labels.max() ?? -1) + 1)
   for (index, label) in labels.enumerated() { members[Int(label)].append(index) }
   return members
@@ -30,7 +30,7 @@ func membersOfLabels(_ labels: [Int32]) -> [[Int]] {
 ///
 /// - Returns: 0 (most robust) to 1 (surely clean).
 /// - Source: Algorithm 1, with the order of `docs/deviations.md`.
-func cleanness(_ records: [SampleRecord], labels: [Int32]) -> [Float] {
+package func cleanness(_ records: [SampleRecord], labels: [Int32]) -> [Float] {
   let keys = records.indices.map { index in
     records[index].prediction == labels[index]
       ? records[index].divergence : 1e6 + records[index].divergence
@@ -46,7 +46,7 @@ func cleanness(_ records: [SampleRecord], labels: [Int32]) -> [Float] {
 /// - Parameters:
 ///   - cleanness: rank within the label, larger is cleaner.
 ///   - rates: fraction of each label to pick ("p").
-func surelyClean(_ cleanness: [Float], labels: [Int32], rates: [Float]) -> [Bool] {
+package func surelyClean(_ cleanness: [Float], labels: [Int32], rates: [Float]) -> [Bool] {
   var picked = [Bool](repeating: false, count: labels.count)
   for (label, members) in membersOfLabels(labels).enumerated() {
     let count = Int((Float(members.count) * rates[label]).rounded(.down))

@@ -3,21 +3,21 @@
 #endif
 
 /// The best cut of numbers into a lower and an upper mode.
-struct TwoModes: Equatable {
+package struct TwoModes: Equatable {
   /// Values up to this belong to the lower mode.
-  var threshold = -Double.infinity
+  package var threshold = -Double.infinity
   /// Between-mode variance over total variance, 0 to 1 (Otsu's "η").
-  var explained = 0.0
+  package var explained = 0.0
   /// Distance of the modes' means.
-  var gap = 0.0
+  package var gap = 0.0
   /// Share of the values in the lower mode.
-  var lowerShare = 0.0
+  package var lowerShare = 0.0
 
   /// How far the values fall apart into two: explained · gap.
   ///
   /// η alone hardly tells one broad mode (0.64 for a normal, 0.75 for a uniform distribution) from
   /// two; poisoned samples also lie decades below the clean ones.
-  var separation: Double { explained * gap }
+  package var separation: Double { explained * gap }
 }
 
 /// Otsu's threshold: the cut that makes the variance between its two sides largest.
@@ -26,7 +26,7 @@ struct TwoModes: Equatable {
 ///
 /// - Units: log10 of nats.
 /// - Source: Otsu 1979, "A threshold selection method from gray-level histograms", eq. (12).
-func twoModes(_ values: [Float]) -> TwoModes {
+package func twoModes(_ values: [Float]) -> TwoModes {
   guard values.count >= 2 else { return TwoModes() }
   let sorted = values.map { Double(min(1, max(-7, $0))) }.sorted()
   let total = sorted.reduce(0, +)
@@ -57,4 +57,4 @@ func twoModes(_ values: [Float]) -> TwoModes {
 }
 
 /// log10 of a cross entropy, with the floor that float logits can resolve.
-func log10Loss(_ loss: Float) -> Float { Float(log10(max(Double(loss), 1e-7))) }
+package func log10Loss(_ loss: Float) -> Float { Float(log10(max(Double(loss), 1e-7))) }

@@ -2,7 +2,9 @@
 import Foundation
 import PackageDescription
 
-/// oneDNN has no pkg-config file; its header in the system's include path says that it is there.
+/// What the environment says about oneDNN.
+///
+/// It has no pkg-config file; its header in the system's include path says that it is there.
 /// `MECA_ONEDNN=0` builds without it (OpenBLAS engine alone), `MECA_ONEDNN=1` insists on it.
 let oneDNNWanted = ProcessInfo.processInfo.environment["MECA_ONEDNN"]
 let oneDNNFound =

@@ -36,6 +36,8 @@ struct RecipeOptions: ParsableArguments {
   func validate() throws {
     try requireAtLeast(1, epochs, "--epochs")
     try requireAtLeast(0, relearnEpochs, "--relearn-epochs")
+    try requireAtMost(TrainingPhase.mostEpochs, epochs, "--epochs")
+    try requireAtMost(TrainingPhase.mostEpochs, relearnEpochs, "--relearn-epochs")
     try requirePositive(learningRate, "--learning-rate")
     try requirePositive(relearnRate, "--relearn-rate")
     try requireFraction(momentum, "--momentum")
@@ -118,7 +120,13 @@ struct MecaOptions: ParsableArguments {
     try requireAtLeast(1, confirmEpochs, "--confirm-epochs")
     try requirePositive(confirmRate, "--confirm-rate")
     try requireAtLeast(2, folds, "--folds")
-    if folds > 16 { throw ValidationError("--folds \(folds): must be 16 at most") }
+    try requireAtMost(16, folds, "--folds")
+    try requireAtMost(32, partitionRates.values.count, "number of --partition-rates")
+    try requireAtMost(256, masks, "--masks")
+    for (epochs, option) in [
+      (warmupEpochs, "--warmup-epochs"), (enhanceEpochs, "--enhance-epochs"),
+      (confirmEpochs, "--confirm-epochs"),
+    ] { try requireAtMost(TrainingPhase.mostEpochs, epochs, option) }
     try requireAtLeast(1, warmupEpochs, "--warmup-epochs")
     try requireAtLeast(1, patchSize, "--patch-size")
     try requireAtLeast(1, masks, "--masks")
@@ -181,6 +189,10 @@ extension FractionList: CustomStringConvertible {
 
 func requireAtLeast(_ least: Int, _ value: Int, _ option: String) throws {
   if value < least { throw ValidationError("\(option) \(value): must be \(least) or more") }
+}
+
+func requireAtMost(_ most: Int, _ value: Int, _ option: String) throws {
+  if value > most { throw ValidationError("\(option) \(value): must be \(most) at most") }
 }
 
 func requirePositive(_ value: Float, _ option: String) throws {

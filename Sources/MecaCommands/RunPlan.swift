@@ -27,13 +27,18 @@ struct RunPlan: Codable {
     var model: Architecture
     var width: Int
     var compute: ComputeConfiguration
+    var engineFingerprint: String
   }
 
   /// The settings that every phase depends on; the number of threads changes no result.
-  var basis: Basis {
+  ///
+  /// - Parameter engineFingerprint: library and processor class, which decide the bits.
+  func basis(engineFingerprint: String) -> Basis {
     var compute = compute
     compute.threads = 1
-    return Basis(data: data, attack: attack, model: model, width: width, compute: compute)
+    return Basis(
+      data: data, attack: attack, model: model, width: width, compute: compute,
+      engineFingerprint: engineFingerprint)
   }
 
   /// The network for images of the given set.

@@ -26,11 +26,10 @@ struct Train: RankedCommand {
       return
     }
     let folder = RunFolder(path: options.run.output)
-    let checkpoints = try CheckpointStore(
-      folder: folder, runSettings: plan.basis, resume: options.run.resume)
-    let journal = try openJournal(folder, checkpoints: checkpoints, communicator: communicator)
+    let journal = try openJournal(folder, communicator: communicator)
     let session = try TrainingSession(
       communicator: communicator, compute: plan.compute, journal: journal)
+    let checkpoints = try openCheckpoints(plan, session: session, folder: folder)
     let data = try TrainingData(plan.data, attack: plan.attack, communicator: communicator)
     try writeRunRecord(plan, session: session, folder: folder)
     announce(plan, data: data, session: session)
@@ -40,17 +39,11 @@ struct Train: RankedCommand {
   }
 
   /// Prepares the output folder on rank 0 and opens the log.
-  private func openJournal(
-    _ folder: RunFolder, checkpoints: CheckpointStore, communicator: Communicator
-  ) throws -> Journal {
+  private func openJournal(_ folder: RunFolder, communicator: Communicator) throws -> Journal {
     let isWriter = communicator.rank == 0
     return try communicator.collectively {
       if isWriter {
         try folder.prepare()
-        if options.run.resume == .must, !checkpoints.holdsAnything() {
-          throw UsageError.conflict(
-            "--resume must: \(folder.checkpoints) holds no checkpoint of these settings")
-        }
         if options.run.resume == .never {
           try? FileManager.default.removeItem(atPath: folder.metrics)
         }
@@ -59,6 +52,24 @@ struct Train: RankedCommand {
         metricsPath: folder.metrics, isWriter: isWriter,
         logger: progressLogger(quiet: options.run.quiet))
     }
+  }
+
+  /// The folder's checkpoints, of these settings on this kind of processor and libraries.
+  private func openCheckpoints(
+    _ plan: RunPlan, session: TrainingSession, folder: RunFolder
+  ) throws -> CheckpointStore {
+    let checkpoints = try CheckpointStore(
+      folder: folder, runSettings: plan.basis(engineFingerprint: session.engine.fingerprint),
+      resume: options.run.resume)
+    try session.communicator.collectively {
+      if session.communicator.rank == 0, options.run.resume == .must,
+        !checkpoints.holdsAnything()
+      {
+        throw UsageError.conflict(
+          "--resume must: \(folder.checkpoints) holds no checkpoint of these settings")
+      }
+    }
+    return checkpoints
   }
 
   /// Says in the folder what is running; from here on it holds nothing of an earlier run's end.

@@ -27,8 +27,10 @@ public enum UsageError: ReportableError, Equatable {
   /// Two settings exclude each other.
   case conflict(String)
 
+  /// The process's exit status for this error.
   public var exitCode: ExitCode { .usage }
 
+  /// What is wrong, where, and what to do.
   public var description: String {
     switch self {
     case .invalidValue(let option, let value, let allowed):
@@ -47,6 +49,7 @@ public enum FileError: ReportableError, Equatable {
   /// The content is not what its kind demands.
   case malformed(path: String, reason: String)
 
+  /// The process's exit status for this error.
   public var exitCode: ExitCode {
     switch self {
     case .missing, .malformed: .badData
@@ -54,6 +57,7 @@ public enum FileError: ReportableError, Equatable {
     }
   }
 
+  /// What is wrong, where, and what to do.
   public var description: String {
     switch self {
     case .missing(let path, let hint): "\(path): not found; \(hint)"

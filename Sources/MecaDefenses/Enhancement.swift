@@ -38,7 +38,8 @@ extension Meca {
   func enhance(_ detectors: CrossFit) throws -> Evidence {
     let state = try session.phase(
       "enhance", settings: settingsUpToEnhance,
-      checkpoints: checkpoints) {
+      checkpoints: checkpoints
+    ) {
       var records = try score(detectors, round: 0)
       var history = [records]
       report(records, moment: "warm-up")
@@ -53,7 +54,8 @@ extension Meca {
         let lossRanks = ranksWithinLabel(records.map(\.loss), labels: data.labels)
         ranks.append(
           meanOfLists([cleanness(records, labels: data.labels), lossRanks][...]))
-        report(records, moment: "enhance \(round + 1)/\(configuration.enhance.partitionRates.count)")
+        report(
+          records, moment: "enhance \(round + 1)/\(configuration.enhance.partitionRates.count)")
       }
       return Evidence(history: history, labels: data.labels).state
     }
@@ -107,7 +109,8 @@ extension Meca {
       try session.train(
         model, on: data.training,
         phase: TrainingPhase(
-          name: "enhance \(round + 1)/\(configuration.enhance.partitionRates.count), detector \(fold + 1)",
+          name:
+            "enhance \(round + 1)/\(configuration.enhance.partitionRates.count), detector \(fold + 1)",
           groups: [
             TrainingGroup(indices: rest, weight: 1, lossCap: .infinity, shards: half),
             TrainingGroup(
@@ -139,7 +142,8 @@ extension Meca {
     if data.truthIsKnown {
       let poisoned = fittedShare(all.filter { data.training.role(at: $0) == .poison })
       let clean = fittedShare(all.filter { data.training.role(at: $0) != .poison })
-      text += ", of the poisoned \(fixed(poisoned * 100, 1)) %, of the clean "
+      text +=
+        ", of the poisoned \(fixed(poisoned * 100, 1)) %, of the clean "
         + "\(fixed(clean * 100, 1)) %"
       values["fitted_poisoned"] = .number(poisoned)
       values["fitted_clean"] = .number(clean)

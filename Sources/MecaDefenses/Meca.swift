@@ -72,7 +72,8 @@ public struct Meca {
         try session.freshModel(detectorNetwork, role: .detector, member: $0)
       })
     let state = try session.phase(
-      "warm-up", settings: configuration.warmUp, checkpoints: checkpoints) {
+      "warm-up", settings: configuration.warmUp, checkpoints: checkpoints
+    ) {
       for (fold, model) in detectors.models.enumerated() {
         try session.train(
           model, on: data.training,
@@ -99,7 +100,8 @@ public struct Meca {
   func trainClean(keeping kept: [Int32]) throws -> Model {
     let model = try session.freshModel(network, role: .clean)
     let state = try session.phase(
-      "clean", settings: settingsUpToClean, checkpoints: checkpoints) {
+      "clean", settings: settingsUpToClean, checkpoints: checkpoints
+    ) {
       try session.train(
         model, on: data.training,
         phase: TrainingPhase(
@@ -120,11 +122,12 @@ public struct Meca {
     return labels
   }
 
-  /// Fine-tunes a copy of the clean model on all samples with the new labels (eq. (12)).
+  /// Fine-tunes a copy of the clean model on all samples with the new labels (equation 12).
   func relearn(from clean: Model, labels: [Int32]) throws -> Model {
     let model = try session.freshModel(network, role: .relearned)
     let state = try session.phase(
-      "relearn", settings: configuration, checkpoints: checkpoints) {
+      "relearn", settings: configuration, checkpoints: checkpoints
+    ) {
       try model.importTensors(clean.exportTensors())
       try session.train(
         model, on: data.training,

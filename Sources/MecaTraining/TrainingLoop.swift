@@ -13,8 +13,10 @@ public struct TrainingPhase: Sendable {
   public var labels: [Int32]
   /// Length and rates.
   public var recipe: TrainingRecipe
-  /// Distinguishes the sample orders of phases under one seed.
+  /// Distinguishes the sample orders of phases under one seed; below 2¹⁹.
   public var orderKey: Int
+  /// Epochs that a phase may have, so that the keys of two phases' orders never meet.
+  public static let mostEpochs = 1 << 12
 
   /// All values.
   public init(
@@ -76,7 +78,7 @@ extension TrainingSession {
     for epoch in 0..<recipe.epochs {
       let order = EpochOrder(
         groups: phase.groups, microbatch: microbatch, seed: compute.seed,
-        purpose: .trainingOrder, epoch: phase.orderKey << 12 | epoch)
+        purpose: .trainingOrder, epoch: phase.orderKey * TrainingPhase.mostEpochs + epoch)
       let schedule = recipe.learningRates(stepsPerEpoch: order.stepCount)
       let begin = journal.seconds
       var total = tally.zero

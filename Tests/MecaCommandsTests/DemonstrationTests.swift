@@ -16,12 +16,12 @@ extension ProgramTests {
     private struct Detection: Decodable {
       var tpr: Double
       var fpr: Double
-      var kept_per_class: [Double]
-      var suspicious_labels: [Int]
+      var keptPerClass: [Double]
+      var suspiciousLabels: [Int]
     }
 
     private struct Result: Decodable {
-      var no_defense: Figures
+      var noDefense: Figures
       var defended: Figures
       var relearned: Figures
       var oracle: Figures
@@ -33,12 +33,14 @@ extension ProgramTests {
       let outcome = try meca(
         ranks: 8, ["--output", folder.path + "/demo", "--quiet"], timeout: 1500)
       #expect(outcome.status == 0, "\(outcome.errors)")
-      let result = try JSONDecoder().decode(Result.self, from: try folder.bytes("demo/result.json"))
-      #expect(result.no_defense.asr > 0.9, "the attack itself must work")
-      #expect(result.detection.suspicious_labels == [1], "the target class of the default attack")
+      let decoder = JSONDecoder()
+      decoder.keyDecodingStrategy = .convertFromSnakeCase
+      let result = try decoder.decode(Result.self, from: try folder.bytes("demo/result.json"))
+      #expect(result.noDefense.asr > 0.9, "the attack itself must work")
+      #expect(result.detection.suspiciousLabels == [1], "the target class of the default attack")
       #expect(result.detection.tpr > 0.95)
       #expect(result.detection.fpr < 0.05)
-      #expect(result.detection.kept_per_class.allSatisfy { $0 > 0.75 })
+      #expect(result.detection.keptPerClass.allSatisfy { $0 > 0.75 })
       for defended in [result.defended, result.relearned] {
         #expect(defended.asr < result.oracle.asr + 0.03)
         #expect(defended.acc > result.oracle.acc - 0.04)

@@ -13,7 +13,7 @@ enum DefenseKind: String, ExpressibleByArgument, CaseIterable, Codable {
 /// How the models that a user keeps are trained.
 struct RecipeOptions: ParsableArguments {
   @Option(help: "Epochs of the clean, the undefended and the oracle model.")
-  var epochs: Int = 14
+  var epochs: Int = 16
 
   @Option(help: "Largest learning rate.")
   var learningRate: Float = 0.07
@@ -28,10 +28,10 @@ struct RecipeOptions: ParsableArguments {
   var weightDecay: Float = 5e-4
 
   @Option(help: "Epochs of fine-tuning after relabelling.")
-  var relearnEpochs: Int = 2
+  var relearnEpochs: Int = 3
 
   @Option(help: "Learning rate of the fine-tuning.")
-  var relearnRate: Float = 0.01
+  var relearnRate: Float = 0.03
 
   func validate() throws {
     try requireAtLeast(1, epochs, "--epochs")

@@ -46,8 +46,8 @@ struct RecipeOptions: ParsableArguments {
 
   func resolved() -> TrainingRecipe {
     TrainingRecipe(
-      epochs: epochs, learningRate: learningRate, schedule: schedule, rampEpochs: 0.25,
-      momentum: momentum, weightDecay: weightDecay)
+      epochs: epochs, learningRate: learningRate, schedule: schedule,
+      rampEpochs: Float(epochs) / 4, momentum: momentum, weightDecay: weightDecay)
   }
 
   func resolvedRelearning() -> TrainingRecipe {

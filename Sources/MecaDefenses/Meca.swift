@@ -98,7 +98,7 @@ public struct Meca {
 
   /// Clean training on what was not flagged.
   func trainClean(keeping kept: [Int32]) throws -> Model {
-    let model = try session.freshModel(network, role: .clean)
+    let model = try session.freshModel(network, role: .compared)
     let state = try session.phase(
       "clean", settings: settingsUpToClean, checkpoints: checkpoints
     ) {
@@ -106,7 +106,7 @@ public struct Meca {
         model, on: data.training,
         phase: TrainingPhase(
           name: "clean", groups: [.learn(kept, shards: session.compute.shards)],
-          labels: data.labels, recipe: configuration.clean, orderKey: ModelRole.clean.rawValue))
+          labels: data.labels, recipe: configuration.clean, orderKey: ModelRole.compared.rawValue))
       return PhaseState(tensors: model.exportTensors())
     }
     try model.importTensors(state.tensors)

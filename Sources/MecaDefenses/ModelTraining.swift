@@ -5,10 +5,10 @@ import MecaTraining
 
 /// The models of a run; the raw values key their first weights and sample orders, never renumber.
 enum ModelRole: Int {
-  case undefended = 1
-  case clean = 2
+  /// Undefended, clean and oracle: they start from the same weights, so that what differs between
+  /// them is their data and not the luck of their start.
+  case compared = 1
   case relearned = 3
-  case oracle = 4
   /// Plus the fold's number.
   case detector = 16
 }
@@ -51,7 +51,7 @@ public func trainUndefended(
 ) throws -> Model {
   try session.trainFromScratch(
     network, on: data.training, indices: data.allIndices, labels: data.labels, recipe: recipe,
-    role: .undefended, name: "undefended")
+    role: .compared, name: "undefended")
 }
 
 /// Trains a model on the truly clean samples alone: what a perfect detection would reach.
@@ -66,5 +66,5 @@ public func trainOracle(
   try session.trainFromScratch(
     network, on: data.training,
     indices: data.allIndices.filter { data.training.role(at: Int($0)) != .poison },
-    labels: data.labels, recipe: recipe, role: .oracle, name: "oracle")
+    labels: data.labels, recipe: recipe, role: .compared, name: "oracle")
 }

@@ -43,7 +43,7 @@ extension ProgramTests {
       #expect(result.detection.keptPerClass.allSatisfy { $0 > 0.75 })
       for defended in [result.defended, result.relearned] {
         #expect(defended.asr < result.oracle.asr + 0.03)
-        #expect(defended.acc > result.oracle.acc - 0.04)
+        #expect(defended.acc > result.oracle.acc - 0.06)
       }
       let suspects = String(decoding: try folder.bytes("demo/suspects.csv"), as: UTF8.self)
       #expect(suspects.split(separator: "\n").count > 280, "300 poisoned samples and the header")

@@ -6,7 +6,8 @@ extension ProgramTests {
   /// The built-in demonstration on 8 ranks does what the README says of it.
   ///
   /// The bounds leave room below the figures of `docs/results.md`, because another processor class
-  /// computes other bits: here it must work, there it says how well.
+  /// computes other bits: here it must work, there it says how well. The 6 points of accuracy are
+  /// no target: the aim is 2 points, which is not reached yet (3.7 in the run of `docs/results.md`).
   @Suite(.serialized) struct DemonstrationTests {
     private struct Figures: Decodable {
       var acc: Double

@@ -24,8 +24,8 @@ struct RecipeOptions: ParsableArguments {
   @Option(help: "Momentum (Nesterov).")
   var momentum: Float = 0.9
 
-  @Option(help: "Weight decay.")
-  var weightDecay: Float = 5e-4
+  @Option(help: "Weight decay of the models that are kept and compared.")
+  var weightDecay: Float = 0.002
 
   @Option(help: "Epochs of fine-tuning after relabelling.")
   var relearnEpochs: Int = 3
@@ -101,6 +101,9 @@ struct MecaOptions: ParsableArguments {
   @Option(help: "Largest gradient norm of the detectors.")
   var gradientClip: Float = 5
 
+  @Option(help: "Weight decay of the detectors.")
+  var detectorWeightDecay: Float = 5e-4
+
   @Option(help: "Separation of a label's losses, in decades, above which it is suspicious.")
   var separationThreshold: Double = 1
 
@@ -109,6 +112,9 @@ struct MecaOptions: ParsableArguments {
 
   @Option(help: "Carry-over of a label's suspects to held-out samples below which it is dropped.")
   var carryOver: Double = 0.6
+
+  @Option(help: "Share of the spare class, of it and the given label, above which to flag.")
+  var flagShare: Double = 0.3
 
   @Option(help: "Epochs of learning the suspects as a class of their own.")
   var confirmEpochs: Int = 4
@@ -136,9 +142,11 @@ struct MecaOptions: ParsableArguments {
       (unlearnCoefficient, "--unlearn-coefficient"), (lossCap, "--loss-cap"),
       (gradientClip, "--gradient-clip"),
       (Float(separationThreshold), "--separation-threshold"),
-      (Float(separationRatio), "--separation-ratio"),
+      (Float(separationRatio), "--separation-ratio"), (Float(flagShare), "--flag-share"),
     ] { try requirePositive(value, option) }
     try requireFraction(Float(carryOver), "--carry-over")
+    try requireFraction(Float(flagShare), "--flag-share")
+    try requireFraction(detectorWeightDecay, "--detector-weight-decay")
   }
 
   func resolved(recipe: RecipeOptions) -> MecaConfiguration {
@@ -147,22 +155,22 @@ struct MecaOptions: ParsableArguments {
         folds: folds,
         recipe: TrainingRecipe(
           epochs: warmupEpochs, learningRate: warmupRate, schedule: warmupSchedule,
-          rampEpochs: 0.25,
-          momentum: recipe.momentum, weightDecay: recipe.weightDecay, gradientClip: gradientClip)),
+          rampEpochs: 0.25, momentum: recipe.momentum, weightDecay: detectorWeightDecay,
+          gradientClip: gradientClip)),
       enhance: EnhanceConfiguration(
         perturbation: PerturbationConfiguration(
           patchSize: patchSize, epsilon: epsilon, masks: masks),
         partitionRates: partitionRates.values,
         recipe: TrainingRecipe(
           epochs: enhanceEpochs, learningRate: enhanceRate, schedule: .cosine,
-          momentum: recipe.momentum, weightDecay: recipe.weightDecay, gradientClip: gradientClip),
+          momentum: recipe.momentum, weightDecay: detectorWeightDecay, gradientClip: gradientClip),
         unlearnCoefficient: unlearnCoefficient, lossCap: lossCap),
       decision: DecisionConfiguration(
         separationThreshold: separationThreshold, separationRatio: separationRatio,
-        carryOver: carryOver),
+        carryOver: carryOver, flagShare: flagShare),
       confirm: TrainingRecipe(
         epochs: confirmEpochs, learningRate: confirmRate, schedule: .cosine,
-        momentum: recipe.momentum, weightDecay: recipe.weightDecay, gradientClip: gradientClip),
+        momentum: recipe.momentum, weightDecay: detectorWeightDecay, gradientClip: gradientClip),
       clean: recipe.resolved(), relearn: recipe.resolvedRelearning())
   }
 }

@@ -101,11 +101,17 @@ public struct MecaDist: ParsableCommand {
     _ arguments: [String], communicator: Communicator
   ) throws {
     let all = try communicator.allGatherText(arguments.joined(separator: "\u{1F}"))
+      .map { $0.split(separator: "\u{1F}", omittingEmptySubsequences: false) }
     if let other = all.firstIndex(where: { $0 != all[0] }) {
+      let common = zip(all[0], all[other]).prefix(while: ==).count
+      func rest(_ rank: Int) -> String {
+        let text = all[rank].dropFirst(common).joined(separator: " ")
+        return text.isEmpty ? "nothing" : "\"\(oneLine(String(text.prefix(80))))\""
+      }
       try communicator.collectively {
         throw UsageError.conflict(
           "rank \(other) was started with other arguments than rank 0: "
-            + oneLine(all[other].replacing("\u{1F}", with: " ")))
+            + "\(rest(other)) in place of \(rest(0))")
       }
     }
   }

@@ -125,9 +125,11 @@ struct TrainOptions: ParsableArguments {
       ("unlearn-coefficient", "\(meca.enhance.unlearnCoefficient)"),
       ("loss-cap", "\(meca.enhance.lossCap)"),
       ("gradient-clip", meca.enhance.recipe.gradientClip.map { "\($0)" }),
+      ("detector-weight-decay", "\(meca.enhance.recipe.weightDecay)"),
       ("separation-threshold", "\(meca.decision.separationThreshold)"),
       ("separation-ratio", "\(meca.decision.separationRatio)"),
       ("carry-over", "\(meca.decision.carryOver)"),
+      ("flag-share", "\(meca.decision.flagShare)"),
       ("confirm-epochs", "\(meca.confirm.epochs)"),
       ("confirm-rate", "\(meca.confirm.learningRate)"),
     ]

@@ -1,3 +1,4 @@
+import Foundation
 import MecaCore
 import MecaNN
 import MecaTraining
@@ -41,7 +42,7 @@ extension Meca {
           try detectors.restore(warmState)
           try learnSuspects(current, detectors, pass: pass)
           let isLast = pass == Self.confirmationPasses - 1
-          current = try mended(current, detectors, againstOwnLabel: isLast)
+          current = try mended(current, detectors, isVerdict: isLast)
         }
         return PhaseState(tensors: [.list("suspect", current.isSuspect.map { $0 ? 1 : 0 })])
       }
@@ -82,12 +83,12 @@ extension Meca {
 
   /// The suspicion after held-out recognition: labels that carry over, with those recognised.
   ///
-  /// - Parameter againstOwnLabel: false recognises whose most probable class is the spare one
-  ///   (few wrong ones, good to learn from); true recognises p(y + K | x) > p(y | x), whatever the
-  ///   other classes: a poisoned image still shows what it showed before, and its trigger need not
-  ///   outweigh that, only speak for the spare class rather than for its label.
+  /// - Parameter isVerdict: false recognises whose most probable class is the spare one (few wrong
+  ///   ones, good to learn from). True recognises
+  ///   p(y + K | x) / (p(y + K | x) + p(y | x)) > `flagShare`, whatever the other classes: a
+  ///   poisoned image still shows what it showed before, and its trigger need not outweigh that.
   private func mended(
-    _ suspicion: Suspicion, _ detectors: CrossFit, againstOwnLabel: Bool
+    _ suspicion: Suspicion, _ detectors: CrossFit, isVerdict: Bool
   ) throws -> Suspicion {
     let spare = data.labels.map { $0 + Int32(data.classCount) }
     let records = try heldOut(detectors, labels: spare)
@@ -103,9 +104,10 @@ extension Meca {
         "confirmation", ["label": .integer(label), "carry_over": .number(carried)])
       return holds
     }
-    if againstOwnLabel {
+    if isVerdict {
       let ownLosses = try heldOut(detectors, labels: data.labels).map(\.loss)
-      isRecognised = zip(records, ownLosses).map { $0.loss < $1 }
+      let margin = log(1 / configuration.decision.flagShare - 1)
+      isRecognised = zip(records, ownLosses).map { Double($0.loss - $1) < margin }
     }
     result.isSuspect = isRecognised.indices.map {
       isRecognised[$0] && result.labels.contains(Int(data.labels[$0]))

@@ -37,7 +37,8 @@ extension Meca {
   /// - Ranks: collective.
   func enhance(_ detectors: CrossFit) throws -> Evidence {
     let state = try session.phase(
-      "enhance", settings: settingsUpToEnhance,
+      "enhance",
+      settings: EvidenceSettings(warmUp: configuration.warmUp, enhance: configuration.enhance),
       checkpoints: checkpoints
     ) {
       var records = try score(detectors, round: 0)
@@ -49,7 +50,8 @@ extension Meca {
           meanOfLists(ranks.suffix(Evidence.roundsAveraged)), labels: data.labels,
           rates: partitionRates(round: round, history: history))
         try unlearn(detectors, surelyClean: picked, round: round)
-        records = try score(detectors, round: round + 1)
+        let isLast = round == configuration.enhance.partitionRates.count - 1
+        records = isLast ? try askLosses(detectors) : try score(detectors, round: round + 1)
         history.append(records)
         let lossRanks = ranksWithinLabel(records.map(\.loss), labels: data.labels)
         ranks.append(
@@ -63,12 +65,9 @@ extension Meca {
   }
 
   /// The settings that the evidence depends on.
-  private var settingsUpToEnhance: MecaConfiguration {
-    var settings = configuration
-    settings.confirm = settings.warmUp.recipe
-    settings.clean = settings.warmUp.recipe
-    settings.relearn = settings.warmUp.recipe
-    return settings
+  private struct EvidenceSettings: Encodable {
+    var warmUp: WarmUpConfiguration
+    var enhance: EnhanceConfiguration
   }
 
   /// Scores every sample by the detector that was not trained on it.
@@ -77,6 +76,13 @@ extension Meca {
       try session.score(
         model, on: data.training, indices: indices, labels: data.labels,
         perturbation: configuration.enhance.perturbation, round: round)
+    }
+  }
+
+  /// Losses and predictions alone, which is all that counts after the last iteration.
+  private func askLosses(_ detectors: CrossFit) throws -> [SampleRecord] {
+    try detectors.ask { model, indices in
+      try session.evaluate(model, on: data.training, indices: indices, labels: data.labels)
     }
   }
 

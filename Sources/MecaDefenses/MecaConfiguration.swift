@@ -48,12 +48,17 @@ public struct DecisionConfiguration: Codable, Hashable, Sendable {
   public var separationRatio: Double
   /// Carry-over to held-out samples below which a suspicious label is dropped, 0 to 1.
   public var carryOver: Double
+  /// Share of the spare class, among spare class and given label, above which a sample is flagged.
+  public var flagShare: Double
 
   /// All values.
-  public init(separationThreshold: Double, separationRatio: Double, carryOver: Double) {
+  public init(
+    separationThreshold: Double, separationRatio: Double, carryOver: Double, flagShare: Double
+  ) {
     self.separationThreshold = separationThreshold
     self.separationRatio = separationRatio
     self.carryOver = carryOver
+    self.flagShare = flagShare
   }
 }
 

@@ -25,7 +25,7 @@ struct RecipeOptions: ParsableArguments {
   var momentum: Float = 0.9
 
   @Option(help: "Weight decay of the models that are kept and compared.")
-  var weightDecay: Float = 0.002
+  var weightDecay: Float = 0.004
 
   @Option(help: "Epochs of fine-tuning after relabelling.")
   var relearnEpochs: Int = 3

@@ -13,6 +13,16 @@ public struct Evidence: Sendable {
   /// Class that the detectors give in the end.
   public var prediction: [Int32]
 
+  /// All values.
+  package init(
+    divergence: [Float], logLosses: [[Float]], fitted: [[Bool]], prediction: [Int32]
+  ) {
+    self.divergence = divergence
+    self.logLosses = logLosses
+    self.fitted = fitted
+    self.prediction = prediction
+  }
+
   /// Iterations that the verdict is averaged over.
   static let roundsAveraged = 3
 

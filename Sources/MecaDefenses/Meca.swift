@@ -44,7 +44,7 @@ public struct Meca {
     let detectors = try warmUp()
     let warmState = detectors.exported()
     let evidence = try enhance(detectors)
-    let suspicion = try suspect(evidence)
+    let suspicion = try suspect(evidence, of: detectors)
     let detection = try confirm(suspicion, detectors, warmState: warmState)
     let clean = try trainClean(keeping: detection.kept)
     let relabelled = try relabel(detection.flagged, with: clean)

@@ -12,26 +12,29 @@ struct Suspicion {
 }
 
 extension Meca {
-  /// Suspects, within each label that stands out, whom the enhanced detectors still fit.
+  /// Suspects, within each label that stands out, whom the enhanced detectors fit best.
   ///
   /// A label stands out if its separation, averaged over all iterations, is above the threshold
-  /// and a multiple of the median label's. Within it the paper's rule holds: misclassified is
-  /// clean, fitted is poisoned, by the majority of the last three iterations. No such label means
-  /// that the data is clean or that the detectors could not tell.
+  /// and a multiple of the median label's. Within it a sample is suspected if it is fitted, by the
+  /// majority of the last three iterations, and its loss is in the lower of the two modes that the
+  /// losses of its label form under its detector. Fitted alone (the paper's rule) is not enough: a
+  /// detector may end as one that gives the target class to everything that looks like it. No such
+  /// label means that the data is clean or that the detectors could not tell.
   ///
   /// Decided on rank 0 and broadcast.
   ///
   /// - Ranks: collective; every rank returns the same.
-  func suspect(_ evidence: Evidence) throws -> Suspicion {
+  func suspect(_ evidence: Evidence, of detectors: CrossFit) throws -> Suspicion {
     var separation = [Double](repeating: 0, count: data.classCount)
     var flags = [UInt8](repeating: 0, count: data.training.count)
     if session.communicator.rank == 0 {
       separation = meanSeparation(evidence)
-      let votes = evidence.fitted.suffix(Evidence.roundsAveraged)
       let members = membersOfLabels(data.labels)
       for label in standingOut(separation) {
-        for member in members[label]
-        where votes.filter({ $0[member] }).count * 2 > votes.count { flags[member] = 1 }
+        for fold in detectors.models.indices {
+          let judged = members[label].filter { Int(detectors.foldOfSample[$0]) == fold }
+          for member in evidence.fittedLowerMode(of: judged) { flags[member] = 1 }
+        }
       }
     }
     try session.communicator.broadcast(&separation, from: 0)
@@ -60,6 +63,22 @@ extension Meca {
     return separation.indices.filter {
       separation[$0] > configuration.decision.separationThreshold
         && separation[$0] > configuration.decision.separationRatio * median
+    }
+  }
+}
+
+extension Evidence {
+  /// The samples, among those of one label that one detector judged, that it fitted in the majority
+  /// of the last iterations and whose losses lie in the lower of their two modes.
+  ///
+  /// - Ranks: local.
+  package func fittedLowerMode(of judged: [Int]) -> [Int] {
+    let votes = fitted.suffix(Self.roundsAveraged)
+    let logLoss = logLoss
+    let modes = twoModes(judged.map { logLoss[$0] })
+    return judged.filter { sample in
+      Double(logLoss[sample]) <= modes.threshold
+        && votes.filter { $0[sample] }.count * 2 > votes.count
     }
   }
 }

@@ -1,0 +1,41 @@
+import MecaDefenses
+import Testing
+
+@Suite struct SuspicionTests {
+  /// Samples 0–29 poisoned (loss about 10⁻⁵), 30–59 fitted but far less well, 60–99 misclassified.
+  private func evidence(rounds: Int) -> Evidence {
+    let logLoss = (0..<100).map { index -> Float in
+      index < 30 ? -5 - 0.01 * Float(index) : index < 60 ? -0.9 : 0.7
+    }
+    return Evidence(
+      divergence: [Float](repeating: 0, count: 100),
+      logLosses: .init(repeating: logLoss, count: rounds),
+      fitted: .init(repeating: (0..<100).map { $0 < 60 }, count: rounds),
+      prediction: [Int32](repeating: 0, count: 100))
+  }
+
+  @Test func fittedCleanSamplesOfTheTargetClassAreNotSuspected() {
+    #expect(evidence(rounds: 4).fittedLowerMode(of: Array(0..<100)) == Array(0..<30))
+  }
+
+  @Test func onlyTheJudgedSamplesCount() {
+    // Without poison the fitted samples themselves are the lower mode; the confirmation drops them.
+    #expect(evidence(rounds: 4).fittedLowerMode(of: Array(30..<100)) == Array(30..<60))
+    #expect(evidence(rounds: 4).fittedLowerMode(of: []).isEmpty)
+  }
+
+  @Test func aSampleMustBeFittedInTheMajorityOfTheLastThreeRounds() {
+    var evidence = evidence(rounds: 4)
+    evidence.fitted[3][0] = false
+    evidence.fitted[2][1] = false
+    evidence.fitted[3][1] = false
+    evidence.fitted[0][2] = false
+    #expect(evidence.fittedLowerMode(of: Array(0..<100)) == [0] + Array(2..<30))
+  }
+
+  @Test func equalLossesHaveNoLowerMode() {
+    var evidence = evidence(rounds: 1)
+    evidence.logLosses = [[Float](repeating: -1, count: 100)]
+    #expect(evidence.fittedLowerMode(of: Array(0..<60)).isEmpty)
+  }
+}

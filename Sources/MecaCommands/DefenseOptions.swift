@@ -13,7 +13,7 @@ enum DefenseKind: String, ExpressibleByArgument, CaseIterable, Codable {
 /// How the models that a user keeps are trained.
 struct RecipeOptions: ParsableArguments {
   @Option(help: "Epochs of the clean, the undefended and the oracle model.")
-  var epochs: Int = 16
+  var epochs: Int = 12
 
   @Option(help: "Largest learning rate.")
   var learningRate: Float = 0.07

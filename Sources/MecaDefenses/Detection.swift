@@ -23,23 +23,22 @@ extension Meca {
 
   /// Learns the suspects as classes of their own and flags whom those classes carry over to.
   ///
-  /// From the warmed-up state each detector learns its own samples once more, the suspects of
-  /// label y with the spare label y + K. A trigger is learnt from most of its samples whatever the
-  /// few wrong ones say, so the held-out prediction mends mistakes of the first verdict in both
-  /// directions. A label that fell apart by chance has suspects with nothing in common: they are
-  /// not recognised when held out, and the label is dropped.
+  /// From the enhanced state, which knows the trigger and little else, each detector learns its own
+  /// samples once more, the suspects of label y with the spare label y + C. A trigger is learnt from
+  /// most of its samples whatever the few wrong ones say, so the held-out prediction mends mistakes
+  /// of the first verdict in both directions. A label that fell apart by chance has suspects with
+  /// nothing in common: they are not recognised when held out, and the label is dropped.
   ///
   /// - Ranks: collective; every rank returns the same.
-  func confirm(
-    _ suspicion: Suspicion, _ detectors: CrossFit, warmState: [NamedTensor]
-  ) throws -> Detection {
+  func confirm(_ suspicion: Suspicion, _ detectors: CrossFit) throws -> Detection {
+    let enhancedState = detectors.exported()
     var current = suspicion
     if !suspicion.labels.isEmpty {
       let state = try session.phase(
         "confirm", settings: settingsUpToConfirm, checkpoints: checkpoints
       ) {
         for pass in 0..<Self.confirmationPasses where !current.labels.isEmpty {
-          try detectors.restore(warmState)
+          try detectors.restore(enhancedState)
           try learnSuspects(current, detectors, pass: pass)
           let isLast = pass == Self.confirmationPasses - 1
           current = try mended(current, detectors, isVerdict: isLast)
@@ -85,7 +84,7 @@ extension Meca {
   ///
   /// - Parameter isVerdict: false recognises whose most probable class is the spare one (few wrong
   ///   ones, good to learn from). True recognises
-  ///   p(y + K | x) / (p(y + K | x) + p(y | x)) > `flagShare`, whatever the other classes: a
+  ///   p(y + C | x) / (p(y + C | x) + p(y | x)) > `flagShare`, whatever the other classes: a
   ///   poisoned image still shows what it showed before, and its trigger need not outweigh that.
   private func mended(
     _ suspicion: Suspicion, _ detectors: CrossFit, isVerdict: Bool

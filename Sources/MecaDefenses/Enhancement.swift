@@ -44,7 +44,7 @@ extension Meca {
   /// The partition of each iteration rests on the mean of the last three iterations' ranks; from
   /// the second iteration on the losses under the enhanced detectors count as much as the KL.
   ///
-  /// - Ranks: collective.
+  /// - Ranks: collective; `detectors` are in their enhanced state afterwards.
   func enhance(_ detectors: CrossFit) throws -> Evidence {
     let state = try session.phase(
       "enhance",
@@ -69,8 +69,10 @@ extension Meca {
         report(
           records, moment: "enhance \(round + 1)/\(configuration.enhance.partitionRates.count)")
       }
-      return Evidence(history: history, labels: data.labels).state
+      return PhaseState(
+        tensors: Evidence(history: history, labels: data.labels).tensors + detectors.exported())
     }
+    try detectors.restore(state.tensors)
     return try Evidence(state: state, rounds: configuration.enhance.partitionRates.count + 1)
   }
 
@@ -182,7 +184,7 @@ extension Evidence {
   }
 
   /// The evidence as a checkpoint holds it.
-  var state: PhaseState {
+  var tensors: [NamedTensor] {
     var tensors = [
       NamedTensor.list("divergence", divergence),
       .list("prediction", prediction.map { Float($0) }),
@@ -191,7 +193,7 @@ extension Evidence {
       tensors.append(.list("log_loss.\(round)", losses))
       tensors.append(.list("fitted.\(round)", fitted[round].map { $0 ? 1 : 0 }))
     }
-    return PhaseState(tensors: tensors)
+    return tensors
   }
 
   /// - Throws: `FileError.malformed` if the state lacks a list.

@@ -42,10 +42,9 @@ public struct Meca {
   /// - Throws: what training, scoring and the exchange between ranks throw.
   public func run() throws -> MecaOutcome {
     let detectors = try warmUp()
-    let warmState = detectors.exported()
     let evidence = try enhance(detectors)
     let suspicion = try suspect(evidence, of: detectors)
-    let detection = try confirm(suspicion, detectors, warmState: warmState)
+    let detection = try confirm(suspicion, detectors)
     let clean = try trainClean(keeping: detection.kept)
     let relabelled = try relabel(detection.flagged, with: clean)
     let relearned = try relearn(from: clean, labels: relabelled)

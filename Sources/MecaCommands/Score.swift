@@ -32,6 +32,7 @@ struct Score: RankedCommand {
   }
 
   func run(on communicator: Communicator) throws {
+    try communicator.collectively { if communicator.rank == 0 { try requireReplaceable(output) } }
     let (session, data, model) = try options.open(on: communicator)
     let records = try session.score(
       model, on: data.training, indices: data.allIndices, labels: data.labels,

@@ -31,6 +31,21 @@ public func replaceFile(at path: String, with pieces: [UnsafeRawBufferPointer]) 
   }
 }
 
+/// Finds out before long work whether `replaceFile` could write to `path`; nothing is left there.
+///
+/// - Throws: `FileError.failed` if a folder has that name or its folder cannot be written to.
+public func requireReplaceable(_ path: String) throws {
+  var status = stat()
+  if stat(path, &status) == 0, status.st_mode & S_IFMT == S_IFDIR {
+    throw FileError.failed(operation: "write", path: path, reason: String(cString: strerror(EISDIR)))
+  }
+  let temporary = "\(path).\(getpid()).tmp"
+  let descriptor = open(temporary, O_WRONLY | O_CREAT | O_CLOEXEC, 0o644)
+  guard descriptor >= 0 else { throw failure("write", path) }
+  close(descriptor)
+  unlink(temporary)
+}
+
 /// Reads a whole file.
 ///
 /// - Throws: `FileError.missing` or `FileError.failed`.

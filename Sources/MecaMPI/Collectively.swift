@@ -12,12 +12,14 @@ public struct RemoteFailure: ReportableError, Equatable {
   public let host: String
   /// That rank's error in one line.
   public let message: String
+  /// Whether every rank failed, as with a wrong option: then it does not matter which one says so.
+  public let isEverywhere: Bool
   /// The exit status that all ranks agree on.
   public let exitCode: ExitCode
 
-  /// The failing rank, its host and its message, in one line.
+  /// The message in one line, with the failing rank and its host unless all ranks failed.
   public var description: String {
-    size == 1 ? message : "rank \(rank) of \(size) on \(host): \(message)"
+    isEverywhere || size == 1 ? message : "rank \(rank) of \(size) on \(host): \(message)"
   }
 }
 
@@ -37,25 +39,30 @@ extension Communicator {
     let outcome: Result<T, any Error>
     do { outcome = .success(try work()) } catch { outcome = .failure(error) }
 
-    var firstFailing = [Int64(size)]
-    if case .failure = outcome { firstFailing[0] = Int64(rank) }
-    try allReduceMin(&firstFailing)
-    if case .success(let value) = outcome, firstFailing[0] == Int64(size) { return value }
+    // The lowest failing rank, and whether any succeeded (0).
+    var agreed: [Int64] = [Int64(size), 0]
+    if case .failure = outcome { agreed = [Int64(rank), 1] }
+    try allReduceMin(&agreed)
+    if case .success(let value) = outcome, agreed[0] == Int64(size) { return value }
 
-    let root = Int(firstFailing[0])
+    let root = Int(agreed[0])
     var message = ""
     var code = ExitCode.internalError
     var origin = root
     var originHost = host
+    var isEverywhere = agreed[1] == 1
     if case .failure(let error) = outcome {
       message = (error as? RemoteFailure)?.message ?? String(describing: error)
       code = (error as? any ReportableError)?.exitCode ?? .internalError
-      if let nested = error as? RemoteFailure { (origin, originHost) = (nested.rank, nested.host) }
+      if let nested = error as? RemoteFailure {
+        (origin, originHost, isEverywhere) = (nested.rank, nested.host, nested.isEverywhere)
+      }
     }
     throw RemoteFailure(
       rank: Int(try broadcastValue(Int64(origin), from: root)), size: size,
       host: try broadcastText(originHost, from: root),
       message: try broadcastText(message, from: root),
+      isEverywhere: try broadcastValue(Int64(isEverywhere ? 1 : 0), from: root) == 1,
       exitCode: ExitCode(rawValue: try broadcastValue(code.rawValue, from: root))
         ?? .internalError)
   }

@@ -30,6 +30,11 @@ extension ProgramTests {
         let outcome = try meca(
           ranks: ranks, ["--output", folder.path + "/run"] + arguments, timeout: soon)
         expectOneLine(outcome, status: status, parts, sourceLocation: sourceLocation)
+        if status == 64 {
+          #expect(
+            !outcome.errors.contains("rank 0 of"), "every rank got the same wrong option",
+            sourceLocation: sourceLocation)
+        }
       }
       #expect(!folder.has("run/result.json"), sourceLocation: sourceLocation)
     }
@@ -161,7 +166,7 @@ extension ProgramTests {
         ["mpirun", "--oversubscribe", "-n", "1"] + own + [":", "-n", "1"] + own + ["--seed", "2"],
         environment: rootMayRunMPI, timeout: soon)
       Self.expectOneLine(
-        outcome, status: 64, ["rank 1 was started with other arguments", "--seed 2"])
+        outcome, status: 64, ["rank 1 was started with other arguments", "\"--seed 2\" in place of nothing"])
     }
 
     @Test func anErrorOfOneRankEndsAll() throws {

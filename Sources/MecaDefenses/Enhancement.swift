@@ -38,13 +38,29 @@ package func meanOfLists(_ lists: ArraySlice<[Float]>) -> [Float] {
   }
 }
 
+/// How far the most separated label stands out from the ordinary one: largest less lower median.
+///
+/// - Units: decades of the loss.
+package func standout(_ separations: [Double]) -> Double {
+  guard let largest = separations.max() else { return 0 }
+  return largest - lowerMedian(separations)
+}
+
+/// The median; of an even number of values the lower of the two in the middle.
+package func lowerMedian(_ values: [Double]) -> Double { values.sorted()[(values.count - 1) / 2] }
+
 extension Meca {
   /// Algorithm 2: unlearn the surely clean, learn the rest, until the backdoor alone is left.
   ///
   /// The partition of each iteration rests on the mean of the last three iterations' ranks; from
   /// the second iteration on the losses under the enhanced detectors count as much as the KL.
   ///
+  /// An iteration can also damage the backdoor, when poisoned samples come to be unlearnt. So the
+  /// state that counts is that of the iteration after which one label stood out most (`standout`);
+  /// what the later ones did is dropped.
+  ///
   /// - Ranks: collective; `detectors` are in their enhanced state afterwards.
+  /// - Returns: the evidence up to that iteration.
   func enhance(_ detectors: CrossFit) throws -> Evidence {
     let state = try session.phase(
       "enhance",
@@ -55,6 +71,7 @@ extension Meca {
       var history = [records]
       report(records, moment: "warm-up")
       var ranks = [cleanness(records, labels: data.labels)]
+      var best = (standout: -Double.infinity, moment: 0, state: detectors.exported())
       for round in configuration.enhance.partitionRates.indices {
         let picked = surelyClean(
           meanOfLists(ranks.suffix(Evidence.roundsAveraged)), labels: data.labels,
@@ -68,12 +85,25 @@ extension Meca {
           meanOfLists([cleanness(records, labels: data.labels), lossRanks][...]))
         report(
           records, moment: "enhance \(round + 1)/\(configuration.enhance.partitionRates.count)")
+        let reached = standout(separations(records))
+        if reached > best.standout { best = (reached, round + 1, detectors.exported()) }
       }
+      session.journal.say(
+        "enhance: the state after iteration \(best.moment) counts, where one label stood out most")
+      session.journal.record("enhanced", ["iteration": .integer(best.moment)])
       return PhaseState(
-        tensors: Evidence(history: history, labels: data.labels).tensors + detectors.exported())
+        tensors: Evidence(history: Array(history[...best.moment]), labels: data.labels).tensors
+          + best.state)
     }
     try detectors.restore(state.tensors)
-    return try Evidence(state: state, rounds: configuration.enhance.partitionRates.count + 1)
+    return try Evidence(state: state)
+  }
+
+  /// Each label's separation at one moment; see `TwoModes.separation`.
+  private func separations(_ records: [SampleRecord]) -> [Double] {
+    membersOfLabels(data.labels).map { members in
+      twoModes(members.map { log10Loss(records[$0].loss) }).separation
+    }
   }
 
   /// The settings that the evidence depends on.
@@ -147,11 +177,8 @@ extension Meca {
       Double(members.filter { records[$0].prediction == data.labels[$0] }.count)
         / Double(max(1, members.count))
     }
-    let logLosses = records.map { log10Loss($0.loss) }
     let all = Array(records.indices)
-    let separations = membersOfLabels(data.labels).map { members in
-      twoModes(members.map { logLosses[$0] }).separation
-    }
+    let separations = separations(records)
     var text = "\(moment): held-out samples fitted \(fixed(fittedShare(all) * 100, 1)) %"
     var values: [String: MetricValue] = [
       "moment": .text(moment), "fitted": .number(fittedShare(all)),
@@ -197,7 +224,8 @@ extension Evidence {
   }
 
   /// - Throws: `FileError.malformed` if the state lacks a list.
-  init(state: PhaseState, rounds: Int) throws {
+  init(state: PhaseState) throws {
+    let rounds = state.tensors.filter { $0.name.hasPrefix("log_loss.") }.count
     divergence = try state.values("divergence")
     prediction = try state.values("prediction").map { Int32($0) }
     logLosses = try (0..<rounds).map { try state.values("log_loss.\($0)") }

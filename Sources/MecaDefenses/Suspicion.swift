@@ -59,7 +59,7 @@ extension Meca {
 
   /// The labels above the threshold that also stand out from the median of all labels.
   private func standingOut(_ separation: [Double]) -> [Int] {
-    let median = separation.sorted()[(separation.count - 1) / 2]
+    let median = lowerMedian(separation)
     return separation.indices.filter {
       separation[$0] > configuration.decision.separationThreshold
         && separation[$0] > configuration.decision.separationRatio * median

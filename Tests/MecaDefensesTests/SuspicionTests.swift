@@ -33,6 +33,12 @@ import Testing
     #expect(evidence.fittedLowerMode(of: Array(0..<100)) == [0] + Array(2..<30))
   }
 
+  @Test func standoutIsTheLargestLessTheLowerMedian() {
+    #expect(standout([1, 4, 2, 3]) == 2)
+    #expect(standout([1, 4, 2.5]) == 1.5)
+    #expect(standout([]) == 0)
+  }
+
   @Test func equalLossesHaveNoLowerMode() {
     var evidence = evidence(rounds: 1)
     evidence.logLosses = [[Float](repeating: -1, count: 100)]

@@ -14,10 +14,12 @@ struct ModelOptions: ParsableArguments {
   @Option(help: "Channels of the first stage (default: 64; shapes: 8).")
   var width: Int?
 
+  /// Far above any network of the field; a typing error shall not ask for all memory.
+  static let mostChannels = 4096
+
   func validate() throws {
-    if let width, width < 1 || width > 4096 {
-      throw ValidationError("--width \(width): must be 1 to 4096")
-    }
+    try requireAtLeast(1, width ?? 1, "--width")
+    try requireAtMost(Self.mostChannels, width ?? 1, "--width")
   }
 
   func resolvedWidth(dataset: DatasetKind) -> Int { width ?? (dataset == .shapes ? 8 : 64) }

@@ -65,6 +65,9 @@ struct MecaOptions: ParsableArguments {
   @Option(help: "Parts of the data for cross-fitted detectors.")
   var folds: Int = 2
 
+  @Option(help: "Channels of the detectors' first stage (default: --width).")
+  var detectorWidth: Int?
+
   @Option(help: "Epochs of the detectors' warm-up.")
   var warmupEpochs: Int = 12
 
@@ -127,6 +130,8 @@ struct MecaOptions: ParsableArguments {
     try requirePositive(confirmRate, "--confirm-rate")
     try requireAtLeast(2, folds, "--folds")
     try requireAtMost(16, folds, "--folds")
+    try requireAtLeast(1, detectorWidth ?? 1, "--detector-width")
+    try requireAtMost(ModelOptions.mostChannels, detectorWidth ?? 1, "--detector-width")
     try requireAtMost(32, partitionRates.values.count, "number of --partition-rates")
     try requireAtMost(256, masks, "--masks")
     for (epochs, option) in [
@@ -152,7 +157,7 @@ struct MecaOptions: ParsableArguments {
   func resolved(recipe: RecipeOptions) -> MecaConfiguration {
     MecaConfiguration(
       warmUp: WarmUpConfiguration(
-        folds: folds,
+        folds: folds, detectorWidth: detectorWidth,
         recipe: TrainingRecipe(
           epochs: warmupEpochs, learningRate: warmupRate, schedule: warmupSchedule,
           rampEpochs: 0.25, momentum: recipe.momentum, weightDecay: detectorWeightDecay,

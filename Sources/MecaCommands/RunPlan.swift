@@ -94,7 +94,7 @@ struct TrainOptions: ParsableArguments {
       ("sig-frequency", "\(plan.attack.sigFrequency)"), ("model", plan.model.rawValue),
       ("width", "\(plan.width)"), ("defense", plan.defense.rawValue),
     ]
-    lines += mecaLines(plan.meca)
+    lines += mecaLines(plan.meca, width: plan.width)
     lines += [
       ("epochs", "\(plan.recipe.epochs)"), ("learning-rate", "\(plan.recipe.learningRate)"),
       ("schedule", plan.recipe.schedule.rawValue), ("momentum", "\(plan.recipe.momentum)"),
@@ -111,9 +111,11 @@ struct TrainOptions: ParsableArguments {
       .joined(separator: "\n")
   }
 
-  private func mecaLines(_ meca: MecaConfiguration) -> [(String, String?)] {
+  private func mecaLines(_ meca: MecaConfiguration, width: Int) -> [(String, String?)] {
     [
-      ("folds", "\(meca.warmUp.folds)"), ("warmup-epochs", "\(meca.warmUp.recipe.epochs)"),
+      ("folds", "\(meca.warmUp.folds)"),
+      ("detector-width", "\(meca.warmUp.detectorWidth ?? width)"),
+      ("warmup-epochs", "\(meca.warmUp.recipe.epochs)"),
       ("warmup-rate", "\(meca.warmUp.recipe.learningRate)"),
       ("warmup-schedule", meca.warmUp.recipe.schedule.rawValue),
       ("patch-size", "\(meca.enhance.perturbation.patchSize)"),

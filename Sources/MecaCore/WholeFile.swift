@@ -37,7 +37,7 @@ public func replaceFile(at path: String, with pieces: [UnsafeRawBufferPointer]) 
 public func requireReplaceable(_ path: String) throws {
   var status = stat()
   if stat(path, &status) == 0, status.st_mode & S_IFMT == S_IFDIR {
-    throw FileError.failed(operation: "write", path: path, reason: String(cString: strerror(EISDIR)))
+    throw FileError.failed(operation: "write", path: path, reason: "a folder has this name")
   }
   let temporary = "\(path).\(getpid()).tmp"
   let descriptor = open(temporary, O_WRONLY | O_CREAT | O_CLOEXEC, 0o644)

@@ -53,9 +53,11 @@ public struct Meca {
       relabelled: relabelled)
   }
 
-  /// The network of the detectors: a second class for every label, kept for the confirmation.
+  /// The network of the detectors: a second class for every label, kept for the confirmation, and
+  /// perhaps another width.
   private var detectorNetwork: NetworkConfiguration {
     var network = network
+    network.width = configuration.warmUp.detectorWidth ?? network.width
     network.classCount *= 2
     return network
   }

@@ -4,12 +4,15 @@ import MecaTraining
 public struct WarmUpConfiguration: Codable, Hashable, Sendable {
   /// Parts of the data set for cross-fitting.
   public var folds: Int
+  /// Channels of the detectors' first stage; nil: those of the model that is defended.
+  public var detectorWidth: Int?
   /// Training before the first partition.
   public var recipe: TrainingRecipe
 
   /// All values.
-  public init(folds: Int, recipe: TrainingRecipe) {
+  public init(folds: Int, detectorWidth: Int?, recipe: TrainingRecipe) {
     self.folds = folds
+    self.detectorWidth = detectorWidth
     self.recipe = recipe
   }
 }

@@ -123,6 +123,15 @@ extension ProgramTests {
       #expect(try RunBits(folder).weights != reference().weights)
     }
 
+    @Test func anotherDetectorWidthComputesTheDetectionAnew() throws {
+      let folder = try checkpointsAlone()
+      let size = try folder.bytes("checkpoints/clean.safetensors").count
+      let outcome = try meca(tinyRun + ["--detector-width", "6", "--output", folder.path])
+      #expect(outcome.status == 0, "\(outcome.errors)")
+      #expect(taken(outcome) == ["undefended", "oracle"])
+      #expect(try folder.bytes("checkpoints/clean.safetensors").count == size)
+    }
+
     @Test func neverStartsAnewAndThreadsKeepCheckpoints() throws {
       let folder = try checkpointsAlone()
       let anew = try meca(tinyRun + ["--resume", "never", "--output", folder.path])

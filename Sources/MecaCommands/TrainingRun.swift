@@ -119,7 +119,8 @@ struct TrainingRun {
       let suspects = outcome.detection.flagged.map { index in
         Suspect(
           index: Int(index), relabelledAs: Int(outcome.relabelled[Int(index)]),
-          divergence: evidence.divergence[Int(index)], evidence: evidence.logLoss[Int(index)])
+          divergence: evidence.divergence[Int(index)], evidence: evidence.logLoss[Int(index)],
+          spareShare: outcome.detection.spareShare[Int(index)])
       }
       try writeSuspects(suspects, data: data, to: folder.suspects)
       var flagged = [Float](repeating: 0, count: data.training.count)
@@ -128,9 +129,10 @@ struct TrainingRun {
         [
           evidence.divergence[index], evidence.logLoss[index],
           Float(evidence.prediction[index]), flagged[index],
+          outcome.detection.spareShare[index],
         ]
       }
-      try writeNumpy(rows, columns: 4, to: folder.scores)
+      try writeNumpy(rows, columns: 5, to: folder.scores)
     }
   }
 

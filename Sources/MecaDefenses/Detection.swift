@@ -11,6 +11,9 @@ public struct Detection: Sendable {
   public var droppedLabels: [Int]
   /// How far each label's evidence falls apart; see `TwoModes.separation`.
   public var separation: [Double]
+  /// Each sample's probability of its label's spare class, as a share of that and of its label's
+  /// own, when held out in the last pass of the confirmation; 0 everywhere if there was none.
+  public var spareShare: [Float]
   /// Samples taken for poisoned, ascending.
   public var flagged: [Int32]
   /// All others, ascending.
@@ -33,6 +36,7 @@ extension Meca {
   func confirm(_ suspicion: Suspicion, _ detectors: CrossFit) throws -> Detection {
     let enhancedState = detectors.exported()
     var current = suspicion
+    var spareShare = [Float](repeating: 0, count: data.training.count)
     if !suspicion.labels.isEmpty {
       let state = try session.phase(
         "confirm", settings: settingsUpToConfirm, checkpoints: checkpoints
@@ -41,11 +45,14 @@ extension Meca {
           try detectors.restore(enhancedState)
           try learnSuspects(current, detectors, pass: pass)
           let isLast = pass == Self.confirmationPasses - 1
-          current = try mended(current, detectors, isVerdict: isLast)
+          (current, spareShare) = try mended(current, detectors, isVerdict: isLast)
         }
-        return PhaseState(tensors: [.list("suspect", current.isSuspect.map { $0 ? 1 : 0 })])
+        return PhaseState(tensors: [
+          .list("suspect", current.isSuspect.map { $0 ? 1 : 0 }), .list("spare_share", spareShare),
+        ])
       }
       current.isSuspect = try state.values("suspect").map { $0 > 0.5 }
+      spareShare = try state.values("spare_share")
       current.labels = suspicion.labels.filter { label in
         data.labels.indices.contains { current.isSuspect[$0] && Int(data.labels[$0]) == label }
       }
@@ -53,7 +60,7 @@ extension Meca {
     return Detection(
       suspiciousLabels: current.labels,
       droppedLabels: suspicion.labels.filter { !current.labels.contains($0) },
-      separation: suspicion.separation,
+      separation: suspicion.separation, spareShare: spareShare,
       flagged: data.allIndices.filter { !current.labels.isEmpty && current.isSuspect[Int($0)] },
       kept: data.allIndices.filter { current.labels.isEmpty || !current.isSuspect[Int($0)] })
   }
@@ -80,7 +87,8 @@ extension Meca {
     }
   }
 
-  /// The suspicion after held-out recognition: labels that carry over, with those recognised.
+  /// The suspicion after held-out recognition: labels that carry over, with those recognised, and
+  /// every sample's share of the spare class.
   ///
   /// - Parameter isVerdict: false recognises whose most probable class is the spare one (few wrong
   ///   ones, good to learn from). True recognises
@@ -88,7 +96,7 @@ extension Meca {
   ///   poisoned image still shows what it showed before, and its trigger need not outweigh that.
   private func mended(
     _ suspicion: Suspicion, _ detectors: CrossFit, isVerdict: Bool
-  ) throws -> Suspicion {
+  ) throws -> (Suspicion, spareShare: [Float]) {
     let spare = data.labels.map { $0 + Int32(data.classCount) }
     let records = try heldOut(detectors, labels: spare)
     var isRecognised = zip(records, spare).map { $0.prediction == $1 }
@@ -103,15 +111,15 @@ extension Meca {
         "confirmation", ["label": .integer(label), "carry_over": .number(carried)])
       return holds
     }
+    let ownLosses = try heldOut(detectors, labels: data.labels).map(\.loss)
+    let spareShare = zip(records, ownLosses).map { Float(1 / (1 + exp(Double($0.loss - $1)))) }
     if isVerdict {
-      let ownLosses = try heldOut(detectors, labels: data.labels).map(\.loss)
-      let margin = log(1 / configuration.decision.flagShare - 1)
-      isRecognised = zip(records, ownLosses).map { Double($0.loss - $1) < margin }
+      isRecognised = spareShare.map { $0 > Float(configuration.decision.flagShare) }
     }
     result.isSuspect = isRecognised.indices.map {
       isRecognised[$0] && result.labels.contains(Int(data.labels[$0]))
     }
-    return result
+    return (result, spareShare)
   }
 
   /// Share recognised among a label's held-out suspects, less that among its other samples: 1 for

@@ -13,28 +13,33 @@ public struct Suspect: Sendable {
   public var divergence: Float
   /// log10 of the cross entropy under the enhanced model.
   public var evidence: Float
+  /// Share of the spare class in the confirmation, 0 to 1.
+  public var spareShare: Float
 
   /// All values.
-  public init(index: Int, relabelledAs: Int, divergence: Float, evidence: Float) {
+  public init(
+    index: Int, relabelledAs: Int, divergence: Float, evidence: Float, spareShare: Float
+  ) {
     self.index = index
     self.relabelledAs = relabelledAs
     self.divergence = divergence
     self.evidence = evidence
+    self.spareShare = spareShare
   }
 }
 
 /// Writes `suspects.csv`: one line a flagged sample, by index.
 ///
-/// Columns: index, path, label, verdict, relabelled_as, kl, log10_loss and, where the attack was
-/// put in by this program, truth (clean, poison, cover) and original_label.
+/// Columns: index, path, label, verdict, relabelled_as, kl, log10_loss, spare_share and, where the
+/// attack was put in by this program, truth (clean, poison, cover) and original_label.
 public func writeSuspects(_ suspects: [Suspect], data: TrainingData, to path: String) throws {
-  var text = "index,path,label,verdict,relabelled_as,kl,log10_loss"
+  var text = "index,path,label,verdict,relabelled_as,kl,log10_loss,spare_share"
   text += data.truthIsKnown ? ",truth,original_label\n" : "\n"
   for suspect in suspects.sorted(by: { $0.index < $1.index }) {
     var fields = [
       "\(suspect.index)", quoted(data.training.path(at: suspect.index)),
       "\(data.labels[suspect.index])", "suspect", "\(suspect.relabelledAs)",
-      "\(suspect.divergence)", "\(suspect.evidence)",
+      "\(suspect.divergence)", "\(suspect.evidence)", "\(suspect.spareShare)",
     ]
     if data.truthIsKnown {
       fields.append("\(data.training.role(at: suspect.index))")

@@ -42,7 +42,7 @@ public enum ResumePolicy: String, Codable, Sendable, CaseIterable {
 public struct CheckpointStore: Sendable {
   private let folder: RunFolder
   /// Raised whenever a phase's tensors change their meaning, so that old files are not taken.
-  private static let formatVersion = 1
+  private static let formatVersion = 2
   private let runDigest: String
   private let mayLoad: Bool
 

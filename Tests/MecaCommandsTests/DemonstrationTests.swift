@@ -6,8 +6,7 @@ extension ProgramTests {
   /// The built-in demonstration on 8 ranks does what the README says of it.
   ///
   /// The bounds leave room below the figures of `docs/results.md`, because another processor class
-  /// computes other bits: here it must work, there it says how well. The 6 points of accuracy are
-  /// no target: the aim is 2 points, which is not reached yet (3.7 in the run of `docs/results.md`).
+  /// computes other bits: here it must work, there it says how well.
   @Suite(.serialized) struct DemonstrationTests {
     private struct Figures: Decodable {
       var acc: Double
@@ -37,14 +36,14 @@ extension ProgramTests {
       let decoder = JSONDecoder()
       decoder.keyDecodingStrategy = .convertFromSnakeCase
       let result = try decoder.decode(Result.self, from: try folder.bytes("demo/result.json"))
-      #expect(result.noDefense.asr > 0.9, "the attack itself must work")
+      #expect(result.noDefense.asr > 0.95, "the attack itself must work")
       #expect(result.detection.suspiciousLabels == [1], "the target class of the default attack")
-      #expect(result.detection.tpr > 0.95)
-      #expect(result.detection.fpr < 0.05)
-      #expect(result.detection.keptPerClass.allSatisfy { $0 > 0.75 })
+      #expect(result.detection.tpr > 0.97)
+      #expect(result.detection.fpr < 0.02)
+      #expect(result.detection.keptPerClass.allSatisfy { $0 > 0.8 })
       for defended in [result.defended, result.relearned] {
-        #expect(defended.asr < result.oracle.asr + 0.03)
-        #expect(defended.acc > result.oracle.acc - 0.06)
+        #expect(defended.asr < result.oracle.asr + 0.02)
+        #expect(defended.acc > result.oracle.acc - 0.03)
       }
       let suspects = String(decoding: try folder.bytes("demo/suspects.csv"), as: UTF8.self)
       #expect(suspects.split(separator: "\n").count > 280, "300 poisoned samples and the header")

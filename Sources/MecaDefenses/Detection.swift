@@ -12,7 +12,7 @@ public struct Detection: Sendable {
   /// How far each label's evidence falls apart; see `TwoModes.separation`.
   public var separation: [Double]
   /// Each sample's probability of its label's spare class, as a share of that and of its label's
-  /// own, when held out in the last pass of the confirmation; 0 everywhere if there was none.
+  /// own, when held out in the last pass of the confirmation that was made; 0 if there was none.
   public var spareShare: [Float]
   /// Samples taken for poisoned, ascending.
   public var flagged: [Int32]

@@ -77,12 +77,14 @@ extension Meca {
           meanOfLists(ranks.suffix(Evidence.roundsAveraged)), labels: data.labels,
           rates: partitionRates(round: round, history: history))
         try unlearn(detectors, surelyClean: picked, round: round)
+        // After the last iteration nothing is picked any more.
         let isLast = round == configuration.enhance.partitionRates.count - 1
         records = isLast ? try askLosses(detectors) : try score(detectors, round: round + 1)
         history.append(records)
-        let lossRanks = ranksWithinLabel(records.map(\.loss), labels: data.labels)
-        ranks.append(
-          meanOfLists([cleanness(records, labels: data.labels), lossRanks][...]))
+        if !isLast {
+          let lossRanks = ranksWithinLabel(records.map(\.loss), labels: data.labels)
+          ranks.append(meanOfLists([cleanness(records, labels: data.labels), lossRanks][...]))
+        }
         report(
           records, moment: "enhance \(round + 1)/\(configuration.enhance.partitionRates.count)")
         let reached = standout(separations(records))
@@ -121,7 +123,7 @@ extension Meca {
     }
   }
 
-  /// Losses and predictions alone, which is all that counts after the last iteration.
+  /// Losses and predictions alone.
   private func askLosses(_ detectors: CrossFit) throws -> [SampleRecord] {
     try detectors.ask { model, indices in
       try session.evaluate(model, on: data.training, indices: indices, labels: data.labels)

@@ -13,7 +13,7 @@ enum DefenseKind: String, ExpressibleByArgument, CaseIterable, Codable {
 /// How the models that a user keeps are trained.
 struct RecipeOptions: ParsableArguments {
   @Option(help: "Epochs of the clean, the undefended and the oracle model.")
-  var epochs: Int = 12
+  var epochs: Int = 16
 
   @Option(help: "Largest learning rate.")
   var learningRate: Float = 0.07
@@ -117,7 +117,7 @@ struct MecaOptions: ParsableArguments {
   var carryOver: Double = 0.6
 
   @Option(help: "Share of the spare class, of it and the given label, above which to flag.")
-  var flagShare: Double = 0.3
+  var flagShare: Double = 0.15
 
   @Option(help: "Epochs of learning the suspects as a class of their own.")
   var confirmEpochs: Int = 4

@@ -61,7 +61,7 @@ extension CrossFit {
   /// All models' tensors, each name with its fold in front.
   func exported() -> [NamedTensor] {
     models.enumerated().flatMap { fold, model in
-      model.exportTensors().map { $0.renamed("fold\(fold).\($0.name)") }
+      model.exportTensors().within("fold\(fold)")
     }
   }
 
@@ -70,10 +70,7 @@ extension CrossFit {
   /// - Throws: `FileError.malformed` if tensors are missing.
   func restore(_ tensors: [NamedTensor]) throws {
     for (fold, model) in models.enumerated() {
-      let prefix = "fold\(fold)."
-      try model.importTensors(
-        tensors.filter { $0.name.hasPrefix(prefix) }
-          .map { $0.renamed(String($0.name.dropFirst(prefix.count))) })
+      try model.importTensors(tensors.taken(from: "fold\(fold)"))
     }
   }
 }

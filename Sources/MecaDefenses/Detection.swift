@@ -24,7 +24,58 @@ extension Meca {
   /// Passes over the suspects; the second starts from what the first has mended.
   private static let confirmationPasses = 2
 
-  /// Learns the suspects as classes of their own and flags whom those classes carry over to.
+  /// Suspects and confirms, from one moment of the enhancement after the other until a label holds.
+  ///
+  /// Which iteration left the backdoor whole is not known beforehand; whether suspects have
+  /// something in common is what the confirmation tells well.
+  ///
+  /// - Ranks: collective; every rank returns the same.
+  /// - Returns: the evidence that the verdict rests on, and the verdict. If no label holds from any
+  ///   moment, nothing is flagged, and the evidence is that of the most promising moment.
+  func detect(
+    _ moments: [EnhancedMoment], _ detectors: CrossFit
+  ) throws -> (Evidence, Detection) {
+    let state = try session.phase(
+      "confirm", settings: settingsUpToConfirm, checkpoints: checkpoints
+    ) {
+      var first: PhaseState?
+      for (number, moment) in moments.enumerated() {
+        let suspicion = try suspect(moment.evidence, of: detectors)
+        session.journal.say(
+          "after iteration \(moment.iteration): separation of the labels "
+            + suspicion.separation.map { fixed($0, 2) }.joined(separator: " "))
+        session.journal.record(
+          "suspicion",
+          [
+            "iteration": .integer(moment.iteration), "separation": .numbers(suspicion.separation),
+          ])
+        let (confirmed, spareShare) = try confirm(suspicion, from: moment, detectors)
+        let state = PhaseState(tensors: [
+          .list("moment", [Float(number)]), .list("spare_share", spareShare),
+          .list("suspect", confirmed.isSuspect.map { $0 ? 1 : 0 }),
+        ])
+        if !confirmed.labels.isEmpty { return state }
+        first = first ?? state
+      }
+      return first ?? PhaseState(tensors: [])
+    }
+    let evidence = moments[Int(try state.values("moment")[0])].evidence
+    let suspicion = try suspect(evidence, of: detectors)
+    let isSuspect = try state.values("suspect").map { $0 > 0.5 }
+    let held = suspicion.labels.filter { label in
+      data.labels.indices.contains { isSuspect[$0] && Int(data.labels[$0]) == label }
+    }
+    return (
+      evidence,
+      Detection(
+        suspiciousLabels: held, droppedLabels: suspicion.labels.filter { !held.contains($0) },
+        separation: suspicion.separation, spareShare: try state.values("spare_share"),
+        flagged: data.allIndices.filter { isSuspect[Int($0)] },
+        kept: data.allIndices.filter { !isSuspect[Int($0)] })
+    )
+  }
+
+  /// Learns the suspects as classes of their own and suspects whom those classes carry over to.
   ///
   /// From the enhanced state, which knows the trigger and little else, each detector learns its own
   /// samples once more, the suspects of label y with the spare label y + C. A trigger is learnt from
@@ -33,36 +84,18 @@ extension Meca {
   /// nothing in common: they are not recognised when held out, and the label is dropped.
   ///
   /// - Ranks: collective; every rank returns the same.
-  func confirm(_ suspicion: Suspicion, _ detectors: CrossFit) throws -> Detection {
-    let enhancedState = detectors.exported()
+  private func confirm(
+    _ suspicion: Suspicion, from moment: EnhancedMoment, _ detectors: CrossFit
+  ) throws -> (Suspicion, spareShare: [Float]) {
     var current = suspicion
     var spareShare = [Float](repeating: 0, count: data.training.count)
-    if !suspicion.labels.isEmpty {
-      let state = try session.phase(
-        "confirm", settings: settingsUpToConfirm, checkpoints: checkpoints
-      ) {
-        for pass in 0..<Self.confirmationPasses where !current.labels.isEmpty {
-          try detectors.restore(enhancedState)
-          try learnSuspects(current, detectors, pass: pass)
-          let isLast = pass == Self.confirmationPasses - 1
-          (current, spareShare) = try mended(current, detectors, isVerdict: isLast)
-        }
-        return PhaseState(tensors: [
-          .list("suspect", current.isSuspect.map { $0 ? 1 : 0 }), .list("spare_share", spareShare),
-        ])
-      }
-      current.isSuspect = try state.values("suspect").map { $0 > 0.5 }
-      spareShare = try state.values("spare_share")
-      current.labels = suspicion.labels.filter { label in
-        data.labels.indices.contains { current.isSuspect[$0] && Int(data.labels[$0]) == label }
-      }
+    for pass in 0..<Self.confirmationPasses where !current.labels.isEmpty {
+      try detectors.restore(moment.state)
+      try learnSuspects(current, detectors, pass: pass)
+      let isLast = pass == Self.confirmationPasses - 1
+      (current, spareShare) = try mended(current, detectors, isVerdict: isLast)
     }
-    return Detection(
-      suspiciousLabels: current.labels,
-      droppedLabels: suspicion.labels.filter { !current.labels.contains($0) },
-      separation: suspicion.separation, spareShare: spareShare,
-      flagged: data.allIndices.filter { !current.labels.isEmpty && current.isSuspect[Int($0)] },
-      kept: data.allIndices.filter { current.labels.isEmpty || !current.isSuspect[Int($0)] })
+    return (current, spareShare)
   }
 
   /// Trains the detectors with the suspects' labels moved to the spare classes.

@@ -49,6 +49,21 @@ package func standout(_ separations: [Double]) -> Double {
 /// The median; of an even number of values the lower of the two in the middle.
 package func lowerMedian(_ values: [Double]) -> Double { values.sorted()[(values.count - 1) / 2] }
 
+/// The detectors after one iteration of Algorithm 2, and what is known by then.
+struct EnhancedMoment {
+  /// Number of the iteration, from 1.
+  var iteration: Int
+  /// How far one label stood out after it; see `standout`.
+  var standout: Double
+  /// The evidence up to there.
+  var evidence: Evidence
+  /// The detectors' weights and statistics.
+  var state: [NamedTensor]
+
+  /// Moments that the confirmation may start from, the most promising first.
+  static let kept = 3
+}
+
 extension Meca {
   /// Algorithm 2: unlearn the surely clean, learn the rest, until the backdoor alone is left.
   ///
@@ -56,12 +71,11 @@ extension Meca {
   /// the second iteration on the losses under the enhanced detectors count as much as the KL.
   ///
   /// An iteration can also damage the backdoor, when poisoned samples come to be unlearnt. So the
-  /// state that counts is that of the iteration after which one label stood out most (`standout`);
-  /// what the later ones did is dropped.
+  /// states are kept after those iterations where one label stood out most (`standout`).
   ///
-  /// - Ranks: collective; `detectors` are in their enhanced state afterwards.
-  /// - Returns: the evidence up to that iteration.
-  func enhance(_ detectors: CrossFit) throws -> Evidence {
+  /// - Ranks: collective.
+  /// - Returns: the moments to start the confirmation from, the most promising first.
+  func enhance(_ detectors: CrossFit) throws -> [EnhancedMoment] {
     let state = try session.phase(
       "enhance",
       settings: EvidenceSettings(warmUp: configuration.warmUp, enhance: configuration.enhance),
@@ -71,7 +85,7 @@ extension Meca {
       var history = [records]
       report(records, moment: "warm-up")
       var ranks = [cleanness(records, labels: data.labels)]
-      var best = (standout: -Double.infinity, moment: 0, state: detectors.exported())
+      var moments: [EnhancedMoment] = []
       for round in configuration.enhance.partitionRates.indices {
         let picked = surelyClean(
           meanOfLists(ranks.suffix(Evidence.roundsAveraged)), labels: data.labels,
@@ -87,18 +101,20 @@ extension Meca {
         }
         report(
           records, moment: "enhance \(round + 1)/\(configuration.enhance.partitionRates.count)")
-        let reached = standout(separations(records))
-        if reached > best.standout { best = (reached, round + 1, detectors.exported()) }
+        moments.append(
+          EnhancedMoment(
+            iteration: round + 1, standout: standout(separations(records)),
+            evidence: Evidence(history: history, labels: data.labels),
+            state: detectors.exported()))
+        moments.sort { ($1.standout, $0.iteration) < ($0.standout, $1.iteration) }
+        moments = Array(moments.prefix(EnhancedMoment.kept))
       }
-      session.journal.say(
-        "enhance: the state after iteration \(best.moment) counts, where one label stood out most")
-      session.journal.record("enhanced", ["iteration": .integer(best.moment)])
       return PhaseState(
-        tensors: Evidence(history: Array(history[...best.moment]), labels: data.labels).tensors
-          + best.state)
+        tensors: moments.enumerated().flatMap { $1.tensors.within("moment\($0)") })
     }
-    try detectors.restore(state.tensors)
-    return try Evidence(state: state)
+    return try (0..<min(EnhancedMoment.kept, configuration.enhance.partitionRates.count)).map {
+      try EnhancedMoment(tensors: state.tensors.taken(from: "moment\($0)"))
+    }
   }
 
   /// Each label's separation at one moment; see `TwoModes.separation`.
@@ -198,6 +214,23 @@ extension Meca {
     session.journal.say(
       text + "; separation " + separations.map { fixed($0, 2) }.joined(separator: " "))
     session.journal.record("evidence", values)
+  }
+}
+
+extension EnhancedMoment {
+  /// The moment as a checkpoint holds it.
+  fileprivate var tensors: [NamedTensor] {
+    [.list("number", [Float(iteration), Float(standout)])] + evidence.tensors.within("evidence")
+      + state.within("detectors")
+  }
+
+  /// - Throws: `FileError.malformed` if a list is missing.
+  fileprivate init(tensors: [NamedTensor]) throws {
+    let numbers = try PhaseState(tensors: tensors).values("number")
+    iteration = Int(numbers[0])
+    standout = Double(numbers[1])
+    evidence = try Evidence(state: PhaseState(tensors: tensors.taken(from: "evidence")))
+    state = tensors.taken(from: "detectors")
   }
 }
 

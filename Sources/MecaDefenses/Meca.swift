@@ -42,9 +42,8 @@ public struct Meca {
   /// - Throws: what training, scoring and the exchange between ranks throw.
   public func run() throws -> MecaOutcome {
     let detectors = try warmUp()
-    let evidence = try enhance(detectors)
-    let suspicion = try suspect(evidence, of: detectors)
-    let detection = try confirm(suspicion, detectors)
+    let moments = try enhance(detectors)
+    let (evidence, detection) = try detect(moments, detectors)
     let clean = try trainClean(keeping: detection.kept)
     let relabelled = try relabel(detection.flagged, with: clean)
     let relearned = try relearn(from: clean, labels: relabelled)

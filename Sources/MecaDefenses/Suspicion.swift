@@ -39,9 +39,6 @@ extension Meca {
     }
     try session.communicator.broadcast(&separation, from: 0)
     try session.communicator.broadcast(&flags, from: 0)
-    session.journal.say(
-      "separation of the labels: " + separation.map { fixed($0, 2) }.joined(separator: " "))
-    session.journal.record("suspicion", ["separation": .numbers(separation)])
     return Suspicion(
       labels: standingOut(separation), separation: separation, isSuspect: flags.map { $0 == 1 })
   }

@@ -163,6 +163,19 @@ extension TrainingSession {
   }
 }
 
+extension [NamedTensor] {
+  /// The tensors with `place` and a dot before their names.
+  public func within(_ place: String) -> [NamedTensor] {
+    map { $0.renamed("\(place).\($0.name)") }
+  }
+
+  /// The tensors that `within` put at `place`, with their old names.
+  public func taken(from place: String) -> [NamedTensor] {
+    filter { $0.name.hasPrefix(place + ".") }
+      .map { $0.renamed(String($0.name.dropFirst(place.count + 1))) }
+  }
+}
+
 extension NamedTensor {
   /// A list of numbers, one dimension.
   public static func list(_ name: String, _ values: [Float]) -> NamedTensor {

@@ -51,7 +51,7 @@ let networkShapes: [ConvolutionShape] = [
     try compare(try ConvolutionRun(try makeEngine(kind), shape, image: true), shape)
   }
 
-  private func compare(_ run: ConvolutionRun, _ shape: ConvolutionShape) throws {
+  func compare(_ run: ConvolutionRun, _ shape: ConvolutionShape) throws {
     let naive = NaiveConvolution(shape: shape)
     let input = ConvolutionRun.input(shape)
     let weights = ConvolutionRun.weights(shape)

@@ -59,4 +59,22 @@ void meca_images_to_columns(meca_geometry geometry, int64_t images, const float 
 void meca_columns_to_images(meca_geometry geometry, int64_t images, const float *columns,
                             float *output);
 
+// Size of a 3x3 convolution with stride 1 and padding 1 over activations in blocks of 8 channels,
+// and how many of its 4x4 tiles are worked on together. By input, the blocks change places.
+typedef struct {
+  int64_t batch, in_blocks, out_blocks, height, width, chunk;
+} meca_winograd;
+// Floats of one set of transformed weights, and of temporary memory; gradient: by weights.
+int64_t meca_winograd_weight_floats(meca_winograd w);
+int64_t meca_winograd_work_floats(meca_winograd w, int gradient);
+// Transforms weights [out_blocks][in_blocks][3][3][8 in][8 out] for both directions.
+void meca_winograd_weights(meca_winograd w, const float *weights, float *forward,
+                           float *backward);
+// output = input * weights, with transformed weights.
+void meca_winograd_convolve(meca_winograd w, const float *input, const float *weights,
+                            float *output, float *work);
+// Overwrites grad_weights, in the order of meca_winograd_weights.
+void meca_winograd_weight_gradient(meca_winograd w, const float *input, const float *grad_output,
+                                   float *grad_weights, float *work);
+
 #endif

@@ -13,7 +13,7 @@
     let handle: dnnl_engine_t
     /// Channels that lie side by side: as many floats as a vector register holds.
     let block: Int
-    /// Winograd kernels exist from AVX-512 on.
+    /// oneDNN's Winograd kernels exist from AVX-512 on; with AVX2 there are ours.
     let hasWinograd: Bool
 
     init() throws {
@@ -33,6 +33,7 @@
       fingerprint =
         "oneDNN \(version.major).\(version.minor).\(version.patch)"
         + " isa 0x\(String(isa, radix: 16)) block \(block)"
+        + (block == WinogradConvolution.block ? " \(WinogradConvolution.name)" : "")
     }
 
     deinit { dnnl_engine_destroy(handle) }

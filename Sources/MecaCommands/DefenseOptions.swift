@@ -114,7 +114,7 @@ struct MecaOptions: ParsableArguments {
   var separationRatio: Double = 1.25
 
   @Option(help: "Carry-over of a label's suspects to held-out samples below which it is dropped.")
-  var carryOver: Double = 0.6
+  var carryOver: Double = 0.5
 
   @Option(help: "Share of the spare class, of it and the given label, above which to flag.")
   var flagShare: Double = 0.15

@@ -54,7 +54,7 @@ extension Meca {
           .list("moment", [Float(number)]), .list("spare_share", spareShare),
           .list("suspect", confirmed.isSuspect.map { $0 ? 1 : 0 }),
         ])
-        if !confirmed.labels.isEmpty { return state }
+        if confirmed.isSuspect.contains(true) { return state }
         first = first ?? state
       }
       return first ?? PhaseState(tensors: [])

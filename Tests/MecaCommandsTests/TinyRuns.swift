@@ -12,7 +12,7 @@ import Testing
 let tinyRun =
   [
     "--train-limit", "150", "--test-limit", "70", "--width", "4", "--batch", "32", "--epochs", "1",
-    "--warmup-epochs", "6", "--partition-rates", "0.3,0.3", "--confirm-epochs", "8",
+    "--warmup-epochs", "8", "--partition-rates", "0.3,0.3", "--confirm-epochs", "12",
     "--relearn-epochs", "1", "--separation-threshold", "0.05", "--separation-ratio", "0.1",
     "--carry-over", "0", "--poison-rate", "0.3",
   ] + tinyTrigger

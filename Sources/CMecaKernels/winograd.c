@@ -59,14 +59,20 @@ int64_t meca_winograd_work_floats(meca_winograd w, int gradient) {
 
 // MARK: transformations of one row or column, elements `step` vectors apart
 
+// The four middle ones of six: sums and differences of the even and odd parts of two points' pairs.
+INLINE void middle_points(v8 even1, v8 odd1, v8 even2, v8 odd2, v8 *r, int out) {
+  r[1 * out] = even1 + odd1;
+  r[2 * out] = even1 - odd1;
+  r[3 * out] = even2 + odd2;
+  r[4 * out] = even2 - odd2;
+}
+
+// Bᵀ: six to six.
 INLINE void times_b(const v8_memory *d, int step, v8 *r, int out) {
   v8 a = d[4 * step] - 4.0f * d[2 * step], b = d[3 * step] - 4.0f * d[1 * step];
   v8 c = d[4 * step] - d[2 * step], e = 2.0f * (d[3 * step] - d[1 * step]);
   r[0 * out] = 4.0f * (d[0 * step] - d[2 * step]) + c;
-  r[1 * out] = a + b;
-  r[2 * out] = a - b;
-  r[3 * out] = c + e;
-  r[4 * out] = c - e;
+  middle_points(a, b, c, e, r, out);
   r[5 * out] = 4.0f * (d[1 * step] - d[3 * step]) + (d[5 * step] - d[3 * step]);
 }
 
@@ -85,10 +91,7 @@ INLINE void times_a_transposed(const v8_memory *y, int step, v8 *r, int out) {
   v8 a = y[0 * step] + y[2 * step], b = y[1 * step] + y[3 * step];
   v8 c = y[0 * step] + 4.0f * y[2 * step], d = 2.0f * y[1 * step] + 8.0f * y[3 * step];
   r[0 * out] = y[0 * step];
-  r[1 * out] = a + b;
-  r[2 * out] = a - b;
-  r[3 * out] = c + d;
-  r[4 * out] = c - d;
+  middle_points(a, b, c, d, r, out);
   r[5 * out] = y[3 * step];
 }
 
@@ -97,10 +100,7 @@ INLINE void times_g(const v8_memory *g, int step, v8 *r, int out) {
   v8 a = (-1.0f / 6) * (g[0 * step] + g[2 * step]), b = (-1.0f / 6) * g[1 * step];
   v8 c = (1.0f / 24) * g[0 * step] + (1.0f / 6) * g[2 * step], d = (1.0f / 12) * g[1 * step];
   r[0 * out] = 0.25f * g[0 * step];
-  r[1 * out] = a + b;
-  r[2 * out] = a - b;
-  r[3 * out] = c + d;
-  r[4 * out] = c - d;
+  middle_points(a, b, c, d, r, out);
   r[5 * out] = g[2 * step];
 }
 
@@ -127,7 +127,8 @@ WITH_FMA void meca_winograd_weights(meca_winograd w, const float *weights, float
   for (int64_t k = 0; k < w.out_blocks; k++)
     for (int64_t c = 0; c < w.in_blocks; c++) {
       // [3][3][inputs][outputs], and turned by half a circle with the channels swapped.
-      const v8_memory *plain = (const v8_memory *)(weights + (k * w.in_blocks + c) * 9 * BLOCK * BLOCK);
+      const v8_memory *plain =
+          (const v8_memory *)(weights + (k * w.in_blocks + c) * 9 * BLOCK * BLOCK);
       v8 turned[9 * BLOCK];
       for (int p = 0; p < 9; p++)
         for (int i = 0; i < BLOCK; i++)

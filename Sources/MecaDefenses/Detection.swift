@@ -113,8 +113,10 @@ extension Meca {
     }
   }
 
-  /// What the held-out detectors say of every sample, with the loss to one of `labels`.
-  private func heldOut(_ detectors: CrossFit, labels: [Int32]) throws -> [SampleRecord] {
+  /// What the held-out detectors say of every sample, with the loss to one of `labels`; no KL.
+  ///
+  /// - Ranks: collective; every rank returns the same.
+  func heldOut(_ detectors: CrossFit, labels: [Int32]) throws -> [SampleRecord] {
     try detectors.ask { model, indices in
       try session.evaluate(model, on: data.training, indices: indices, labels: labels)
     }

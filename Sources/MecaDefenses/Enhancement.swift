@@ -93,7 +93,9 @@ extension Meca {
         try unlearn(detectors, surelyClean: picked, round: round)
         // After the last iteration nothing is picked any more.
         let isLast = round == configuration.enhance.partitionRates.count - 1
-        records = isLast ? try askLosses(detectors) : try score(detectors, round: round + 1)
+        records =
+          isLast
+          ? try heldOut(detectors, labels: data.labels) : try score(detectors, round: round + 1)
         history.append(records)
         if !isLast {
           let lossRanks = ranksWithinLabel(records.map(\.loss), labels: data.labels)
@@ -136,13 +138,6 @@ extension Meca {
       try session.score(
         model, on: data.training, indices: indices, labels: data.labels,
         perturbation: configuration.enhance.perturbation, round: round)
-    }
-  }
-
-  /// Losses and predictions alone.
-  private func askLosses(_ detectors: CrossFit) throws -> [SampleRecord] {
-    try detectors.ask { model, indices in
-      try session.evaluate(model, on: data.training, indices: indices, labels: data.labels)
     }
   }
 

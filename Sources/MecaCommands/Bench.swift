@@ -46,6 +46,7 @@ struct Bench: RankedCommand {
       architecture: model.model, width: model.width ?? 64, classCount: data.classCount,
       imageHeight: data.training.imageShape.height, imageWidth: data.training.imageShape.width,
       mean: mean, standardDeviation: deviation)
+    try session.requireMemory(for: [network])
     let network0 = try Model(network, engine: session.engine, seed: 1)
     let batches = (samples + layout.batch - 1) / layout.batch
     let figures = BenchFigures(

@@ -71,8 +71,12 @@ struct MecaOptions: ParsableArguments {
   @Option(help: "Epochs of the detectors' warm-up.")
   var warmupEpochs: Int = 12
 
+  @Option(
+    help: "Epochs of warm-up added for a second attempt if the first flags nobody; 0: no second.")
+  var secondWarmupEpochs: Int = 8
+
   @Option(help: "Largest learning rate of the warm-up.")
-  var warmupRate: Float = 0.1
+  var warmupRate: Float = 0.05
 
   @Option(help: "Course of the warm-up's learning rate: cosine, constant, step.")
   var warmupSchedule: TrainingRecipe.ScheduleKind = .constant
@@ -95,7 +99,7 @@ struct MecaOptions: ParsableArguments {
   @Option(help: "Learning rate of the iterations, falling within each by half a cosine.")
   var enhanceRate: Float = 0.01
 
-  @Option(help: "Unlearning coefficient.")
+  @Option(help: "Unlearning coefficient; a third of it in the first iteration, then two thirds.")
   var unlearnCoefficient: Float = 2
 
   @Option(help: "Cross entropy above which a sample is unlearnt enough, nats.")
@@ -105,7 +109,7 @@ struct MecaOptions: ParsableArguments {
   var gradientClip: Float = 5
 
   @Option(help: "Weight decay of the detectors.")
-  var detectorWeightDecay: Float = 5e-4
+  var detectorWeightDecay: Float = 0.004
 
   @Option(help: "Separation of a label's losses, in decades, above which it is suspicious.")
   var separationThreshold: Double = 1
@@ -113,11 +117,12 @@ struct MecaOptions: ParsableArguments {
   @Option(help: "Times the median label's separation that a suspicious label must show.")
   var separationRatio: Double = 1.25
 
-  @Option(help: "Carry-over of a label's suspects to held-out samples below which it is dropped.")
-  var carryOver: Double = 0.5
+  @Option(
+    help: "Carry-over to held-out samples that a label must reach; two thirds in the first pass.")
+  var carryOver: Double = 0.85
 
   @Option(help: "Share of the spare class, of it and the given label, above which to flag.")
-  var flagShare: Double = 0.15
+  var flagShare: Double = 0.07
 
   @Option(help: "Epochs of learning the suspects as a class of their own.")
   var confirmEpochs: Int = 4
@@ -135,10 +140,12 @@ struct MecaOptions: ParsableArguments {
     try requireAtMost(32, partitionRates.values.count, "number of --partition-rates")
     try requireAtMost(256, masks, "--masks")
     for (epochs, option) in [
-      (warmupEpochs, "--warmup-epochs"), (enhanceEpochs, "--enhance-epochs"),
+      (warmupEpochs, "--warmup-epochs"), (secondWarmupEpochs, "--second-warmup-epochs"),
+      (enhanceEpochs, "--enhance-epochs"),
       (confirmEpochs, "--confirm-epochs"),
     ] { try requireAtMost(TrainingPhase.mostEpochs, epochs, option) }
     try requireAtLeast(1, warmupEpochs, "--warmup-epochs")
+    try requireAtLeast(0, secondWarmupEpochs, "--second-warmup-epochs")
     try requireAtLeast(1, patchSize, "--patch-size")
     try requireAtLeast(1, masks, "--masks")
     try requireAtLeast(1, enhanceEpochs, "--enhance-epochs")
@@ -161,7 +168,7 @@ struct MecaOptions: ParsableArguments {
         recipe: TrainingRecipe(
           epochs: warmupEpochs, learningRate: warmupRate, schedule: warmupSchedule,
           rampEpochs: 0.25, momentum: recipe.momentum, weightDecay: detectorWeightDecay,
-          gradientClip: gradientClip)),
+          gradientClip: gradientClip), secondEpochs: secondWarmupEpochs),
       enhance: EnhanceConfiguration(
         perturbation: PerturbationConfiguration(
           patchSize: patchSize, epsilon: epsilon, masks: masks),

@@ -116,6 +116,7 @@ struct TrainOptions: ParsableArguments {
       ("folds", "\(meca.warmUp.folds)"),
       ("detector-width", "\(meca.warmUp.detectorWidth ?? width)"),
       ("warmup-epochs", "\(meca.warmUp.recipe.epochs)"),
+      ("second-warmup-epochs", "\(meca.warmUp.secondEpochs)"),
       ("warmup-rate", "\(meca.warmUp.recipe.learningRate)"),
       ("warmup-schedule", meca.warmUp.recipe.schedule.rawValue),
       ("patch-size", "\(meca.enhance.perturbation.patchSize)"),

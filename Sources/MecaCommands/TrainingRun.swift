@@ -21,6 +21,8 @@ struct TrainingRun {
   /// - Ranks: collective.
   func execute() throws {
     let network = plan.network(for: data)
+    try session.requireMemory(
+      for: [network] + (plan.defense == .meca ? [plan.meca.detectorNetwork(network)] : []))
     var result = RunResult(
       weightsSHA256: "", seconds: 0, ranks: session.communicator.size, imagesPerSecond: 0)
     var final: Model?

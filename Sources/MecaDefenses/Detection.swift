@@ -33,10 +33,10 @@ extension Meca {
   /// - Returns: the evidence that the verdict rests on, and the verdict. If no label holds from any
   ///   moment, nothing is flagged, and the evidence is that of the most promising moment.
   func detect(
-    _ moments: [EnhancedMoment], _ detectors: CrossFit
+    _ moments: [EnhancedMoment], _ detectors: CrossFit, _ attempt: DetectionAttempt
   ) throws -> (Evidence, Detection) {
     let state = try session.phase(
-      "confirm", settings: settingsUpToConfirm, checkpoints: checkpoints
+      attempt.phase("confirm"), settings: settingsUpToConfirm, checkpoints: checkpoints
     ) {
       var first: PhaseState?
       for (number, moment) in moments.enumerated() {
@@ -49,7 +49,8 @@ extension Meca {
           [
             "iteration": .integer(moment.iteration), "separation": .numbers(suspicion.separation),
           ])
-        let (confirmed, spareShare) = try confirm(suspicion, from: moment, detectors)
+        let (confirmed, spareShare) = try confirm(
+          suspicion, from: moment, detectors, attempt)
         let state = PhaseState(tensors: [
           .list("moment", [Float(number)]), .list("spare_share", spareShare),
           .list("suspect", confirmed.isSuspect.map { $0 ? 1 : 0 }),
@@ -85,21 +86,24 @@ extension Meca {
   ///
   /// - Ranks: collective; every rank returns the same.
   private func confirm(
-    _ suspicion: Suspicion, from moment: EnhancedMoment, _ detectors: CrossFit
+    _ suspicion: Suspicion, from moment: EnhancedMoment, _ detectors: CrossFit,
+    _ attempt: DetectionAttempt
   ) throws -> (Suspicion, spareShare: [Float]) {
     var current = suspicion
     var spareShare = [Float](repeating: 0, count: data.training.count)
     for pass in 0..<Self.confirmationPasses where !current.labels.isEmpty {
       try detectors.restore(moment.state)
-      try learnSuspects(current, detectors, pass: pass)
-      let isLast = pass == Self.confirmationPasses - 1
-      (current, spareShare) = try mended(current, detectors, isVerdict: isLast)
+      try learnSuspects(current, detectors, pass: pass, attempt)
+      let isVerdict = pass == Self.confirmationPasses - 1
+      (current, spareShare) = try mended(current, detectors, isVerdict: isVerdict)
     }
     return (current, spareShare)
   }
 
   /// Trains the detectors with the suspects' labels moved to the spare classes.
-  private func learnSuspects(_ suspicion: Suspicion, _ detectors: CrossFit, pass: Int) throws {
+  private func learnSuspects(
+    _ suspicion: Suspicion, _ detectors: CrossFit, pass: Int, _ attempt: DetectionAttempt
+  ) throws {
     let labels = data.labels.indices.map {
       data.labels[$0] + (suspicion.isSuspect[$0] ? Int32(data.classCount) : 0)
     }
@@ -107,9 +111,11 @@ extension Meca {
       try session.train(
         model, on: data.training,
         phase: TrainingPhase(
-          name: "confirm \(pass + 1)/\(Self.confirmationPasses), detector \(fold + 1)",
+          name:
+            "\(attempt.phase("confirm")) \(pass + 1)/\(Self.confirmationPasses), detector \(fold + 1)",
           groups: [.learn(detectors.learnt(fold), shards: session.compute.shards)],
-          labels: labels, recipe: configuration.confirm, orderKey: 1 << 11 | pass << 4 | fold))
+          labels: labels, recipe: configuration.confirm,
+          orderKey: attempt.orderKey(1 << 11 | pass << 4 | fold)))
     }
   }
 
@@ -138,7 +144,7 @@ extension Meca {
     var result = suspicion
     result.labels = suspicion.labels.filter { label in
       let carried = carryOver(suspicion, isRecognised: isRecognised, label: label)
-      let holds = carried >= configuration.decision.carryOver
+      let holds = carried >= configuration.decision.carryOver(isVerdict: isVerdict)
       session.journal.say(
         "label \(label): carry-over to held-out samples \(fixed(carried, 3))"
           + (holds ? "" : ", dropped"))

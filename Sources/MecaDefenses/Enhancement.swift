@@ -75,22 +75,24 @@ extension Meca {
   ///
   /// - Ranks: collective.
   /// - Returns: the moments to start the confirmation from, the most promising first.
-  func enhance(_ detectors: CrossFit) throws -> [EnhancedMoment] {
+  func enhance(
+    _ detectors: CrossFit, _ attempt: DetectionAttempt
+  ) throws -> [EnhancedMoment] {
     let state = try session.phase(
-      "enhance",
-      settings: EvidenceSettings(warmUp: configuration.warmUp, enhance: configuration.enhance),
+      attempt.phase("enhance"),
+      settings: EvidenceSettings(warmUp: warmUpSettings(attempt), enhance: configuration.enhance),
       checkpoints: checkpoints
     ) {
       var records = try score(detectors, round: 0)
       var history = [records]
-      report(records, moment: "warm-up")
+      report(records, moment: attempt.phase("warm-up"))
       var ranks = [cleanness(records, labels: data.labels)]
       var moments: [EnhancedMoment] = []
       for round in configuration.enhance.partitionRates.indices {
         let picked = surelyClean(
           meanOfLists(ranks.suffix(Evidence.roundsAveraged)), labels: data.labels,
           rates: partitionRates(round: round, history: history))
-        try unlearn(detectors, surelyClean: picked, round: round)
+        try unlearn(detectors, surelyClean: picked, round: round, attempt)
         // After the last iteration nothing is picked any more.
         let isLast = round == configuration.enhance.partitionRates.count - 1
         records =
@@ -102,7 +104,10 @@ extension Meca {
           ranks.append(meanOfLists([cleanness(records, labels: data.labels), lossRanks][...]))
         }
         report(
-          records, moment: "enhance \(round + 1)/\(configuration.enhance.partitionRates.count)")
+          records,
+          moment:
+            "\(attempt.phase("enhance")) \(round + 1)/\(configuration.enhance.partitionRates.count)"
+        )
         moments.append(
           EnhancedMoment(
             iteration: round + 1, standout: standout(separations(records)),
@@ -160,7 +165,12 @@ extension Meca {
 
   /// One iteration of every detector: mean CE(rest) − λ · mean min(CE(surely clean), cap), the two
   /// parts in logical shards, and so in batch statistics, of their own.
-  private func unlearn(_ detectors: CrossFit, surelyClean: [Bool], round: Int) throws {
+  ///
+  /// λ grows over the iterations: picks that the warmed-up detectors make hold the most poison, and
+  /// where that outweighs the poison that is learnt, the backdoor itself is unlearnt.
+  private func unlearn(
+    _ detectors: CrossFit, surelyClean: [Bool], round: Int, _ attempt: DetectionAttempt
+  ) throws {
     for (fold, model) in detectors.models.enumerated() {
       let learnt = detectors.learnt(fold)
       let clean = learnt.filter { surelyClean[Int($0)] }
@@ -171,15 +181,15 @@ extension Meca {
         model, on: data.training,
         phase: TrainingPhase(
           name:
-            "enhance \(round + 1)/\(configuration.enhance.partitionRates.count), detector \(fold + 1)",
+            "\(attempt.phase("enhance")) \(round + 1)/\(configuration.enhance.partitionRates.count), detector \(fold + 1)",
           groups: [
             TrainingGroup(indices: rest, weight: 1, lossCap: .infinity, shards: half),
             TrainingGroup(
-              indices: clean, weight: -configuration.enhance.unlearnCoefficient,
+              indices: clean, weight: -configuration.enhance.unlearnCoefficient(round: round),
               lossCap: configuration.enhance.lossCap, shards: half),
           ],
           labels: data.labels, recipe: configuration.enhance.recipe,
-          orderKey: 1 << 10 | round << 4 | fold))
+          orderKey: attempt.orderKey(1 << 10 | round << 4 | fold)))
     }
   }
 

@@ -41,9 +41,16 @@ public struct Meca {
   /// - Ranks: collective; every rank returns the same.
   /// - Throws: what training, scoring and the exchange between ranks throw.
   public func run() throws -> MecaOutcome {
-    let detectors = try warmUp()
-    let moments = try enhance(detectors)
-    let (evidence, detection) = try detect(moments, detectors)
+    let detectors = try freshDetectors()
+    let warmedUp = try warmUp(detectors, .first)
+    var (evidence, detection) = try detect(
+      try enhance(detectors, .first), detectors, .first)
+    if detection.flagged.isEmpty && configuration.warmUp.secondEpochs > 0 {
+      session.journal.say("nobody flagged: a second attempt, with a longer warm-up")
+      try detectors.restore(warmedUp)
+      try warmUp(detectors, .second)
+      (evidence, detection) = try detect(try enhance(detectors, .second), detectors, .second)
+    }
     let clean = try trainClean(keeping: detection.kept)
     let relabelled = try relabel(detection.flagged, with: clean)
     let relearned = try relearn(from: clean, labels: relabelled)
@@ -52,41 +59,54 @@ public struct Meca {
       relabelled: relabelled)
   }
 
-  /// The network of the detectors: a second class for every label, kept for the confirmation, and
-  /// perhaps another width.
-  private var detectorNetwork: NetworkConfiguration {
-    var network = network
-    network.width = configuration.warmUp.detectorWidth ?? network.width
-    network.classCount *= 2
-    return network
+  /// New detectors, each to learn what lies outside its own fold.
+  private func freshDetectors() throws -> CrossFit {
+    CrossFit(
+      foldOfSample: CrossFit.assignFolds(
+        labels: data.labels, folds: configuration.warmUp.folds, seed: session.compute.seed),
+      models: try (0..<configuration.warmUp.folds).map {
+        try session.freshModel(
+          configuration.detectorNetwork(network), role: .detector, member: $0)
+      })
   }
 
-  /// Trains the detectors until the backdoor is learnt; held-out questions make it harmless that
-  /// clean samples are memorised meanwhile.
-  func warmUp() throws -> CrossFit {
-    let folds = CrossFit.assignFolds(
-      labels: data.labels, folds: configuration.warmUp.folds, seed: session.compute.seed)
-    let detectors = CrossFit(
-      foldOfSample: folds,
-      models: try (0..<configuration.warmUp.folds).map {
-        try session.freshModel(detectorNetwork, role: .detector, member: $0)
-      })
+  /// Trains the detectors until the backdoor is learnt.
+  ///
+  /// Held-out questions make it harmless that clean samples are memorised meanwhile. A second
+  /// attempt goes on where the first stopped.
+  ///
+  /// - Ranks: collective.
+  /// - Returns: the detectors' state, which they are in.
+  @discardableResult
+  private func warmUp(
+    _ detectors: CrossFit, _ attempt: DetectionAttempt
+  ) throws -> [NamedTensor] {
+    let settings = warmUpSettings(attempt)
     let state = try session.phase(
-      "warm-up", settings: configuration.warmUp, checkpoints: checkpoints
+      attempt.phase("warm-up"), settings: settings, checkpoints: checkpoints
     ) {
+      var recipe = settings.recipe
+      if attempt == .second { recipe.epochs = settings.secondEpochs }
       for (fold, model) in detectors.models.enumerated() {
         try session.train(
           model, on: data.training,
           phase: TrainingPhase(
-            name: "warm-up \(fold + 1)/\(configuration.warmUp.folds)",
+            name: "\(attempt.phase("warm-up")) \(fold + 1)/\(settings.folds)",
             groups: [.learn(detectors.learnt(fold), shards: session.compute.shards)],
-            labels: data.labels, recipe: configuration.warmUp.recipe,
-            orderKey: ModelRole.detector.rawValue + fold))
+            labels: data.labels, recipe: recipe,
+            orderKey: attempt.orderKey(ModelRole.detector.rawValue + fold)))
       }
       return PhaseState(tensors: detectors.exported())
     }
     try detectors.restore(state.tensors)
-    return detectors
+    return state.tensors
+  }
+
+  /// The settings that an attempt's warm-up depends on: the first does not know of the second.
+  func warmUpSettings(_ attempt: DetectionAttempt) -> WarmUpConfiguration {
+    var settings = configuration.warmUp
+    if attempt == .first { settings.secondEpochs = 0 }
+    return settings
   }
 
   /// The settings that the clean model depends on: all but those of the relearning.
@@ -139,6 +159,20 @@ public struct Meca {
     try model.importTensors(state.tensors)
     return model
   }
+}
+
+/// One way from warmed-up detectors to a verdict; the raw values key sample orders.
+enum DetectionAttempt: Int {
+  /// After the warm-up.
+  case first
+  /// After a longer warm-up, where the first flagged nobody.
+  case second
+
+  /// A phase's name in the log and among the checkpoints.
+  func phase(_ name: String) -> String { self == .first ? name : name + "-again" }
+
+  /// The key of a phase's sample orders, distinct from those of the other attempt.
+  func orderKey(_ key: Int) -> Int { rawValue << 13 | key }
 }
 
 /// What MeCa leaves behind.

@@ -1,3 +1,4 @@
+import MecaNN
 import MecaTraining
 
 /// Settings of the detectors' warm-up.
@@ -8,12 +9,15 @@ public struct WarmUpConfiguration: Codable, Hashable, Sendable {
   public var detectorWidth: Int?
   /// Training before the first partition.
   public var recipe: TrainingRecipe
+  /// Epochs that a second attempt adds where the first flagged nobody; 0: no second attempt.
+  public var secondEpochs: Int
 
   /// All values.
-  public init(folds: Int, detectorWidth: Int?, recipe: TrainingRecipe) {
+  public init(folds: Int, detectorWidth: Int?, recipe: TrainingRecipe, secondEpochs: Int) {
     self.folds = folds
     self.detectorWidth = detectorWidth
     self.recipe = recipe
+    self.secondEpochs = secondEpochs
   }
 }
 
@@ -25,7 +29,7 @@ public struct EnhanceConfiguration: Codable, Hashable, Sendable {
   public var partitionRates: [Float]
   /// Training of one iteration, its epochs counted over the part that is learnt.
   public var recipe: TrainingRecipe
-  /// Unlearning coefficient ("λ").
+  /// Unlearning coefficient ("λ") of the last iterations; see `unlearnCoefficient(round:)`.
   public var unlearnCoefficient: Float
   /// Cross entropy above which a sample is unlearnt enough, nats.
   public var lossCap: Float
@@ -41,6 +45,11 @@ public struct EnhanceConfiguration: Codable, Hashable, Sendable {
     self.unlearnCoefficient = unlearnCoefficient
     self.lossCap = lossCap
   }
+
+  /// The unlearning coefficient of an iteration, from 0: λ · min(1, (round + 1) / 3).
+  package func unlearnCoefficient(round: Int) -> Float {
+    unlearnCoefficient * min(1, Float(round + 1) / 3)
+  }
 }
 
 /// Settings of the verdict.
@@ -49,7 +58,7 @@ public struct DecisionConfiguration: Codable, Hashable, Sendable {
   public var separationThreshold: Double
   /// How many times the median label's separation a suspicious label must show.
   public var separationRatio: Double
-  /// Carry-over to held-out samples below which a suspicious label is dropped, 0 to 1.
+  /// Carry-over to held-out samples below which the verdict drops a suspicious label, 0 to 1.
   public var carryOver: Double
   /// Share of the spare class, among spare class and given label, above which a sample is flagged.
   public var flagShare: Double
@@ -63,6 +72,12 @@ public struct DecisionConfiguration: Codable, Hashable, Sendable {
     self.carryOver = carryOver
     self.flagShare = flagShare
   }
+
+  /// The carry-over that a pass of the confirmation asks for: two thirds before the verdict.
+  ///
+  /// The first pass starts from suspects of whom some are wrong; those of the second are purer, and
+  /// a trigger carries over better then.
+  package func carryOver(isVerdict: Bool) -> Double { isVerdict ? carryOver : carryOver * 2 / 3 }
 }
 
 /// Hyper-parameters of MeCa; `docs/method.md` says where each default comes from.
@@ -91,5 +106,14 @@ public struct MecaConfiguration: Codable, Hashable, Sendable {
     self.confirm = confirm
     self.clean = clean
     self.relearn = relearn
+  }
+
+  /// The network of the detectors that defend `network`: a second class for every label, kept for
+  /// the confirmation, and perhaps another width.
+  public func detectorNetwork(_ network: NetworkConfiguration) -> NetworkConfiguration {
+    var detector = network
+    detector.width = warmUp.detectorWidth ?? network.width
+    detector.classCount *= 2
+    return detector
   }
 }

@@ -55,6 +55,7 @@ extension ProgramTests {
       (["--shards", "2"], ["3 ranks x 1 threads", "--shards is 2"]),
       (["--shards", "3"], ["--shards 3", "even"]),
       (["--batch", "63"], ["--batch 63", "a multiple of --shards (8)"]),
+      (["--batch", "8000000000"], ["--batch 8000000000", "GB", "lower --batch"]),
       (["--threads", "4"], ["3 ranks x 4 threads", "12 logical shards"]),
       (["--poison-rate", "-1"], ["--poison-rate -1", "0 to 1"]),
       (["--poison-rate", "2"], ["--poison-rate 2", "0 to 1"]),
@@ -152,6 +153,17 @@ extension ProgramTests {
         tinyRun + ["--learning-rate", "1e30"], status: 65, ["undefended", "not a number"],
         ranks: [3], in: folder)
       #expect(!folder.has("run/model.safetensors"))
+    }
+
+    /// Before the model is even looked for.
+    @Test(arguments: [0, 2]) func whereScoresCannotGoIsSaidFirst(ranks: Int) throws {
+      let folder = try TestFolder()
+      for output in [folder.path + "/none/scores.npy", folder.path] {
+        let outcome = try meca(
+          ranks: ranks, ["score", "--weights", "missing.safetensors", "--output", output],
+          timeout: soon)
+        Self.expectOneLine(outcome, status: 74, [output])
+      }
     }
 
     @Test func whatIsWrongOnAllRanksNamesNone() throws {

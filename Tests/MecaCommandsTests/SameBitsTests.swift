@@ -44,6 +44,44 @@ extension ProgramTests {
       #expect(try Self.run(engine, layout) == alone)
     }
 
+    /// A width at which convolutions go through Winograd kernels, where the processor has them.
+    @Test func wideNetworksKeepTheirBitsToo() throws {
+      func weights(ranks: Int) throws -> String {
+        let folder = try TestFolder()
+        let outcome = try meca(
+          ranks: ranks,
+          [
+            "--defense", "none", "--no-oracle", "--width", "64", "--train-limit", "64",
+            "--test-limit", "32", "--epochs", "1", "--output", folder.path,
+          ])
+        #expect(outcome.status == 0, "\(outcome.errors)")
+        return try #require(try result(folder)["weights_sha256"] as? String)
+      }
+      let alone = try weights(ranks: 1)
+      for ranks in [2, 3, 8] { #expect(try weights(ranks: ranks) == alone, "\(ranks) ranks") }
+    }
+
+    /// No label can reach such a separation, so the first attempt flags nobody.
+    @Test func aSecondAttemptIsMadeAndKeepsItsBits() throws {
+      func run(ranks: Int, _ more: [String] = []) throws -> (TestFolder, ProgramOutcome) {
+        let folder = try TestFolder()
+        let outcome = try meca(
+          ranks: ranks,
+          tinyRun + ["--separation-threshold", "100", "--output", folder.path] + more)
+        #expect(outcome.status == 0, "\(outcome.errors)")
+        return (folder, outcome)
+      }
+      let phases = ["warm-up", "enhance", "confirm"].map { "checkpoints/\($0)-again.safetensors" }
+      let (alone, said) = try run(ranks: 1)
+      #expect(said.errors.contains("a second attempt, with a longer warm-up"))
+      #expect(phases.allSatisfy { alone.has($0) })
+      let (three, _) = try run(ranks: 3)
+      #expect(try RunBits(three) == RunBits(alone))
+      let (once, _) = try run(ranks: 1, ["--second-warmup-epochs", "0"])
+      #expect(!phases.contains { once.has($0) })
+      #expect(try RunBits(once).scores != RunBits(alone).scores)
+    }
+
     /// So that the comparison above can fail.
     @Test func anotherSeedOrLayoutOfTheStepGivesOtherBits() throws {
       let engine = EngineKind.available[0]

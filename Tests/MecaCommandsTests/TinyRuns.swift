@@ -7,14 +7,15 @@ import Testing
 
 /// A whole run of a second or two: every phase, a few steps each.
 ///
-/// Nearly a third of the samples carry a square of 14 pixels, which even this finds: lists that are
-/// to be compared must not be empty. Neither count of samples is a multiple of a batch.
+/// Nearly a third of the samples carry a square of 14 pixels, which even this finds, with either
+/// engine and any instruction set: lists that are to be compared must not be empty. Neither count of samples is a multiple of a batch.
 let tinyRun =
   [
     "--train-limit", "150", "--test-limit", "70", "--width", "4", "--batch", "32", "--epochs", "1",
     "--warmup-epochs", "8", "--partition-rates", "0.3,0.3", "--confirm-epochs", "12",
     "--relearn-epochs", "1", "--separation-threshold", "0.05", "--separation-ratio", "0.1",
-    "--carry-over", "0", "--poison-rate", "0.3",
+    "--carry-over", "0", "--poison-rate", "0.3", "--warmup-rate", "0.1",
+    "--detector-weight-decay", "5e-4",
   ] + tinyTrigger
 
 /// What a stored model of such a run must be asked about.

@@ -1,4 +1,4 @@
-#include "meca_kernels.h"
+#include "lanes.h"
 
 // Calls EACH(offset in the layout, offset in NCHW, channel) for every real value, and
 // PADDING(offset) for the places behind the last channel.
@@ -42,4 +42,24 @@ void meca_unpack(meca_layout l, const float *restrict input, float *restrict nch
 #define EACH(at, plain, c) nchw[plain] = input[at]
   FOR_VALUES(l, EACH, NOTHING)
 #undef EACH
+}
+
+CLONES void meca_reblock(meca_layout from, const float *restrict input, meca_layout to,
+                         float *restrict output) {
+  // Channels that lie side by side in both.
+  int64_t step = from.block < to.block ? from.block : to.block;
+  for (int64_t n = 0; n < to.batch; n++)
+    for (int64_t c = 0; c < to.blocks * to.block; c += step) {
+      float *y =
+          output + (n * to.blocks + c / to.block) * to.plane * to.block + c % to.block;
+      if (c >= from.blocks * from.block) {
+        for (int64_t p = 0; p < to.plane; p++)
+          for (int64_t i = 0; i < step; i++) y[p * to.block + i] = 0.0f;
+        continue;
+      }
+      const float *x =
+          input + (n * from.blocks + c / from.block) * from.plane * from.block + c % from.block;
+      for (int64_t p = 0; p < to.plane; p++)
+        for (int64_t i = 0; i < step; i++) y[p * to.block + i] = x[p * from.block + i];
+    }
 }

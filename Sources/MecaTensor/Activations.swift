@@ -55,3 +55,19 @@ public func unpack(
 ) {
   meca_unpack(layout.kernelLayout(batch: batch), input, nchw)
 }
+
+/// Copies values in `layout` to `target`, which has the same channels in blocks of another size.
+///
+/// One size must divide the other. Places that `target` has more are set to zero; those it has
+/// fewer must be padding.
+public func reblock(
+  _ layout: ActivationLayout, batch: Int, _ input: UnsafePointer<Float>,
+  to target: ActivationLayout, _ output: UnsafeMutablePointer<Float>
+) {
+  precondition(
+    layout.channels == target.channels && layout.planeSize == target.planeSize
+      && max(layout.block, target.block) % min(layout.block, target.block) == 0,
+    "\(layout) is not \(target) in other blocks")
+  meca_reblock(
+    layout.kernelLayout(batch: batch), input, target.kernelLayout(batch: batch), output)
+}

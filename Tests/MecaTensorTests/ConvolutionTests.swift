@@ -26,10 +26,12 @@ let oddShapes: [ConvolutionShape] = {
   return shapes
 }()
 
-/// Shapes of a real network: square 3x3 and the strided shortcuts, also wide enough for Winograd.
+/// Shapes of real networks: square 3x3 and the strided shortcuts, also wide enough for Winograd and
+/// narrow enough for blocks of 8 channels.
 let networkShapes: [ConvolutionShape] = [
   (3, 16, 32, 3, 1, 2), (16, 16, 32, 3, 1, 2), (16, 32, 32, 3, 2, 2), (16, 32, 32, 1, 2, 2),
   (64, 64, 8, 3, 1, 16), (64, 128, 8, 3, 2, 4), (64, 128, 8, 1, 2, 4), (128, 128, 4, 3, 1, 4),
+  (3, 8, 32, 3, 1, 2), (8, 8, 32, 3, 1, 2), (8, 16, 32, 3, 2, 2), (8, 16, 32, 1, 2, 2),
 ].map { c, k, size, kernel, stride, batch in
   ConvolutionShape(
     batch: batch, inputChannels: c, outputChannels: k, inputHeight: size, inputWidth: size,

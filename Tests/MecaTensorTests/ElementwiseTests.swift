@@ -18,6 +18,21 @@ import Testing
     #expect(storage.array == [1, 11, 2, 12, 21, 0, 22, 0])
   }
 
+  /// 1, 8 and 20 channels: less than a block, a block, several with the last one filled up.
+  @Test(arguments: [1, 8, 20], [(4, 8), (8, 16), (16, 8), (8, 4), (1, 8), (8, 1)])
+  func reblockingIsPackingAnew(channels: Int, blocks: (from: Int, to: Int)) {
+    let (from, to) = (
+      ActivationLayout(channels: channels, block: blocks.from, height: 3, width: 5),
+      ActivationLayout(channels: channels, block: blocks.to, height: 3, width: 5)
+    )
+    let values = randomValues(2 * channels * 15, stream: 1)
+    let storage = packed(values, from, batch: 2)
+    let result = AlignedStorage<Float>(count: to.count(batch: 2))
+    result.fill(.nan)
+    reblock(from, batch: 2, storage.pointer, to: to, result.pointer)
+    #expect(result.array == packed(values, to, batch: 2).array)
+  }
+
   @Test(arguments: layouts)
   func averagePool(layout: ActivationLayout) {
     let batch = 3

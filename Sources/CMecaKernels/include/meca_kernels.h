@@ -39,6 +39,8 @@ void meca_unload_image_gradient(meca_layout layout, const float *gradient,
 // Between NCHW and the layout, padding set to zero.
 void meca_pack(meca_layout layout, const float *nchw, float *output);
 void meca_unpack(meca_layout layout, const float *input, float *nchw);
+// The same channels in blocks of another size, of which one divides the other; what is added is 0.
+void meca_reblock(meca_layout from, const float *input, meca_layout to, float *output);
 
 // y = y + x.
 void meca_add(int64_t count, const float *x, float *y);

@@ -13,6 +13,8 @@
 
     let weightCount: Int
     let preparedCount: Int
+    /// Floats that the directions use from the beginning of the workspace.
+    let workspaceCount: Int
 
     private let shape: ConvolutionShape
     private let input: ActivationLayout
@@ -55,8 +57,8 @@
       self.needsInputGradient = needsInputGradient
       isTraining = training
       // Generated kernels write input gradients in blocks only; a plain input gets a copy.
-      let blockedInput = engine.activationLayout(
-        channels: input.channels, height: input.height, width: input.width)
+      let blockedInput = ActivationLayout(
+        channels: input.channels, block: output.block, height: input.height, width: input.width)
       self.blockedInput = blockedInput
 
       var reference = shape
@@ -124,7 +126,8 @@
         if usesWinograd {
           (forwardPlan, backwardInputPlan, backwardWeightsPlan) = (nil, nil, nil)
           (forwardOffset, backwardInputOffset, blockedGradientOffset) = (nil, nil, nil)
-          workspace.reserve(convolution.workspaceCount(training: training))
+          workspaceCount = convolution.workspaceCount(training: training)
+          workspace.reserve(workspaceCount)
           return
         }
       } else {
@@ -149,11 +152,12 @@
       if needsInputGradient, blockedInput != input {
         let place = (scratch + 15) / 16 * 16
         blockedGradientOffset = place
-        workspace.reserve(place + blockedInput.count(batch: shape.batch))
+        workspaceCount = place + blockedInput.count(batch: shape.batch)
       } else {
         blockedGradientOffset = nil
-        workspace.reserve(scratch)
+        workspaceCount = scratch
       }
+      workspace.reserve(workspaceCount)
     }
 
     /// Whether oneDNN's Winograd F(4x4, 3x3) beats the direct kernels, by the shape alone.

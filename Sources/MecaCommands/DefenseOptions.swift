@@ -69,7 +69,7 @@ struct MecaOptions: ParsableArguments {
   var detectorWidth: Int?
 
   @Option(help: "Epochs of the detectors' warm-up.")
-  var warmupEpochs: Int = 12
+  var warmupEpochs: Int = 16
 
   @Option(
     help: "Epochs of warm-up added for a second attempt if the first flags nobody; 0: no second.")

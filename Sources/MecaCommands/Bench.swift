@@ -30,6 +30,7 @@ struct Bench: RankedCommand {
   func validate() throws {
     try requireAtLeast(1, repeats, "--repeats")
     try requireAtLeast(1, samples, "--samples")
+    try requireAtMost(DataOptions.mostShapes, samples, "--samples")
   }
 
   func run(on communicator: Communicator) throws {

@@ -14,8 +14,11 @@ struct ModelOptions: ParsableArguments {
   @Option(help: "Channels of the first stage (default: 64; shapes: 8).")
   var width: Int?
 
-  /// Far above any network of the field; a typing error shall not ask for all memory.
-  static let mostChannels = 4096
+  /// Above any network of the field.
+  ///
+  /// The gradient of one twice as wide would have more numbers than an exchange between ranks can
+  /// count.
+  static let mostChannels = 512
 
   func validate() throws {
     try requireAtLeast(1, width ?? 1, "--width")

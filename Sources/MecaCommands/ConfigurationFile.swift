@@ -14,7 +14,14 @@ package enum ConfigurationFile {
   /// - Throws: `FileError` if the file cannot be read, `UsageError` for unknown keys and values
   ///   that are no scalars.
   static func expanded(_ arguments: [String], communicator: Communicator) throws -> [String] {
-    guard let path = path(in: arguments) else { return arguments }
+    let paths = paths(in: arguments)
+    guard let path = paths.first else { return arguments }
+    try communicator.collectively {
+      if paths.count > 1 {
+        throw UsageError.conflict(
+          "--config \(paths[1]): there is another before it; write one file of both")
+      }
+    }
     let text = try communicator.collectively {
       communicator.rank == 0 ? try contents(path) : ""
     }
@@ -28,12 +35,15 @@ package enum ConfigurationFile {
     return arguments.prefix(subcommand) + options + arguments.dropFirst(subcommand)
   }
 
-  private static func path(in arguments: [String]) -> String? {
-    for (place, argument) in arguments.enumerated() {
-      if argument == "--config", place + 1 < arguments.count { return arguments[place + 1] }
-      if argument.hasPrefix("--config=") { return String(argument.dropFirst("--config=".count)) }
+  private static func paths(in arguments: [String]) -> [String] {
+    arguments.indices.compactMap { place in
+      if arguments[place] == "--config" {
+        return place + 1 < arguments.count ? arguments[place + 1] : nil
+      }
+      let joined = "--config="
+      return arguments[place].hasPrefix(joined)
+        ? String(arguments[place].dropFirst(joined.count)) : nil
     }
-    return nil
   }
 
   private static func contents(_ path: String) throws -> String {

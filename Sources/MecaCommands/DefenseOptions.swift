@@ -81,14 +81,7 @@ struct MecaOptions: ParsableArguments {
   @Option(help: "Course of the warm-up's learning rate: cosine, constant, step.")
   var warmupSchedule: TrainingRecipe.ScheduleKind = .constant
 
-  @Option(help: "Side of the perturbed square, pixels.")
-  var patchSize: Int = 2
-
-  @Option(help: "Largest perturbation, of 255.")
-  var epsilon: Float = 16
-
-  @Option(help: "Squares drawn for each score.")
-  var masks: Int = 1
+  @OptionGroup var perturbation: PerturbationOptions
 
   @Option(help: "Fraction picked as surely clean in each iteration, comma separated.")
   var partitionRates: FractionList = FractionList([0.3, 0.3, 0.3, 0.3, 0.3])
@@ -138,7 +131,6 @@ struct MecaOptions: ParsableArguments {
     try requireAtLeast(1, detectorWidth ?? 1, "--detector-width")
     try requireAtMost(ModelOptions.mostChannels, detectorWidth ?? 1, "--detector-width")
     try requireAtMost(32, partitionRates.values.count, "number of --partition-rates")
-    try requireAtMost(256, masks, "--masks")
     for (epochs, option) in [
       (warmupEpochs, "--warmup-epochs"), (secondWarmupEpochs, "--second-warmup-epochs"),
       (enhanceEpochs, "--enhance-epochs"),
@@ -146,11 +138,9 @@ struct MecaOptions: ParsableArguments {
     ] { try requireAtMost(TrainingPhase.mostEpochs, epochs, option) }
     try requireAtLeast(1, warmupEpochs, "--warmup-epochs")
     try requireAtLeast(0, secondWarmupEpochs, "--second-warmup-epochs")
-    try requireAtLeast(1, patchSize, "--patch-size")
-    try requireAtLeast(1, masks, "--masks")
     try requireAtLeast(1, enhanceEpochs, "--enhance-epochs")
     for (value, option) in [
-      (warmupRate, "--warmup-rate"), (epsilon, "--epsilon"), (enhanceRate, "--enhance-rate"),
+      (warmupRate, "--warmup-rate"), (enhanceRate, "--enhance-rate"),
       (unlearnCoefficient, "--unlearn-coefficient"), (lossCap, "--loss-cap"),
       (gradientClip, "--gradient-clip"),
       (Float(separationThreshold), "--separation-threshold"),
@@ -161,17 +151,16 @@ struct MecaOptions: ParsableArguments {
     try requireFraction(detectorWeightDecay, "--detector-weight-decay")
   }
 
-  func resolved(recipe: RecipeOptions) -> MecaConfiguration {
+  func resolved(recipe: RecipeOptions, width: Int) -> MecaConfiguration {
     MecaConfiguration(
       warmUp: WarmUpConfiguration(
-        folds: folds, detectorWidth: detectorWidth,
+        folds: folds, detectorWidth: detectorWidth ?? width,
         recipe: TrainingRecipe(
           epochs: warmupEpochs, learningRate: warmupRate, schedule: warmupSchedule,
           rampEpochs: 0.25, momentum: recipe.momentum, weightDecay: detectorWeightDecay,
           gradientClip: gradientClip), secondEpochs: secondWarmupEpochs),
       enhance: EnhanceConfiguration(
-        perturbation: PerturbationConfiguration(
-          patchSize: patchSize, epsilon: epsilon, masks: masks),
+        perturbation: perturbation.resolved(),
         partitionRates: partitionRates.values,
         recipe: TrainingRecipe(
           epochs: enhanceEpochs, learningRate: enhanceRate, schedule: .cosine,
@@ -184,6 +173,29 @@ struct MecaOptions: ParsableArguments {
         epochs: confirmEpochs, learningRate: confirmRate, schedule: .cosine,
         momentum: recipe.momentum, weightDecay: detectorWeightDecay, gradientClip: gradientClip),
       clean: recipe.resolved(), relearn: recipe.resolvedRelearning())
+  }
+}
+
+/// The perturbation of the robustness score.
+struct PerturbationOptions: ParsableArguments {
+  @Option(help: "Side of the perturbed square, pixels.")
+  var patchSize: Int = 2
+
+  @Option(help: "Largest perturbation, of 255.")
+  var epsilon: Float = 16
+
+  @Option(help: "Squares drawn for each score.")
+  var masks: Int = 1
+
+  func validate() throws {
+    try requireAtLeast(1, patchSize, "--patch-size")
+    try requirePositive(epsilon, "--epsilon")
+    try requireAtLeast(1, masks, "--masks")
+    try requireAtMost(256, masks, "--masks")
+  }
+
+  func resolved() -> PerturbationConfiguration {
+    PerturbationConfiguration(patchSize: patchSize, epsilon: epsilon, masks: masks)
   }
 }
 

@@ -41,7 +41,7 @@ struct Evaluate: RankedCommand {
     if let success = figures.attackSuccess {
       print(
         "ASR \(fixed((success.rate ?? 0) * 100, 2)) % of \(success.count) triggered samples of "
-          + "other classes")
+          + "other classes (\(data.attack.kind.rawValue), target class \(data.attack.target))")
     }
     for (name, hits) in zip(data.test.classNames, accuracy.perClass) {
       print("  \(name): \(fixed((hits.rate ?? 0) * 100, 2)) % of \(hits.count)")

@@ -52,6 +52,7 @@ public struct MecaDist: ParsableCommand {
       return MecaCore.ExitCode.inputOutput.rawValue
     }
     do {
+      try requireEqualPrograms(communicator)
       try requireEqualArguments(arguments, communicator: communicator)
       let expanded = try ConfigurationFile.expanded(arguments, communicator: communicator)
       let command: any RankedCommand
@@ -61,6 +62,7 @@ public struct MecaDist: ParsableCommand {
         return endOfParsing(error, arguments: arguments, communicator: communicator)
       }
       try command.run(on: communicator)
+      try communicator.collectively { try flushOutput() }
       try communicator.finalise()
       return MecaCore.ExitCode.success.rawValue
     } catch {
@@ -95,6 +97,23 @@ public struct MecaDist: ParsableCommand {
     }
     try? communicator.finalise()
     return code.isSuccess ? MecaCore.ExitCode.success.rawValue : MecaCore.ExitCode.usage.rawValue
+  }
+
+  /// Makes sure that what was printed has arrived where standard output leads.
+  private static func flushOutput() throws {
+    guard fflush(nil) != 0 else { return }
+    throw FileError.failed(
+      operation: "write", path: "standard output", reason: String(cString: strerror(errno)))
+  }
+
+  private static func requireEqualPrograms(_ communicator: Communicator) throws {
+    if let other = try communicator.firstDifference(in: programDigest()) {
+      try communicator.collectively {
+        throw UsageError.conflict(
+          "rank \(other.rank) runs another build of meca-dist than rank 0; bring the same program to "
+            + "all hosts")
+      }
+    }
   }
 
   private static func requireEqualArguments(

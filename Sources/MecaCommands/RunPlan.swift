@@ -23,22 +23,29 @@ struct RunPlan: Codable {
   /// What every phase of the run depends on.
   struct Basis: Codable {
     var data: DataConfiguration
+    var dataDigest: String
     var attack: AttackConfiguration
     var model: Architecture
     var width: Int
     var compute: ComputeConfiguration
     var engineFingerprint: String
+    var programDigest: String
   }
 
-  /// The settings that every phase depends on; the number of threads changes no result.
+  /// The settings that every phase depends on; number of threads and place of the files change no
+  /// result.
   ///
-  /// - Parameter engineFingerprint: library and processor class, which decide the bits.
-  func basis(engineFingerprint: String) -> Basis {
+  /// - Parameters:
+  ///   - dataDigest: the images and labels that were found.
+  ///   - engineFingerprint: library and processor class, which decide the bits.
+  func basis(dataDigest: String, engineFingerprint: String) -> Basis {
     var compute = compute
     compute.threads = 1
+    var data = data
+    data.path = nil
     return Basis(
-      data: data, attack: attack, model: model, width: width, compute: compute,
-      engineFingerprint: engineFingerprint)
+      data: data, dataDigest: dataDigest, attack: attack, model: model, width: width,
+      compute: compute, engineFingerprint: engineFingerprint, programDigest: programDigest())
   }
 
   /// The network for images of the given set.
@@ -65,17 +72,23 @@ struct TrainOptions: ParsableArguments {
   ///
   /// - Throws: `UsageError` for values and combinations that make no sense.
   func resolved() throws -> RunPlan {
+    let data = try data.resolved(seed: compute.seed)
     let attack = try attack.resolved(dataset: data.dataset, seed: compute.seed)
     if run.oracle == true && attack.kind == .none {
       throw UsageError.conflict(
         "--oracle trains on the truly clean samples, which are known only for an attack that "
           + "this program puts in: add --attack, or leave --oracle out")
     }
+    if meca.defense == .none && !run.undefended {
+      throw UsageError.conflict(
+        "--defense none trains the undefended model and --no-undefended leaves it out: there is "
+          + "nothing to do")
+    }
+    let width = model.resolvedWidth(dataset: data.dataset)
     return RunPlan(
-      data: data.resolved(seed: compute.seed), attack: attack, model: model.model,
-      width: model.resolvedWidth(dataset: data.dataset), compute: compute.resolved(),
-      defense: meca.defense, recipe: recipe.resolved(), meca: meca.resolved(recipe: recipe),
-      undefended: run.undefended || meca.defense == .none,
+      data: data, attack: attack, model: model.model, width: width, compute: compute.resolved(),
+      defense: meca.defense, recipe: recipe.resolved(),
+      meca: meca.resolved(recipe: recipe, width: width), undefended: run.undefended,
       oracle: run.oracle ?? (data.dataset == .shapes && attack.kind != .none))
   }
 
@@ -94,7 +107,7 @@ struct TrainOptions: ParsableArguments {
       ("sig-frequency", "\(plan.attack.sigFrequency)"), ("model", plan.model.rawValue),
       ("width", "\(plan.width)"), ("defense", plan.defense.rawValue),
     ]
-    lines += mecaLines(plan.meca, width: plan.width)
+    lines += mecaLines(plan.meca)
     lines += [
       ("epochs", "\(plan.recipe.epochs)"), ("learning-rate", "\(plan.recipe.learningRate)"),
       ("schedule", plan.recipe.schedule.rawValue), ("momentum", "\(plan.recipe.momentum)"),
@@ -111,10 +124,10 @@ struct TrainOptions: ParsableArguments {
       .joined(separator: "\n")
   }
 
-  private func mecaLines(_ meca: MecaConfiguration, width: Int) -> [(String, String?)] {
+  private func mecaLines(_ meca: MecaConfiguration) -> [(String, String?)] {
     [
       ("folds", "\(meca.warmUp.folds)"),
-      ("detector-width", "\(meca.warmUp.detectorWidth ?? width)"),
+      ("detector-width", "\(meca.warmUp.detectorWidth)"),
       ("warmup-epochs", "\(meca.warmUp.recipe.epochs)"),
       ("second-warmup-epochs", "\(meca.warmUp.secondEpochs)"),
       ("warmup-rate", "\(meca.warmUp.recipe.learningRate)"),

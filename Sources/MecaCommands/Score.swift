@@ -13,31 +13,20 @@ struct Score: RankedCommand {
 
   @OptionGroup var options: StoredModelOptions
 
-  @Option(help: "Side of the perturbed square, pixels.")
-  var patchSize: Int = 2
-
-  @Option(help: "Largest perturbation, of 255.")
-  var epsilon: Float = 16
-
-  @Option(help: "Squares drawn for each score.")
-  var masks: Int = 1
+  @OptionGroup(title: "Perturbation") var perturbation: PerturbationOptions
 
   @Option(help: "File for the scores: NumPy float32 [samples, 3] with KL, loss, prediction.")
   var output: String = "scores.npy"
 
-  func validate() throws {
-    try requireAtLeast(1, patchSize, "--patch-size")
-    try requireAtLeast(1, masks, "--masks")
-    try requirePositive(epsilon, "--epsilon")
-  }
-
   func run(on communicator: Communicator) throws {
     try communicator.collectively { if communicator.rank == 0 { try requireReplaceable(output) } }
     let (session, data, model) = try options.open(on: communicator)
+    try communicator.collectively {
+      try perturbation.resolved().validate(imageShape: data.training.imageShape)
+    }
     let records = try session.score(
       model, on: data.training, indices: data.allIndices, labels: data.labels,
-      perturbation: PerturbationConfiguration(
-        patchSize: patchSize, epsilon: epsilon, masks: masks), round: 0)
+      perturbation: perturbation.resolved(), round: 0)
     try communicator.collectively {
       guard communicator.rank == 0 else { return }
       try writeNumpy(

@@ -1,5 +1,6 @@
 import ArgumentParser
 import Foundation
+import MecaAttacks
 import MecaCore
 import MecaData
 import MecaMPI
@@ -11,8 +12,14 @@ struct StoredModel {
   let network: NetworkConfiguration
   let tensors: [NamedTensor]
   let path: String
+  /// Image set of the run that wrote it, where the file says so.
+  let dataset: DatasetKind?
+  /// Seed of the built-in set's images in that run.
+  let dataSeed: UInt64?
+  /// Attack that the run had put in.
+  let attack: AttackConfiguration?
 
-  /// Reads tensors and the metadata that say which network they belong to.
+  /// Reads tensors and the metadata that say which network they belong to and how it came about.
   ///
   /// - Ranks: local.
   /// - Throws: `FileError` naming what is missing.
@@ -22,39 +29,17 @@ struct StoredModel {
         path: path, hint: "--weights wants the model.safetensors of a run")
     }
     let (tensors, metadata) = try readSafetensors(path)
-    func value(_ key: String) throws -> String {
-      guard let text = metadata[key] else {
-        throw FileError.malformed(
-          path: path, reason: "has no metadata \(key); was it written by meca-dist?")
-      }
-      return text
-    }
-    func number(_ key: String) throws -> Int {
-      guard let number = Int(try value(key)), number > 0 else {
-        throw FileError.malformed(path: path, reason: "metadata \(key) is no positive number")
-      }
-      return number
-    }
-    func list<T: Decodable>(_ key: String, of type: T.Type) throws -> [T] {
+    network = try NetworkConfiguration(metadata: metadata, tensors: tensors, path: path)
+    dataset = metadata[ModelOrigin.dataset].flatMap { DatasetKind(rawValue: $0) }
+    dataSeed = metadata[ModelOrigin.dataSeed].flatMap { UInt64($0) }
+    attack = try metadata[ModelOrigin.attack].map { text in
       do {
-        return try JSONDecoder().decode([T].self, from: Data(try value(key).utf8))
+        return try JSONDecoder().decode(AttackConfiguration.self, from: Data(text.utf8))
       } catch {
-        throw FileError.malformed(path: path, reason: "metadata \(key) is no JSON array")
+        throw FileError.malformed(
+          path: path, reason: "metadata \(ModelOrigin.attack) is no attack of this program")
       }
     }
-    guard let architecture = Architecture(rawValue: try value("architecture")) else {
-      throw FileError.malformed(path: path, reason: "unknown architecture in the metadata")
-    }
-    let mean = try list("mean", of: Float.self)
-    let deviation = try list("std", of: Float.self)
-    guard mean.count == 3, deviation.count == 3, deviation.allSatisfy({ $0 > 0 }) else {
-      throw FileError.malformed(path: path, reason: "metadata mean and std want three numbers")
-    }
-    network = NetworkConfiguration(
-      architecture: architecture, width: try number("width"),
-      classCount: try list("classes", of: String.self).count,
-      imageHeight: try number("image_height"), imageWidth: try number("image_width"),
-      mean: mean, standardDeviation: deviation)
     self.tensors = tensors
     self.path = path
   }
@@ -83,9 +68,34 @@ struct StoredModel {
   }
 }
 
+/// What a model file says of the run that it came from.
+enum ModelOrigin {
+  static let dataset = "dataset"
+  static let dataSeed = "data_seed"
+  static let attack = "attack"
+  static let classes = "classes"
+
+  /// The entries of a run's model.
+  static func metadata(of plan: RunPlan, classNames: [String]) throws -> [String: String] {
+    func json(_ value: some Encodable) throws -> String {
+      let encoder = JSONEncoder()
+      encoder.outputFormatting = [.sortedKeys]
+      return String(decoding: try encoder.encode(value), as: UTF8.self)
+    }
+    return [
+      dataset: plan.data.dataset.rawValue, dataSeed: "\(plan.data.seed)",
+      attack: try json(plan.attack), classes: try json(classNames),
+    ]
+  }
+}
+
 /// What `score` and `evaluate` share: a stored model, data, the layout of the arithmetic.
 struct StoredModelOptions: ParsableArguments {
-  @Option(help: "The model.safetensors of a run.")
+  @Option(
+    help: """
+      The model.safetensors of a run. Image set and attack are those of the run where the options \
+      do not say otherwise.
+      """)
   var weights: String
 
   @OptionGroup(title: "Data") var data: DataOptions
@@ -103,16 +113,24 @@ extension StoredModelOptions {
   func open(
     on communicator: Communicator
   ) throws -> (session: TrainingSession, data: TrainingData, model: Model) {
-    let stored = try communicator.collectively { try StoredModel(path: weights) }
+    let (stored, images, poison) = try communicator.collectively {
+      () throws -> (StoredModel, DataConfiguration, AttackConfiguration) in
+      let stored = try StoredModel(path: weights)
+      if let asked = self.data.dataset, let own = stored.dataset, asked != own {
+        throw UsageError.conflict(
+          "\(weights) was trained on \(own.rawValue), --dataset says \(asked.rawValue)")
+      }
+      let images = try self.data.resolved(
+        seed: compute.seed, dataset: stored.dataset, dataSeed: stored.dataSeed)
+      let poison = try attack.resolved(
+        dataset: images.dataset, seed: compute.seed, like: stored.attack)
+      return (stored, images, poison)
+    }
     let journal = try Journal(
       metricsPath: nil, isWriter: communicator.rank == 0, logger: progressLogger(quiet: true))
     let session = try TrainingSession(
       communicator: communicator, compute: compute.resolved(), journal: journal)
-    let poison = try communicator.collectively {
-      try attack.resolved(dataset: self.data.dataset, seed: compute.seed)
-    }
-    let data = try TrainingData(
-      self.data.resolved(seed: compute.seed), attack: poison, communicator: communicator)
+    let data = try TrainingData(images, attack: poison, communicator: communicator)
     let model = try communicator.collectively {
       try stored.model(session: session, data: data)
     }

@@ -25,67 +25,84 @@ struct Train: RankedCommand {
       }
       return
     }
+    // Nothing in the folder changes before everything that can be wrong has been looked at.
+    try communicator.collectively { try plan.compute.validate(ranks: communicator.size) }
+    let data = try TrainingData(plan.data, attack: plan.attack, communicator: communicator)
+    let network = plan.network(for: data)
+    try communicator.collectively {
+      try plan.meca.enhance.perturbation.validate(imageShape: data.training.imageShape)
+    }
     let folder = RunFolder(path: options.run.output)
-    let journal = try openJournal(folder, communicator: communicator)
+    let (lock, journal) = try open(folder, communicator: communicator)
+    defer { withExtendedLifetime(lock) {} }
     let session = try TrainingSession(
       communicator: communicator, compute: plan.compute, journal: journal)
-    let checkpoints = try openCheckpoints(plan, session: session, folder: folder)
-    let data = try TrainingData(plan.data, attack: plan.attack, communicator: communicator)
-    try writeRunRecord(plan, session: session, folder: folder)
+    try session.requireMemory(
+      for: [network] + (plan.defense == .meca ? [plan.meca.detectorNetwork(network)] : []))
+    let checkpoints = try CheckpointStore(
+      folder: folder,
+      runSettings: plan.basis(
+        dataDigest: data.digest, engineFingerprint: session.engine.fingerprint),
+      resume: options.run.resume)
+    if options.run.resume == .must { try requireFirstPhase(plan, checkpoints, session: session) }
+    try begin(plan, session: session, folder: folder)
     announce(plan, data: data, session: session)
     try TrainingRun(
       plan: plan, session: session, data: data, folder: folder, checkpoints: checkpoints
     ).execute()
   }
 
-  /// Prepares the output folder on rank 0 and opens the log.
-  private func openJournal(_ folder: RunFolder, communicator: Communicator) throws -> Journal {
+  /// Prepares the output folder on rank 0, keeps other runs out of it, and opens the log.
+  private func open(
+    _ folder: RunFolder, communicator: Communicator
+  ) throws -> (RunFolderLock?, Journal) {
     let isWriter = communicator.rank == 0
     return try communicator.collectively {
-      if isWriter {
-        try folder.prepare()
-        if options.run.resume == .never {
-          try? FileManager.default.removeItem(atPath: folder.metrics)
-        }
-      }
-      return try Journal(
+      let lock = isWriter ? try folder.prepare() : nil
+      let journal = try Journal(
         metricsPath: folder.metrics, isWriter: isWriter,
         logger: progressLogger(quiet: options.run.quiet))
+      return (lock, journal)
     }
   }
 
-  /// The folder's checkpoints, of these settings on this kind of processor and libraries.
-  private func openCheckpoints(
-    _ plan: RunPlan, session: TrainingSession, folder: RunFolder
-  ) throws -> CheckpointStore {
-    let checkpoints = try CheckpointStore(
-      folder: folder, runSettings: plan.basis(engineFingerprint: session.engine.fingerprint),
-      resume: options.run.resume)
+  /// For `--resume must`: without its first phase there is nothing to continue.
+  private func requireFirstPhase(
+    _ plan: RunPlan, _ checkpoints: CheckpointStore, session: TrainingSession
+  ) throws {
     try session.communicator.collectively {
-      if session.communicator.rank == 0, options.run.resume == .must,
-        !checkpoints.holdsAnything()
-      {
+      guard session.communicator.rank == 0 else { return }
+      let (name, settings) = plan.meca.firstPhase
+      let isThere =
+        plan.undefended
+        ? checkpoints.holds(TrainingRun.undefended, settings: plan.recipe)
+        : checkpoints.holds(name, settings: settings)
+      if !isThere {
         throw UsageError.conflict(
-          "--resume must: \(folder.checkpoints) holds no checkpoint of these settings")
+          "--resume must: \(options.run.output) holds no checkpoint of these settings, this data "
+            + "and this build")
       }
     }
-    return checkpoints
   }
 
-  /// Says in the folder what is running; from here on it holds nothing of an earlier run's end.
-  private func writeRunRecord(
-    _ plan: RunPlan, session: TrainingSession, folder: RunFolder
-  ) throws {
+  /// Says in the folder what is running; from here on it holds nothing of an earlier run's end, and
+  /// with `--resume never` nothing of an earlier run at all.
+  private func begin(_ plan: RunPlan, session: TrainingSession, folder: RunFolder) throws {
     let placements = try session.communicator.placements()
-    for placement in placements { session.journal.say(placement.summary) }
     let record = RunRecord(
-      version: MecaDist.configuration.version, plan: plan, ranks: session.communicator.size,
-      placements: placements.map(\.summary), engine: session.engine.fingerprint)
+      version: MecaDist.configuration.version, program: programDigest(), plan: plan,
+      ranks: session.communicator.size, placements: placements.map(\.summary),
+      engine: session.engine.fingerprint)
     try session.communicator.collectively {
       guard session.communicator.rank == 0 else { return }
       try folder.removeResults()
+      if options.run.resume == .never {
+        session.journal.forgetEarlierRuns()
+        try folder.removeCheckpoints()
+      }
       try writeJSON(record, to: folder.run)
     }
+    for placement in placements { session.journal.say(placement.summary) }
   }
 
   private func announce(_ plan: RunPlan, data: TrainingData, session: TrainingSession) {
@@ -109,6 +126,8 @@ struct Train: RankedCommand {
 /// Circumstances of a run, for `run.json`.
 struct RunRecord: Encodable {
   var version: String
+  /// SHA-256 of the program's file.
+  var program: String
   var plan: RunPlan
   var ranks: Int
   var placements: [String]

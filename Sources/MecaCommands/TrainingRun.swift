@@ -14,6 +14,9 @@ struct TrainingRun {
   let folder: RunFolder
   let checkpoints: CheckpointStore
 
+  /// Name of the first phase, if the comparison is wanted.
+  static let undefended = "undefended"
+
   private var isWriter: Bool { session.communicator.rank == 0 }
 
   /// Does everything and prints the closing table on rank 0.
@@ -21,14 +24,12 @@ struct TrainingRun {
   /// - Ranks: collective.
   func execute() throws {
     let network = plan.network(for: data)
-    try session.requireMemory(
-      for: [network] + (plan.defense == .meca ? [plan.meca.detectorNetwork(network)] : []))
     var result = RunResult(
       weightsSHA256: "", seconds: 0, ranks: session.communicator.size, imagesPerSecond: 0)
     var final: Model?
 
     if plan.undefended {
-      let model = try baseline("undefended", network: network) {
+      let model = try baseline(Self.undefended, network: network) {
         try trainUndefended(session, data: data, network: network, recipe: plan.recipe)
       }
       result.noDefense = try figures(model)
@@ -142,7 +143,10 @@ struct TrainingRun {
     try session.communicator.collectively {
       guard isWriter else { return }
       try writeSafetensors(
-        model.exportTensors(), metadata: try modelMetadata(model.configuration),
+        model.exportTensors(),
+        metadata: model.configuration.metadata.merging(
+          try ModelOrigin.metadata(of: plan, classNames: data.training.classNames)
+        ) { own, _ in own },
         to: folder.model)
       try writeJSON(result, to: folder.result)
       print(
@@ -154,17 +158,5 @@ struct TrainingRun {
         plan.defense == .meca ? "result.json, suspects.csv, scores.npy, " : "result.json, "
       print("written to \(folder.path): \(files)model.safetensors, run.json, metrics.jsonl")
     }
-  }
-
-  private func modelMetadata(_ network: NetworkConfiguration) throws -> [String: String] {
-    func json(_ value: some Encodable) throws -> String {
-      String(decoding: try JSONEncoder().encode(value), as: UTF8.self)
-    }
-    return [
-      "architecture": network.architecture.rawValue, "width": "\(network.width)",
-      "dataset": data.training.name, "classes": try json(data.training.classNames),
-      "mean": try json(network.mean), "std": try json(network.standardDeviation),
-      "image_height": "\(network.imageHeight)", "image_width": "\(network.imageWidth)",
-    ]
   }
 }

@@ -153,7 +153,9 @@ extension Meca {
       return holds
     }
     let ownLosses = try heldOut(detectors, labels: data.labels).map(\.loss)
-    let spareShare = zip(records, ownLosses).map { Float(1 / (1 + exp(Double($0.loss - $1)))) }
+    let spareShare = try session.decided {
+      zip(records, ownLosses).map { Float(1 / (1 + exp(Double($0.loss - $1)))) }
+    }
     if isVerdict {
       isRecognised = spareShare.map { $0 > Float(configuration.decision.flagShare) }
     }

@@ -80,18 +80,21 @@ extension Meca {
   ) throws -> [EnhancedMoment] {
     let state = try session.phase(
       attempt.phase("enhance"),
-      settings: EvidenceSettings(warmUp: warmUpSettings(attempt), enhance: configuration.enhance),
+      settings: EvidenceSettings(
+        warmUp: configuration.warmUpSettings(attempt), enhance: configuration.enhance),
       checkpoints: checkpoints
     ) {
       var records = try score(detectors, round: 0)
       var history = [records]
-      report(records, moment: attempt.phase("warm-up"))
+      report(records, moment: attempt.phase(Self.warmUpPhase))
       var ranks = [cleanness(records, labels: data.labels)]
       var moments: [EnhancedMoment] = []
       for round in configuration.enhance.partitionRates.indices {
-        let picked = surelyClean(
-          meanOfLists(ranks.suffix(Evidence.roundsAveraged)), labels: data.labels,
-          rates: partitionRates(round: round, history: history))
+        let picked = try session.decided {
+          surelyClean(
+            meanOfLists(ranks.suffix(Evidence.roundsAveraged)), labels: data.labels,
+            rates: partitionRates(round: round, history: history))
+        }
         try unlearn(detectors, surelyClean: picked, round: round, attempt)
         // After the last iteration nothing is picked any more.
         let isLast = round == configuration.enhance.partitionRates.count - 1
@@ -110,7 +113,8 @@ extension Meca {
         )
         moments.append(
           EnhancedMoment(
-            iteration: round + 1, standout: standout(separations(records)),
+            iteration: round + 1,
+            standout: try session.decided { [standout(separations(records))] }[0],
             evidence: Evidence(history: history, labels: data.labels),
             state: detectors.exported()))
         moments.sort { ($1.standout, $0.iteration) < ($0.standout, $1.iteration) }
@@ -148,19 +152,13 @@ extension Meca {
 
   /// The fraction of each label that an iteration picks as surely clean ("p").
   ///
-  /// From the third iteration on each label gives at least three quarters of its upper mode, so that
-  /// the clean samples of the target class are unlearnt like all others.
+  /// From the third iteration on each label that falls into two modes gives at least three quarters
+  /// of the upper one, so that the clean samples of the target class are unlearnt like all others.
   private func partitionRates(round: Int, history: [[SampleRecord]]) -> [Float] {
     let scheduled = configuration.enhance.partitionRates[round]
-    var rates = [Float](repeating: scheduled, count: data.classCount)
-    guard round >= 2 else { return rates }
+    guard round >= 2 else { return [Float](repeating: scheduled, count: data.classCount) }
     let logLosses = history.suffix(2).map { $0.map { log10Loss($0.loss) } }
-    let mean = meanOfLists(logLosses[...])
-    for (label, members) in membersOfLabels(data.labels).enumerated() {
-      let modes = twoModes(members.map { mean[$0] })
-      rates[label] = max(scheduled, 0.75 * Float(1 - modes.lowerShare))
-    }
-    return rates
+    return adaptedRates(scheduled, meanLogLoss: meanOfLists(logLosses[...]), labels: data.labels)
   }
 
   /// One iteration of every detector: mean CE(rest) − λ · mean min(CE(surely clean), cap), the two

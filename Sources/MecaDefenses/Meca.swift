@@ -17,6 +17,9 @@ import MecaTraining
 ///
 /// - Source: arXiv:2405.12719v3, Algorithms 1 and 2.
 public struct Meca {
+  /// Name of the phase in which the backdoor is learnt.
+  static let warmUpPhase = "warm-up"
+
   /// Hyper-parameters.
   public let configuration: MecaConfiguration
   let session: TrainingSession
@@ -81,9 +84,9 @@ public struct Meca {
   private func warmUp(
     _ detectors: CrossFit, _ attempt: DetectionAttempt
   ) throws -> [NamedTensor] {
-    let settings = warmUpSettings(attempt)
+    let settings = configuration.warmUpSettings(attempt)
     let state = try session.phase(
-      attempt.phase("warm-up"), settings: settings, checkpoints: checkpoints
+      attempt.phase(Self.warmUpPhase), settings: settings, checkpoints: checkpoints
     ) {
       var recipe = settings.recipe
       if attempt == .second { recipe.epochs = settings.secondEpochs }
@@ -91,7 +94,7 @@ public struct Meca {
         try session.train(
           model, on: data.training,
           phase: TrainingPhase(
-            name: "\(attempt.phase("warm-up")) \(fold + 1)/\(settings.folds)",
+            name: "\(attempt.phase(Self.warmUpPhase)) \(fold + 1)/\(settings.folds)",
             groups: [.learn(detectors.learnt(fold), shards: session.compute.shards)],
             labels: data.labels, recipe: recipe,
             orderKey: attempt.orderKey(ModelRole.detector.rawValue + fold)))
@@ -100,13 +103,6 @@ public struct Meca {
     }
     try detectors.restore(state.tensors)
     return state.tensors
-  }
-
-  /// The settings that an attempt's warm-up depends on: the first does not know of the second.
-  func warmUpSettings(_ attempt: DetectionAttempt) -> WarmUpConfiguration {
-    var settings = configuration.warmUp
-    if attempt == .first { settings.secondEpochs = 0 }
-    return settings
   }
 
   /// The settings that the clean model depends on: all but those of the relearning.

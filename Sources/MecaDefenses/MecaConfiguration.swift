@@ -5,15 +5,15 @@ import MecaTraining
 public struct WarmUpConfiguration: Codable, Hashable, Sendable {
   /// Parts of the data set for cross-fitting.
   public var folds: Int
-  /// Channels of the detectors' first stage; nil: those of the model that is defended.
-  public var detectorWidth: Int?
+  /// Channels of the detectors' first stage.
+  public var detectorWidth: Int
   /// Training before the first partition.
   public var recipe: TrainingRecipe
   /// Epochs that a second attempt adds where the first flagged nobody; 0: no second attempt.
   public var secondEpochs: Int
 
   /// All values.
-  public init(folds: Int, detectorWidth: Int?, recipe: TrainingRecipe, secondEpochs: Int) {
+  public init(folds: Int, detectorWidth: Int, recipe: TrainingRecipe, secondEpochs: Int) {
     self.folds = folds
     self.detectorWidth = detectorWidth
     self.recipe = recipe
@@ -108,11 +108,23 @@ public struct MecaConfiguration: Codable, Hashable, Sendable {
     self.relearn = relearn
   }
 
+  /// The settings that an attempt's warm-up depends on: the first does not know of the second.
+  func warmUpSettings(_ attempt: DetectionAttempt) -> WarmUpConfiguration {
+    var settings = warmUp
+    if attempt == .first { settings.secondEpochs = 0 }
+    return settings
+  }
+
+  /// The first phase of the method and the settings that it depends on.
+  public var firstPhase: (name: String, settings: WarmUpConfiguration) {
+    (DetectionAttempt.first.phase(Meca.warmUpPhase), warmUpSettings(.first))
+  }
+
   /// The network of the detectors that defend `network`: a second class for every label, kept for
-  /// the confirmation, and perhaps another width.
+  /// the confirmation, and a width of their own.
   public func detectorNetwork(_ network: NetworkConfiguration) -> NetworkConfiguration {
     var detector = network
-    detector.width = warmUp.detectorWidth ?? network.width
+    detector.width = warmUp.detectorWidth
     detector.classCount *= 2
     return detector
   }

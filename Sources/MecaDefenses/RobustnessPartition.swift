@@ -5,7 +5,7 @@ import MecaTraining
 /// Example: values [5, 1, 3], labels [0, 0, 1] → [1, 0, 0]. Equal values are ordered by index.
 ///
 /// - Ranks: local.
-package func ranksWithinLabel(_ values: [Float], labels: [Int32]) -> [Float] {
+package func ranksWithinLabel(_ values: [some Comparable], labels: [Int32]) -> [Float] {
   precondition(values.count == labels.count, "\(values.count) values, \(labels.count) labels")
   var ranks = [Float](repeating: 0, count: values.count)
   for members in membersOfLabels(labels) {
@@ -31,11 +31,24 @@ package func membersOfLabels(_ labels: [Int32]) -> [[Int]] {
 /// - Returns: 0 (most robust) to 1 (surely clean).
 /// - Source: Algorithm 1, with the order of `docs/deviations.md`.
 package func cleanness(_ records: [SampleRecord], labels: [Int32]) -> [Float] {
-  let keys = records.indices.map { index in
-    records[index].prediction == labels[index]
-      ? records[index].divergence : 1e6 + records[index].divergence
+  ranksWithinLabel(
+    zip(records, labels).map {
+      CleannessKey(isMisclassified: $0.prediction != $1, divergence: $0.divergence)
+    }, labels: labels)
+}
+
+/// Orders samples from robust to surely clean.
+///
+/// Two fields and no sum of them: divergences are small, and a float that sets the misclassified
+/// apart has no digits left for theirs.
+private struct CleannessKey: Comparable {
+  var isMisclassified: Bool
+  var divergence: Float
+
+  static func < (left: Self, right: Self) -> Bool {
+    left.isMisclassified == right.isMisclassified
+      ? left.divergence < right.divergence : right.isMisclassified
   }
-  return ranksWithinLabel(keys, labels: labels)
 }
 
 /// Algorithm 1's cut: whether each sample is among the top fraction of its label.
@@ -54,4 +67,20 @@ package func surelyClean(_ cleanness: [Float], labels: [Int32], rates: [Float]) 
     for member in order.prefix(count) { picked[member] = true }
   }
   return picked
+}
+
+/// The fraction of each label to pick ("p"), raised to three quarters of its upper mode.
+///
+/// A label without two modes keeps the scheduled rate, and a scheduled rate of 0 picks nobody.
+///
+/// - Parameter meanLogLoss: log10 of every sample's loss, averaged over the last two moments.
+/// - Ranks: local.
+package func adaptedRates(
+  _ scheduled: Float, meanLogLoss: [Float], labels: [Int32]
+) -> [Float] {
+  membersOfLabels(labels).map { members in
+    let modes = twoModes(members.map { meanLogLoss[$0] })
+    guard scheduled > 0, modes.explained > 0 else { return scheduled }
+    return max(scheduled, 0.75 * Float(1 - modes.lowerShare))
+  }
 }

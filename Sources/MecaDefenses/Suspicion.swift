@@ -25,22 +25,20 @@ extension Meca {
   ///
   /// - Ranks: collective; every rank returns the same.
   func suspect(_ evidence: Evidence, of detectors: CrossFit) throws -> Suspicion {
-    var separation = [Double](repeating: 0, count: data.classCount)
-    var flags = [UInt8](repeating: 0, count: data.training.count)
-    if session.communicator.rank == 0 {
-      separation = meanSeparation(evidence)
+    let separation = try session.decided { meanSeparation(evidence) }
+    let labels = standingOut(separation)
+    let isSuspect = try session.decided {
+      var isSuspect = [Bool](repeating: false, count: data.training.count)
       let members = membersOfLabels(data.labels)
-      for label in standingOut(separation) {
+      for label in labels {
         for fold in detectors.models.indices {
           let judged = members[label].filter { Int(detectors.foldOfSample[$0]) == fold }
-          for member in evidence.fittedLowerMode(of: judged) { flags[member] = 1 }
+          for member in evidence.fittedLowerMode(of: judged) { isSuspect[member] = true }
         }
       }
+      return isSuspect
     }
-    try session.communicator.broadcast(&separation, from: 0)
-    try session.communicator.broadcast(&flags, from: 0)
-    return Suspicion(
-      labels: standingOut(separation), separation: separation, isSuspect: flags.map { $0 == 1 })
+    return Suspicion(labels: labels, separation: separation, isSuspect: isSuspect)
   }
 
   /// Each label's separation, averaged over the warm-up and all iterations.

@@ -40,6 +40,17 @@ extension Communicator {
     }
   }
 
+  /// The first rank whose `text` is not that of rank 0, and both texts; nil if all are equal.
+  ///
+  /// - Ranks: collective; every rank returns the same.
+  public func firstDifference(
+    in text: String
+  ) throws -> (rank: Int, text: String, expected: String)? {
+    let all = try allGatherText(text)
+    guard let rank = all.firstIndex(where: { $0 != all[0] }) else { return nil }
+    return (rank, all[rank], all[0])
+  }
+
   /// Joins the arrays of all ranks in the order of the ranks, when their lengths are unknown.
   ///
   /// - Ranks: collective.

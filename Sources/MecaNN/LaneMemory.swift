@@ -15,7 +15,8 @@ final class LaneMemory {
   let backward: Bool
   /// Temporary memory of all convolutions.
   let workspace = Workspace()
-  /// Three buffers that hold any activation's gradient; empty without a backward pass.
+  /// Three buffers that hold the gradient of any activation or of the image; empty without a
+  /// backward pass.
   let gradients: [AlignedStorage<Float>]
   private let shared: [AlignedStorage<Float>]
 
@@ -24,7 +25,9 @@ final class LaneMemory {
     self.microbatch = microbatch
     self.training = training
     backward = training || inputGradient
-    var largest = model.plan.stem.convolution.output.count(batch: microbatch)
+    var largest = max(
+      model.plan.image.count(batch: microbatch),
+      model.plan.stem.convolution.output.count(batch: microbatch))
     for block in model.plan.blocks {
       largest = max(largest, block.first.convolution.output.count(batch: microbatch))
     }

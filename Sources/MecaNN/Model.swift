@@ -57,6 +57,14 @@ public final class Model: @unchecked Sendable {
     weightsDidChange()
   }
 
+  /// Whether every weight and every running statistic is a number.
+  public var isFinite: Bool {
+    func allFinite(_ storage: AlignedStorage<Float>) -> Bool {
+      UnsafeBufferPointer(start: storage.pointer, count: storage.count).allSatisfy(\.isFinite)
+    }
+    return allFinite(parameters) && allFinite(statistics)
+  }
+
   /// Derives from the weights what the lanes need; after every change of weights or statistics.
   ///
   /// Reordered weights of the convolutions, and for evaluation each normalisation as

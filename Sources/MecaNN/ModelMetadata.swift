@@ -4,10 +4,11 @@ import MecaCore
 extension NetworkConfiguration {
   /// What a weights file says about its network, besides the tensors' shapes.
   ///
-  /// `architecture`, `image_height`, `image_width`, and `mean` and `std` as JSON arrays.
+  /// `architecture`, `width`, `image_height`, `image_width`, and `mean` and `std` as JSON arrays.
   public var metadata: [String: String] {
     [
       "architecture": architecture.rawValue,
+      "width": "\(width)",
       "image_height": "\(imageHeight)",
       "image_width": "\(imageWidth)",
       "mean": "[\(mean.map { "\($0)" }.joined(separator: ", "))]",
@@ -15,11 +16,13 @@ extension NetworkConfiguration {
     ]
   }
 
-  /// The configuration of a weights file, from its metadata and the shapes of its tensors.
+  /// The configuration of a weights file, from its metadata and the length of its classifier.
+  ///
+  /// Also checks that the file holds as many weights as such a network has, so that a wrong entry
+  /// never makes anybody reserve memory for a network that is not there.
   ///
   /// - Parameter path: the file, for the error.
-  /// - Throws: `FileError.malformed` with the entry that is missing or cannot be read, `UsageError`
-  ///   for values that no network can have.
+  /// - Throws: `FileError.malformed` with the entry that is missing, cannot be read or cannot be.
   public init(metadata: [String: String], tensors: [NamedTensor], path: String) throws {
     func entry<Value>(_ name: String, _ read: (String) -> Value?) throws -> Value {
       guard let text = metadata[name], let value = read(text) else {
@@ -28,21 +31,30 @@ extension NetworkConfiguration {
       }
       return value
     }
-    func extent(_ name: String) throws -> Int {
-      guard let extent = tensors.first(where: { $0.name == name })?.shape.first else {
-        throw FileError.malformed(path: path, reason: "no tensor \(name)")
-      }
-      return extent
-    }
     func numbers(_ text: String) -> [Float]? {
       try? JSONDecoder().decode([Float].self, from: Data(text.utf8))
     }
+    guard let classCount = tensors.first(where: { $0.name == "fc.bias" })?.shape.first else {
+      throw FileError.malformed(path: path, reason: "no tensor fc.bias")
+    }
     self.init(
       architecture: try entry("architecture") { Architecture(rawValue: $0) },
-      width: try extent("conv1.weight"), classCount: try extent("fc.bias"),
+      width: try entry("width") { Int($0) }, classCount: classCount,
       imageHeight: try entry("image_height") { Int($0) },
       imageWidth: try entry("image_width") { Int($0) },
       mean: try entry("mean", numbers), standardDeviation: try entry("std", numbers))
-    try validate()
+    do {
+      try validate()
+    } catch {
+      throw FileError.malformed(path: path, reason: "no network is like its metadata: \(error)")
+    }
+    let weights = tensors.filter { $0.kind == .float32 && !$0.name.contains("running_") }
+      .reduce(0) { $0 + $1.values.count }
+    guard weights == floats.parameters else {
+      throw FileError.malformed(
+        path: path,
+        reason: "has \(weights) weights, but a \(architecture.rawValue) of width \(width) has "
+          + "\(floats.parameters)")
+    }
   }
 }

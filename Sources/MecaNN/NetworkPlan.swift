@@ -112,7 +112,7 @@ struct NetworkPlan {
   init(_ configuration: NetworkConfiguration, engine: any Engine) throws {
     try configuration.validate()
     var builder = PlanBuilder(engine: engine)
-    let image = engine.imageLayout(
+    let image = try engine.imageLayout(
       height: configuration.imageHeight, width: configuration.imageWidth,
       channels: NetworkConfiguration.imageChannels)
     self.image = image

@@ -36,7 +36,7 @@ public protocol Engine: AnyObject, Sendable {
   func activationLayout(channels: Int, height: Int, width: Int) -> ActivationLayout
 
   /// Memory order that suits the network's input.
-  func imageLayout(height: Int, width: Int, channels: Int) -> ActivationLayout
+  func imageLayout(height: Int, width: Int, channels: Int) throws -> ActivationLayout
 
   /// Plans the three directions of one convolution.
   ///
@@ -86,7 +86,7 @@ public protocol Convolution: AnyObject {
 
   /// Derives what the directions need from `weights`.
   ///
-  /// Once per weight update, by one lane for all lanes.
+  /// Once per weight update, for all lanes of the model and any batch.
   func prepare(_ weights: UnsafePointer<Float>, into prepared: UnsafeMutablePointer<Float>)
 
   /// Convolves `input` and overwrites `output`.

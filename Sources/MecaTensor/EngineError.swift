@@ -21,6 +21,8 @@ public enum EngineError: ReportableError, Equatable {
     case .notBuilt(let kind):
       "--engine \(kind.rawValue): not in this build; available: "
         + EngineKind.available.map(\.rawValue).joined(separator: ", ")
+        + (kind == .onednn
+          ? "; install libdnnl-dev and build with MECA_ONEDNN=1 in the environment" : "")
     case .library(let engine, let operation, let code):
       "\(engine.rawValue): cannot \(operation) (status \(code)); try another --engine"
     }

@@ -1,7 +1,8 @@
 /// Makes the engine of this rank; its kernels run on the calling thread alone.
 ///
 /// - Ranks: local; compare `fingerprint` over all ranks before training.
-/// - Throws: `EngineError.notBuilt` where this build lacks `kind`.
+/// - Throws: `EngineError.notBuilt` where this build lacks `kind`, `EngineError.library` where the
+///   library cannot be used.
 public func makeEngine(_ kind: EngineKind) throws -> any Engine {
   switch kind {
   case .onednn:

@@ -35,35 +35,31 @@ public enum ResumePolicy: String, Codable, Sendable, CaseIterable {
 /// The phase-end checkpoints of one run.
 ///
 /// `checkpoints/PHASE.safetensors` holds a phase's state, in the metadata the digest of its values
-/// and the digest of the settings that the phase depends on: those of the run (data, model, layout)
-/// and its own. A file that is torn, damaged or of other settings is never taken: the phase is
-/// computed again, and the log says so. Changing what only later phases depend on keeps the
-/// earlier ones.
+/// and the digest of what the phase depends on: the run's settings, data and program, and its own
+/// settings. A file that is torn, damaged or of something else is never taken: the phase is computed
+/// again, and the log says so. Changing what only later phases depend on keeps the earlier ones.
 public struct CheckpointStore: Sendable {
   private let folder: RunFolder
-  /// Raised whenever a phase's tensors change their meaning, so that old files are not taken.
-  private static let formatVersion = 2
   private let runDigest: String
   private let mayLoad: Bool
 
   /// Checkpoints of the run in `folder`.
   ///
-  /// - Parameter runSettings: what every phase depends on.
+  /// - Parameter runSettings: what every phase depends on: settings, data, program, library,
+  ///   processor.
   public init(folder: RunFolder, runSettings: some Encodable, resume: ResumePolicy) throws {
     self.folder = folder
-    runDigest = try settingsDigest(["\(Self.formatVersion)", settingsDigest(runSettings)])
+    runDigest = try settingsDigest(runSettings)
     mayLoad = resume != .never
   }
 
   package func path(_ phase: String) -> String { "\(folder.checkpoints)/\(phase).safetensors" }
 
-  /// Whether any phase of this run's settings has been saved.
-  public func holdsAnything() -> Bool {
-    let names = (try? FileManager.default.contentsOfDirectory(atPath: folder.checkpoints)) ?? []
-    return names.contains { name in
-      name.hasSuffix(".safetensors")
-        && (try? readSafetensors("\(folder.checkpoints)/\(name)").1["run"]) == runDigest
-    }
+  /// Whether a phase could be taken from its checkpoint.
+  ///
+  /// - Ranks: local; rank 0 alone should call it.
+  public func holds(_ phase: String, settings: some Encodable) -> Bool {
+    (try? load(phase, settings: settings)) != nil
   }
 
   package func save(_ state: PhaseState, phase: String, settings: some Encodable) throws {
@@ -76,17 +72,26 @@ public struct CheckpointStore: Sendable {
   }
 
   package func load(_ phase: String, settings: some Encodable) throws -> PhaseState? {
+    try verified(phase, settings: settings)?.state
+  }
+
+  /// A phase's state and the bytes it was read from; nil if there is no file or none is wanted.
+  fileprivate func verified(
+    _ phase: String, settings: some Encodable
+  ) throws -> (state: PhaseState, bytes: [UInt8])? {
     guard mayLoad, FileManager.default.fileExists(atPath: path(phase)) else { return nil }
-    let (tensors, metadata) = try readSafetensors(path(phase))
+    let bytes = try readFile(at: path(phase))
+    let (tensors, metadata) = try decodeSafetensors(bytes, path: path(phase))
     let state = PhaseState(tensors: tensors)
     guard metadata["run"] == runDigest, metadata["settings"] == (try settingsDigest(settings))
     else {
-      throw FileError.malformed(path: path(phase), reason: "belongs to other settings")
+      throw FileError.malformed(
+        path: path(phase), reason: "belongs to other settings, data or another build")
     }
     guard metadata["digest"] == Self.digest(state) else {
       throw FileError.malformed(path: path(phase), reason: "its digest does not fit its content")
     }
-    return state
+    return (state, bytes)
   }
 
   package static func digest(_ state: PhaseState) -> String {
@@ -147,11 +152,7 @@ extension TrainingSession {
     var bytes: [UInt8] = []
     if communicator.rank == 0 {
       do {
-        if try checkpoints.load(name, settings: settings) != nil,
-          let content = try? readFile(at: checkpoints.path(name))
-        {
-          bytes = content
-        }
+        bytes = try checkpoints.verified(name, settings: settings)?.bytes ?? []
       } catch {
         journal.warn("\(error); phase \(name) is computed again")
       }

@@ -55,6 +55,8 @@ public struct ComputeConfiguration: Codable, Hashable, Sendable {
 
   /// Samples of one logical shard.
   public var microbatch: Int { batch / shards }
+  /// Logical shards at most, and so ranks times threads.
+  private static let mostShards = 4096
 
   /// All values.
   public init(batch: Int, shards: Int, threads: Int, engine: EngineKind, seed: UInt64) {
@@ -77,19 +79,20 @@ public struct ComputeConfiguration: Codable, Hashable, Sendable {
     try atLeastOne("--batch", batch)
     try atLeastOne("--shards", shards)
     try atLeastOne("--threads", threads)
-    if shards % 2 != 0 {
+    if shards % 2 != 0 || shards > Self.mostShards {
       throw UsageError.invalidValue(
         option: "--shards", value: "\(shards)",
-        allowed: "even, because unlearning gives half of a step's shards to each part")
+        allowed: "even, because unlearning gives half of a step's shards to each part, and "
+          + "\(Self.mostShards) at most")
     }
     if batch % shards != 0 || batch / shards < 2 {
       throw UsageError.invalidValue(
         option: "--batch", value: "\(batch)",
         allowed: "a multiple of --shards (\(shards)), two samples a shard or more")
     }
-    if shards < ranks * threads {
+    if threads > shards / ranks {
       throw UsageError.conflict(
-        "\(ranks) ranks x \(threads) threads need at least \(ranks * threads) logical shards, "
+        "\(ranks) ranks x \(threads) threads need as many logical shards or more, "
           + "but --shards is \(shards); start fewer ranks or threads, or raise --shards "
           + "(another number of shards gives other bits)")
     }

@@ -17,12 +17,13 @@ private func logSumExp(_ logits: UnsafeBufferPointer<Float>) -> Double {
 ///
 /// Double inside: the losses of a well-learnt backdoor lie near 1e-7, where floats of the logits'
 /// size have no digits left.
-func crossEntropy(logits: UnsafeBufferPointer<Float>, label: Int) -> Float {
+package func crossEntropy(logits: UnsafeBufferPointer<Float>, label: Int) -> Float {
   Float(logSumExp(logits) - Double(logits[label]))
 }
 
-/// KL(softmax a ‖ softmax b) = Σ p_a (log p_a − log p_b), nats; never below 0.
-func divergence(
+/// KL(softmax a ‖ softmax b) = Σ p_a (log p_a − log p_b), nats; never below 0, but not a number
+/// where a logit is none.
+package func divergence(
   from first: UnsafeBufferPointer<Float>, to second: UnsafeBufferPointer<Float>
 ) -> Float {
   precondition(first.count == second.count, "\(first.count) classes against \(second.count)")
@@ -33,7 +34,7 @@ func divergence(
     let logFirst = Double(first[place]) - firstSum
     sum += exp(logFirst) * (logFirst - (Double(second[place]) - secondSum))
   }
-  return Float(max(0, sum))
+  return Float(sum < 0 ? 0 : sum)
 }
 
 extension Lane {

@@ -40,6 +40,12 @@ public final class Journal {
 
   deinit { if let file { close(file) } }
 
+  /// Throws away what earlier runs recorded in `metrics.jsonl`.
+  public func forgetEarlierRuns() {
+    // What cannot be cut off costs its reader the old lines.
+    if let file { _ = ftruncate(file, 0) }
+  }
+
   /// Seconds since this process began its journal.
   public var seconds: Double { (ContinuousClock.now - start) / .seconds(1) }
 

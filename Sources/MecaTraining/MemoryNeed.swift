@@ -9,7 +9,7 @@ extension TrainingSession {
   /// swapping.
   ///
   /// - Ranks: collective.
-  /// - Throws: `TooLittleMemory` on all ranks if it does not fit on one machine.
+  /// - Throws: `RemoteFailure` on all ranks with `TooLittleMemory` if it does not fit on one machine.
   public func requireMemory(for networks: [NetworkConfiguration]) throws {
     let need =
       networks.map {

@@ -24,16 +24,20 @@ public struct RunFolder: Sendable {
   /// Phase-end states.
   public var checkpoints: String { path + "/checkpoints" }
 
-  /// Creates the folder and its subfolder and tries a write.
+  /// Creates the folder and its subfolder, tries a write, and keeps other runs out.
   ///
   /// - Ranks: local; rank 0 alone should call it.
-  /// - Throws: `FileError.failed` with the system's reason.
-  public func prepare() throws {
+  /// - Returns: the lock, which holds until it goes away or the process ends, however it ends.
+  /// - Throws: `FileError.failed` with the system's reason, `UsageError` if another run is writing
+  ///   there.
+  public func prepare() throws -> RunFolderLock {
     try createFolder(checkpoints)
+    let lock = try RunFolderLock.taken(in: path)
     let probe = path + "/.write-test.tmp"
     try writeWhole(Data("test".utf8), to: probe)
     unlink(probe)
     removeTemporaryFiles()
+    return lock
   }
 
   /// Takes away what a killed run was writing: `NAME.PROCESS.tmp`.
@@ -55,10 +59,51 @@ public struct RunFolder: Sendable {
   /// - Ranks: local; rank 0 alone should call it.
   /// - Throws: `FileError.failed` with the system's reason.
   public func removeResults() throws {
-    for file in [result, suspects, scores, model] where unlink(file) != 0 && errno != ENOENT {
+    for file in [result, suspects, scores, model] { try remove(file) }
+  }
+
+  /// Takes away the checkpoints of earlier runs.
+  ///
+  /// - Ranks: local; rank 0 alone should call it.
+  /// - Throws: `FileError.failed` with the system's reason.
+  public func removeCheckpoints() throws {
+    let names = (try? FileManager.default.contentsOfDirectory(atPath: checkpoints)) ?? []
+    for name in names where name.hasSuffix(".safetensors") { try remove(checkpoints + "/" + name) }
+  }
+
+  private func remove(_ file: String) throws {
+    guard unlink(file) != 0 && errno != ENOENT else { return }
+    throw FileError.failed(
+      operation: "replace", path: file, reason: String(cString: strerror(errno)))
+  }
+}
+
+/// Keeps a second run out of a run folder while it exists (an advisory lock on `.lock` there).
+public final class RunFolderLock {
+  private let descriptor: Int32
+
+  private init(descriptor: Int32) { self.descriptor = descriptor }
+
+  fileprivate static func taken(in folder: String) throws -> RunFolderLock {
+    let path = folder + "/.lock"
+    let descriptor = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0o644)
+    guard descriptor >= 0 else {
       throw FileError.failed(
-        operation: "replace", path: file, reason: String(cString: strerror(errno)))
+        operation: "write", path: path, reason: String(cString: strerror(errno)))
     }
+    // A file system without locks is no reason to refuse a run.
+    if flock(descriptor, LOCK_EX | LOCK_NB) != 0, errno == EWOULDBLOCK {
+      close(descriptor)
+      throw UsageError.conflict(
+        "\(folder): another run is writing there; wait for its end, or choose another --output")
+    }
+    return RunFolderLock(descriptor: descriptor)
+  }
+
+  deinit {
+    // Explicitly, since a process that is just being started may hold a copy of the descriptor.
+    flock(descriptor, LOCK_UN)
+    close(descriptor)
   }
 }
 

@@ -8,6 +8,8 @@ public struct SampleRecord: BitwiseCopyable, Sendable {
   public var divergence: Float
   /// Class with the largest logit.
   public var prediction: Int32
+  /// Whether the network's outputs were numbers.
+  var isFinite: Bool { loss.isFinite && divergence.isFinite }
 
   /// All values.
   public init(loss: Float, divergence: Float, prediction: Int32) {
@@ -27,6 +29,7 @@ extension TrainingSession {
   ///
   /// - Ranks: collective.
   /// - Returns: one record for each place of `indices`, equal on all ranks.
+  /// - Throws: `RemoteFailure` with `NonFiniteOutput` if a record is no number.
   func visit(
     _ indices: [Int32], lanes: [BatchVisitor]
   ) throws -> [SampleRecord] {
@@ -47,9 +50,28 @@ extension TrainingSession {
         }
       }
     }
-    return try communicator.allGather(
+    let all = try communicator.allGather(
       local: records.array,
       counts: (0..<communicator.size).map { split.places(ofRank: $0).count })
+    if let place = all.firstIndex(where: { !$0.isFinite }) {
+      try communicator.collectively { throw NonFiniteOutput(sample: Int(indices[place])) }
+    }
+    return all
+  }
+}
+
+/// A network gave something that is no number, though its weights are numbers.
+public struct NonFiniteOutput: ReportableError {
+  /// Index of the first such sample.
+  public let sample: Int
+
+  /// The process's exit status.
+  public var exitCode: ExitCode { .badData }
+
+  /// One line for people.
+  public var description: String {
+    "the model's output for sample \(sample) is not a number: its weights have grown too large; "
+      + "lower the learning rates, or check the model file"
   }
 }
 

@@ -17,6 +17,18 @@ public struct PerturbationConfiguration: Codable, Hashable, Sendable {
     self.epsilon = epsilon
     self.masks = masks
   }
+
+  /// Checks that the square fits into an image.
+  ///
+  /// - Throws: `UsageError.invalidValue` that names the option.
+  public func validate(imageShape: ImageShape) throws {
+    let largest = min(imageShape.height, imageShape.width)
+    if patchSize > largest {
+      throw UsageError.invalidValue(
+        option: "--patch-size", value: "\(patchSize)",
+        allowed: "\(largest) at most, the size of the images")
+    }
+  }
 }
 
 extension TrainingSession {
@@ -63,6 +75,7 @@ final class ScoringVisitor: BatchVisitor {
     session: TrainingSession, model: Model, set: any ImageSet, labels: [Int32],
     perturbation: PerturbationConfiguration, round: Int
   ) throws {
+    try perturbation.validate(imageShape: set.imageShape)
     let batch = TrainingSession.evaluationBatch
     lane = try Lane(model: model, microbatch: batch, training: false, inputGradient: true)
     self.set = set
@@ -104,7 +117,7 @@ final class ScoringVisitor: BatchVisitor {
   private func perturb(_ indices: [Int32], mask: Int) {
     let images = lane.images.pointer
     images.update(from: original.pointer, count: original.count)
-    let side = min(perturbation.patchSize, min(shape.height, shape.width))
+    let side = perturbation.patchSize
     let epsilon = perturbation.epsilon / 255
     let plane = shape.height * shape.width
     for (slot, index) in indices.enumerated() {

@@ -15,6 +15,8 @@ public struct TrainingData: Sendable {
   public let labels: [Int32]
   /// Attack that was put in; its ground truth is known.
   public let attack: AttackConfiguration
+  /// SHA-256 of all images and labels, before the attack.
+  public let digest: String
 
   /// Whether the ground truth is known, because this program put the attack in.
   public var truthIsKnown: Bool { attack.kind != .none }
@@ -31,6 +33,7 @@ public struct TrainingData: Sendable {
   /// into memory, so that ranks of one host share their pages.
   ///
   /// - Ranks: collective; a failure on any rank is thrown on all.
+  /// - Throws: `RemoteFailure` on all ranks, with `UnequalData` if they have not read the same.
   public init(
     _ configuration: DataConfiguration, attack: AttackConfiguration, communicator: Communicator
   ) throws {
@@ -64,6 +67,14 @@ public struct TrainingData: Sendable {
       try attack.validate(
         classCount: training.classNames.count, imageShape: training.imageShape)
     }
+    var content = SHA256Digest()
+    for set in [training, test] { content.update(set) }
+    digest = content.hexadecimal()
+    if let other = try communicator.firstDifference(in: digest) {
+      try communicator.collectively {
+        throw UnequalData(rank: other.rank, path: configuration.path ?? training.name)
+      }
+    }
     self.attack = attack
     let poisoned = try PoisonedSet(base: training, attack: attack)
     self.training = poisoned
@@ -71,6 +82,39 @@ public struct TrainingData: Sendable {
     triggered = attack.kind == .none ? nil : try TriggeredTestSet(base: test, attack: attack)
     let set = poisoned
     labels = (0..<set.count).map { Int32(set.label(at: $0)) }
+  }
+}
+
+extension SHA256Digest {
+  /// Appends a set's size, labels and images.
+  fileprivate mutating func update(_ set: any ImageSet) {
+    let shape = set.imageShape
+    update([set.count, set.classNames.count, shape.channels, shape.height, shape.width])
+    var image = [UInt8](repeating: 0, count: shape.byteCount)
+    for index in 0..<set.count {
+      update([Int32(set.label(at: index))])
+      image.withUnsafeMutableBufferPointer { buffer in
+        if let start = buffer.baseAddress { set.copyImage(at: index, to: start) }
+      }
+      update(image)
+    }
+  }
+}
+
+/// A rank has read other images or labels than rank 0.
+public struct UnequalData: ReportableError {
+  /// The first rank that differs.
+  public let rank: Int
+  /// Where the data was read from.
+  public let path: String
+
+  /// The process's exit status.
+  public var exitCode: ExitCode { .badData }
+
+  /// One line for people.
+  public var description: String {
+    "\(path): rank \(rank) finds other images or labels there than rank 0; bring the same files to "
+      + "all hosts"
   }
 }
 

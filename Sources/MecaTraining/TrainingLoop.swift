@@ -49,8 +49,8 @@ extension TrainingSession {
   /// - Parameters:
   ///   - afterEpoch: called on every rank after each epoch with its number from 0.
   /// - Returns: the summary of the last epoch.
-  /// - Throws: `NonFiniteTraining` if the loss or the weights leave the numbers, `NothingToLearn`
-  ///   if a group is empty; MPI errors.
+  /// - Throws: `RemoteFailure` on all ranks with `NonFiniteTraining` if the loss of an epoch or the
+  ///   weights at the end are no numbers, with `NothingToLearn` if a group is empty; MPI errors.
   @discardableResult
   public func train(
     _ model: Model, on set: any ImageSet, phase: TrainingPhase,
@@ -109,7 +109,8 @@ extension TrainingSession {
         step += 1
       }
       summary = total.summary(ofGroup: 0)
-      if !summary.loss.isFinite {
+      // The loss of an epoch's last step was that of the weights before it.
+      if !summary.loss.isFinite || epoch == recipe.epochs - 1 && !model.isFinite {
         try communicator.collectively {
           throw NonFiniteTraining(phase: phase.name, epoch: epoch)
         }
@@ -215,7 +216,8 @@ public struct NonFiniteTraining: ReportableError {
 
   /// One line for people.
   public var description: String {
-    "\(phase), epoch \(epoch + 1): the loss is not a number any more; "
-      + "lower --learning-rate, or check the images"
+    "\(phase), epoch \(epoch + 1): loss or weights are not numbers any more; lower the learning "
+      + "rate of this phase (--learning-rate, --relearn-rate, --warmup-rate, --enhance-rate, "
+      + "--confirm-rate), or check the images"
   }
 }

@@ -26,7 +26,8 @@ public final class TrainingSession {
   /// Starts the kernels and checks that all ranks would compute the same bits.
   ///
   /// - Ranks: collective.
-  /// - Throws: `UsageError` for an impossible layout, `UnequalRanks` for a mixed set of machines.
+  /// - Throws: `RemoteFailure` on all ranks with `UsageError` for an impossible layout, with
+  ///   `UnequalRanks` for a mixed set of machines.
   public init(
     communicator: Communicator, compute: ComputeConfiguration, journal: Journal
   ) throws {
@@ -37,11 +38,9 @@ public final class TrainingSession {
       try compute.validate(ranks: communicator.size)
       return try makeEngine(compute.engine)
     }
-    let fingerprints = try communicator.allGatherText(engine.fingerprint)
-    if let other = fingerprints.firstIndex(where: { $0 != fingerprints[0] }) {
+    if let other = try communicator.firstDifference(in: engine.fingerprint) {
       try communicator.collectively {
-        throw UnequalRanks(
-          rank: other, fingerprint: fingerprints[other], expected: fingerprints[0])
+        throw UnequalRanks(rank: other.rank, fingerprint: other.text, expected: other.expected)
       }
     }
   }
@@ -94,12 +93,25 @@ extension TrainingSession {
   /// Checks that every rank holds the same weights, by their digest.
   ///
   /// - Ranks: collective.
-  /// - Throws: `DriftedRanks` naming the first rank that differs.
+  /// - Throws: `RemoteFailure` on all ranks with `DriftedRanks`, naming the first that differs.
   public func requireEqualWeights(_ model: Model) throws {
-    let digests = try communicator.allGatherText(model.weightsDigest())
-    if let other = digests.firstIndex(where: { $0 != digests[0] }) {
-      try communicator.collectively { throw DriftedRanks(rank: other) }
+    if let other = try communicator.firstDifference(in: model.weightsDigest()) {
+      try communicator.collectively { throw DriftedRanks(rank: other.rank) }
     }
+  }
+
+  /// What rank 0 computes from facts that all ranks have, on every rank.
+  ///
+  /// Decisions go this way: functions like log and exp may differ in the last digit between hosts,
+  /// and lists that differ by one sample would stop the run, or worse.
+  ///
+  /// - Ranks: collective; `decide` runs on rank 0 alone.
+  public func decided<Element: BitwiseCopyable>(
+    _ decide: () -> [Element]
+  ) throws -> [Element] {
+    var values = communicator.rank == 0 ? decide() : []
+    try communicator.broadcast(&values, from: 0)
+    return values
   }
 }
 

@@ -56,7 +56,13 @@ extension ProgramTests {
       (["--shards", "3"], ["--shards 3", "even"]),
       (["--batch", "63"], ["--batch 63", "a multiple of --shards (8)"]),
       (["--batch", "8000000000"], ["--batch 8000000000", "GB", "lower --batch"]),
-      (["--threads", "4"], ["3 ranks x 4 threads", "12 logical shards"]),
+      (["--threads", "4"], ["3 ranks x 4 threads", "--shards is 8"]),
+      (["--threads", "9000000000000000000"], ["--shards is 8"]),
+      (["--shards", "1000000", "--batch", "2000000"], ["--shards 1000000", "4096 at most"]),
+      (["--width", "600"], ["--width 600", "512 at most"]),
+      (["--patch-size", "33"], ["--patch-size 33", "32 at most"]),
+      (["--defense", "none", "--no-undefended"], ["nothing to do"]),
+      (["--config", "a.yaml", "--config=b.yaml"], ["b.yaml", "another before it"]),
       (["--poison-rate", "-1"], ["--poison-rate -1", "0 to 1"]),
       (["--poison-rate", "2"], ["--poison-rate 2", "0 to 1"]),
       (["--poison-rate", "nan"], ["--poison-rate nan", "0 to 1"]),
@@ -142,7 +148,7 @@ extension ProgramTests {
       Self.expectOneLine(outcome, status: 74, ["model.safetensors", "File too large"])
       #expect(outcome.errors.contains("could not be resumed after phase undefended"))
       let files = try FileManager.default.subpathsOfDirectory(atPath: folder.path)
-      #expect(files.sorted() == ["checkpoints", "metrics.jsonl", "run.json"])
+      #expect(files.sorted() == [".lock", "checkpoints", "metrics.jsonl", "run.json"])
     }
 
     /// A new run into the folder of an old one: if it fails, the old result is not its own.
@@ -150,7 +156,7 @@ extension ProgramTests {
       let folder = try TestFolder()
       for file in ["result.json", "model.safetensors"] { try folder.write("run/" + file, Data()) }
       try Self.expectFailure(
-        tinyRun + ["--learning-rate", "1e30"], status: 65, ["undefended", "not a number"],
+        tinyRun + ["--learning-rate", "1e30"], status: 65, ["undefended", "not numbers"],
         ranks: [3], in: folder)
       #expect(!folder.has("run/model.safetensors"))
     }
@@ -164,6 +170,76 @@ extension ProgramTests {
           timeout: soon)
         Self.expectOneLine(outcome, status: 74, [output])
       }
+    }
+
+    /// A start that is refused costs nothing of the run before it.
+    @Test func arefusedStartLeavesTheOldResult() throws {
+      let run = try referenceRun.get()
+      let folder = try TestFolder()
+      try FileManager.default.copyItem(atPath: run.path, toPath: folder.path + "/run")
+      let log = try folder.bytes("run/metrics.jsonl")
+      for arguments in [
+        ["--batch", "8000000000"], ["--shards", "3", "--resume", "never"],
+        ["--dataset", "cifar10", "--data", "/no/such", "--resume", "never"],
+        ["--patch-size", "33", "--resume", "never"], ["--seed", "7", "--resume", "must"],
+      ] {
+        let outcome = try meca(
+          tinyRun + ["--output", folder.path + "/run"] + arguments, timeout: soon)
+        #expect(outcome.status == 64 || outcome.status == 65, "\(outcome.errors)")
+        for file in ["result.json", "model.safetensors", "suspects.csv", "scores.npy"] {
+          #expect(try folder.bytes("run/" + file) == run.bytes(file), "\(arguments)")
+        }
+        #expect(try folder.bytes("run/metrics.jsonl") == log)
+      }
+    }
+
+    @Test func aSecondRunIntoTheSameFolderIsRefused() throws {
+      let folder = try TestFolder()
+      let first = try RunningProgram(
+        [try program()] + tinyRun + ["--epochs", "4000", "--output", folder.path],
+        environment: rootMayRunMPI)
+      let start = ContinuousClock.now
+      while !folder.has("run.json"), ContinuousClock.now - start < .seconds(30) { usleep(2000) }
+      let second = try meca(tinyRun + ["--output", folder.path], timeout: soon)
+      Self.expectOneLine(second, status: 64, [folder.path, "another run is writing there"])
+      kill(first.process, SIGKILL)
+      _ = first.outcome(timeout: soon)
+    }
+
+    @Test func outputThatFindsNoRoomIsSaid() throws {
+      let model = try referenceRun.get().path + "/model.safetensors"
+      let outcome = try runProgram(
+        [
+          "bash", "-c", "exec \"$@\" > /dev/full", "bash", try program(), "evaluate", "--weights",
+          model, "--test-limit", "32", "--train-limit", "32", "--json",
+        ], environment: rootMayRunMPI, timeout: soon)
+      Self.expectOneLine(outcome, status: 74, ["standard output", "No space left"])
+    }
+
+    @Test func ranksOfDifferentBuildsAreSaid() throws {
+      let folder = try TestFolder()
+      var changed = try Data(contentsOf: URL(fileURLWithPath: try program()))
+      changed.append(0)
+      let other = try folder.write("meca-dist", changed)
+      try FileManager.default.setAttributes([.posixPermissions: 0o755], ofItemAtPath: other)
+      let outcome = try runProgram(
+        [
+          "mpirun", "--oversubscribe", "-n", "1", try program(), "--dry-run", ":", "-n", "1", other,
+          "--dry-run",
+        ], environment: rootMayRunMPI, timeout: soon)
+      Self.expectOneLine(outcome, status: 64, ["rank 1 runs another build"])
+    }
+
+    @Test func ranksWithDifferentDataAreSaid() throws {
+      let here = try Self.cifarFolder()
+      let elsewhere = try Self.cifarFolder(train: Self.cifar([1, 2, 3, 5]))
+      let own =
+        [try program(), "--dataset", "cifar10", "--data", "set", "--output", here.path + "/run"]
+      let outcome = try runProgram(
+        ["mpirun", "--oversubscribe", "-n", "1", "-wdir", here.path] + own
+          + [":", "-n", "1", "-wdir", elsewhere.path] + own, environment: rootMayRunMPI,
+        timeout: soon)
+      Self.expectOneLine(outcome, status: 65, ["set: rank 1 finds other images or labels"])
     }
 
     @Test func whatIsWrongOnAllRanksNamesNone() throws {

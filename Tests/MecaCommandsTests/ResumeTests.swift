@@ -132,6 +132,28 @@ extension ProgramTests {
       #expect(try folder.bytes("checkpoints/clean.safetensors").count == size)
     }
 
+    /// A checkpoint belongs to the images and labels that it was computed from, not to their path.
+    @Test func otherDataIsComputedAnewAndMovedDataIsNot() throws {
+      let labels = (0..<64).map { UInt8($0 % 10) }
+      func arguments(_ set: TestFolder, _ output: TestFolder) -> [String] {
+        [
+          "--dataset", "cifar10", "--data", set.path + "/set", "--output", output.path, "--width",
+          "4", "--epochs", "1", "--defense", "none", "--batch", "32",
+        ]
+      }
+      let output = try TestFolder()
+      let first = try BadInputTests.cifarFolder(train: BadInputTests.cifar(labels))
+      let moved = try BadInputTests.cifarFolder(train: BadInputTests.cifar(labels))
+      let changed = try BadInputTests.cifarFolder(
+        train: BadInputTests.cifar(labels.dropLast() + [9]))
+      let larger = try BadInputTests.cifarFolder(train: BadInputTests.cifar(labels + labels))
+      for (set, isTaken) in [(first, false), (moved, true), (changed, false), (larger, false)] {
+        let outcome = try meca(arguments(set, output))
+        #expect(outcome.status == 0, "\(outcome.errors)")
+        #expect(taken(outcome) == (isTaken ? ["undefended"] : []), "\(outcome.errors)")
+      }
+    }
+
     @Test func neverStartsAnewAndThreadsKeepCheckpoints() throws {
       let folder = try checkpointsAlone()
       let anew = try meca(tinyRun + ["--resume", "never", "--output", folder.path])

@@ -6,7 +6,7 @@ import Testing
   @Test func ranksCountWithinEachLabelAlone() {
     #expect(ranksWithinLabel([5, 1, 3], labels: [0, 0, 1]) == [1, 0, 0])
     #expect(ranksWithinLabel([2, 2, 2], labels: [0, 0, 0]) == [0, 0.5, 1], "ties by index")
-    #expect(ranksWithinLabel([], labels: []).isEmpty)
+    #expect(ranksWithinLabel([Float](), labels: []).isEmpty)
   }
 
   @Test func misclassifiedSamplesAreCleanerThanAnyFittedOne() {
@@ -22,6 +22,26 @@ import Testing
     #expect(ranks[0] < ranks[1])
     #expect(ranks[1] < ranks[2])
     #expect(ranks[2] == 1)
+  }
+
+  /// Divergences are of this size; none may be lost beside the mark of the misclassified.
+  @Test func smallDivergencesOrderTheMisclassifiedToo() {
+    let divergences: [Float] = [3e-5, 1e-5, 2e-5, 4e-5]
+    let records = divergences.map { SampleRecord(loss: 3, divergence: $0, prediction: 1) }
+    #expect(cleanness(records, labels: [0, 0, 0, 0]) == [2.0 / 3, 0, 1.0 / 3, 1])
+  }
+
+  @Test func aLabelInTwoModesGivesThreeQuartersOfTheUpper() {
+    // Label 0: one fifth far below. Label 1: all the same. Label 2: one of a hundred below, no cut.
+    let logLoss =
+      [Float](repeating: -5, count: 20) + [Float](repeating: 0.5, count: 80)
+      + [Float](repeating: -1, count: 50) + [-5] + [Float](repeating: 0.5, count: 99)
+    let labels = logLoss.indices.map { Int32($0 < 100 ? 0 : $0 < 150 ? 1 : 2) }
+    let rates = adaptedRates(0.3, meanLogLoss: logLoss, labels: labels)
+    #expect(abs(rates[0] - 0.6) < 1e-6)
+    #expect(rates[1] == 0.3 && rates[2] == 0.3)
+    #expect(adaptedRates(0.7, meanLogLoss: logLoss, labels: labels)[0] == 0.7)
+    #expect(adaptedRates(0, meanLogLoss: logLoss, labels: labels) == [0, 0, 0])
   }
 
   @Test func theCutTakesItsShareOfEachLabel() {

@@ -74,6 +74,20 @@ import Testing
     checkPixels(lane, training: false) { $0.loss($1, objectives) }
   }
 
+  /// Where the image is larger than any activation.
+  @Test(arguments: EngineKind.available, [1, 2])
+  func pixelsOfTheNarrowest(_ kind: EngineKind, width: Int) throws {
+    var configuration = oddConfiguration
+    configuration.width = width
+    let lane = try Lane(
+      model: makeModel(kind, configuration), microbatch: 3, training: false, inputGradient: true)
+    fillImages(lane)
+    let labels: [Int32] = [4, 0, 2]
+    labels.withUnsafeBufferPointer { lane.inferWithInputGradient(labels: $0) }
+    let objectives = labels.map { SampleObjective(label: $0, coefficient: 1) }
+    checkPixels(lane, training: false) { $0.loss($1, objectives) }
+  }
+
   private func checkPixels(
     _ lane: Lane, training: Bool, loss: (ReferenceNetwork, [Double]) -> Double
   ) {

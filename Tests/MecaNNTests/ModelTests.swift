@@ -128,6 +128,14 @@ import Testing
         }
       }
     }
+    // Sizes that are not those of the tensors are refused before anything is reserved for them.
+    var wide = metadata
+    for width in ["4", "4096", "4097", "-1"] {
+      wide["width"] = width
+      #expect(throws: FileError.self) {
+        try NetworkConfiguration(metadata: wide, tensors: tensors, path: "x")
+      }
+    }
     #expect(throws: FileError.self) {
       try NetworkConfiguration(metadata: metadata, tensors: [], path: "x")
     }

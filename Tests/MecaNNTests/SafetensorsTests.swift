@@ -101,7 +101,7 @@ import Testing
     }
   }
 
-  /// Flips one to four random bits of length and header; the result is an error of the right kind or
+  /// Flips one to four random bits; the result is an error of the right kind or
   /// tensors whose sizes agree.
   @Test func flippedBitsNeverCrash() throws {
     let bytes = encodeSafetensors(Self.tensors, metadata: Self.metadata)

@@ -19,7 +19,7 @@ struct ConvolutionRun: Equatable {
     let naive = NaiveConvolution(shape: shape)
     let input =
       image
-      ? engine.imageLayout(
+      ? try engine.imageLayout(
         height: shape.inputHeight, width: shape.inputWidth, channels: shape.inputChannels)
       : engine.activationLayout(
         channels: shape.inputChannels, height: shape.inputHeight, width: shape.inputWidth)

@@ -161,7 +161,7 @@ func plan(
 ) throws -> any Convolution {
   let input =
     shape.inputChannels == 3
-    ? engine.imageLayout(height: shape.inputHeight, width: shape.inputWidth, channels: 3)
+    ? try engine.imageLayout(height: shape.inputHeight, width: shape.inputWidth, channels: 3)
     : engine.activationLayout(
       channels: shape.inputChannels, height: shape.inputHeight, width: shape.inputWidth)
   let output = engine.activationLayout(

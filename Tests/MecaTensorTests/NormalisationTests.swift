@@ -88,8 +88,9 @@ struct NaiveBatchNorm {
   /// Allowed error of a normalised value of order 1 whose input has a mean of `offset`.
   ///
   /// One rounding of a number of size s is s·2⁻²⁴; the output takes about 8 of them, on numbers up
-  /// to 1 + |offset|, scaled by at most gamma/σ ≈ 4; the chains of at most 64 float additions add
-  /// sqrt(64) roundings of numbers that are on average a few times smaller than their sum.
+  /// to 1 + |offset|, scaled by at most gamma/σ ≈ 4; the chains of at most 127 float additions
+  /// (sums.h) add about sqrt(127) roundings of numbers that are on average a few times smaller than
+  /// their sum.
   private func tolerance(_ offset: Float) -> Double { 4 * 24 * Double(1 + abs(offset)) * 0x1p-24 }
 
   @Test(arguments: layouts, [(false, false), (true, false), (false, true), (true, true)])

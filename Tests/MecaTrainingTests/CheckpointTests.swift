@@ -16,7 +16,7 @@ import Testing
     _ folder: TestFolder, run: Int = 1, resume: ResumePolicy = .auto
   ) throws -> CheckpointStore {
     let runFolder = RunFolder(path: folder.path)
-    try runFolder.prepare()
+    _ = try runFolder.prepare()
     return try CheckpointStore(
       folder: runFolder, runSettings: Settings(epochs: run), resume: resume)
   }
@@ -24,15 +24,16 @@ import Testing
   @Test func aSavedStateComesBackWhole() throws {
     let folder = try TestFolder()
     let store = try store(folder)
-    #expect(!store.holdsAnything())
+    #expect(!store.holds("a", settings: Settings(epochs: 2)))
     #expect(try store.load("a", settings: Settings(epochs: 2)) == nil)
     try store.save(state, phase: "a", settings: Settings(epochs: 2))
-    #expect(store.holdsAnything())
+    #expect(store.holds("a", settings: Settings(epochs: 2)))
+    #expect(!store.holds("a", settings: Settings(epochs: 3)))
     #expect(try store.load("a", settings: Settings(epochs: 2))?.tensors == state.tensors)
     #expect(try store.load("b", settings: Settings(epochs: 2)) == nil)
     #expect(throws: FileError.self) { try store.load("a", settings: Settings(epochs: 3)) }
     let other = try self.store(folder, run: 2)
-    #expect(!other.holdsAnything())
+    #expect(!other.holds("a", settings: Settings(epochs: 2)))
     #expect(throws: FileError.self) { try other.load("a", settings: Settings(epochs: 2)) }
     let fresh = try self.store(folder, resume: .never)
     #expect(try fresh.load("a", settings: Settings(epochs: 2)) == nil)
@@ -83,22 +84,37 @@ import Testing
   @Test func theFolderIsPreparedAndCleared() throws {
     let folder = try TestFolder()
     let run = RunFolder(path: folder.path + "/new/inner")
-    try run.prepare()
+    _ = try run.prepare()
     let kept = [run.metrics, run.run, run.checkpoints + "/a.safetensors", run.path + "/own.tmp"]
     let leftover = [run.path + "/result.json.77.tmp", run.checkpoints + "/a.safetensors.9.tmp"]
     let results = [run.result, run.suspects, run.scores, run.model]
     for path in kept + leftover + results { try writeWhole(Data("x".utf8), to: path) }
-    try run.prepare()
+    _ = try run.prepare()
     try run.removeResults()
     let exists = FileManager.default.fileExists(atPath:)
     #expect(kept.allSatisfy(exists))
     #expect(!leftover.contains(where: exists))
     #expect(!results.contains(where: exists))
+    try run.removeCheckpoints()
+    #expect(!exists(run.checkpoints + "/a.safetensors") && exists(run.metrics))
     let file = folder.path + "/file"
     try writeWhole(Data(), to: file)
     let error = #expect(throws: FileError.self) { try RunFolder(path: file + "/run").prepare() }
     #expect(error?.exitCode == .inputOutput)
     #expect(error?.description.contains("Not a directory") == true, "\(String(describing: error))")
+  }
+
+  @Test func oneRunAtATimeWritesIntoAFolder() throws {
+    let folder = try TestFolder()
+    let run = RunFolder(path: folder.path)
+    do {
+      let lock = try run.prepare()
+      withExtendedLifetime(lock) {
+        let error = #expect(throws: UsageError.self) { try run.prepare() }
+        #expect(error?.description.contains("another run is writing there") == true)
+      }
+    }
+    #expect(throws: Never.self) { try run.prepare() }
   }
 
   @Test func theMetricsFileHasWholeLinesOnly() throws {

@@ -1,3 +1,4 @@
+import Foundation
 import MecaCore
 import MecaData
 import MecaMPI
@@ -109,10 +110,77 @@ import Testing
     let empty = #expect(throws: RemoteFailure.self) { try train([], rate: 0.1) }
     #expect(empty?.exitCode == .badData)
     #expect(empty?.message.hasPrefix("clean: no training samples are left") == true)
-    let beyond = #expect(throws: RemoteFailure.self) {
-      try train((0..<20).map { Int32($0) }, rate: 1e30)
+    // The last update counts too: 8 samples are one step, whose own loss was still a number.
+    for samples in [20, 8] {
+      let beyond = #expect(throws: RemoteFailure.self) {
+        try train((0..<Int32(samples)).map { $0 }, rate: 1e38)
+      }
+      #expect(beyond?.message.contains("not numbers any more") == true)
+      #expect(beyond?.exitCode == .badData)
     }
-    #expect(beyond?.message.contains("the loss is not a number") == true)
+  }
+
+  /// Finite weights whose products are not.
+  @Test func outputsBeyondNumbersAreSaid() throws {
+    let session = try session()
+    let model = try Model(thinNetwork(set), engine: session.engine, seed: 9)
+    try model.importTensors(
+      model.exportTensors().map { tensor in
+        var tensor = tensor
+        if tensor.name == "fc.weight" {
+          tensor.values = tensor.values.map { $0 > 0 ? 3e38 : -3e38 }
+        }
+        return tensor
+      })
+    let failure = #expect(throws: RemoteFailure.self) { try session.evaluate(model, on: set) }
+    #expect(failure?.message.contains("is not a number") == true)
+  }
+
+  /// The score of Algorithm 1 written down a second time: x* = clamp(x + m ⊙ ε·sign(∂CE/∂x)),
+  /// s = KL(softmax f(x) ‖ softmax f(x*)) in double precision.
+  @Test func theScoreIsThePlainOne() throws {
+    let session = try session()
+    let model = try Model(thinNetwork(set), engine: session.engine, seed: 9)
+    let labels = labels.map { ($0 + 1) % 10 }
+    let (side, epsilon, round) = (3, Float(40), 2)
+    let records = try session.score(
+      model, on: set, indices: (0..<20).map { $0 }, labels: labels,
+      perturbation: PerturbationConfiguration(patchSize: side, epsilon: epsilon), round: round)
+    let lane = try Lane(model: model, microbatch: 1, training: false, inputGradient: true)
+    for index in 0..<20 {
+      for (place, byte) in set.image(at: index).enumerated() {
+        lane.images.pointer[place] = Float(byte) * (1 / 255)
+      }
+      [labels[index]].withUnsafeBufferPointer { lane.inferWithInputGradient(labels: $0) }
+      let before = softmax(lane.logits.array)
+      let loss = -log(before[Int(labels[index])])
+      var random = KeyedRandom(
+        seed: session.compute.seed, purpose: .perturbationMask, round << 8, index)
+      let top = random.integer(below: 32 - side + 1)
+      let left = random.integer(below: 32 - side + 1)
+      for channel in 0..<3 {
+        for row in top..<top + side {
+          for column in left..<left + side {
+            let place = (channel * 32 + row) * 32 + column
+            let gradient = lane.imageGradient[place]
+            let step = epsilon / 255 * (gradient > 0 ? 1 : gradient < 0 ? -1 : 0)
+            lane.images[place] = min(1, max(0, lane.images[place] + step))
+          }
+        }
+      }
+      lane.infer()
+      let after = softmax(lane.logits.array)
+      let expected = zip(before, after).reduce(0) { $0 + $1.0 * log($1.0 / $1.1) }
+      #expect(abs(Double(records[index].loss) - loss) < 1e-5 * loss)
+      // Logits of order 1 are good to about 1e-6; a divergence is of second order in their change.
+      #expect(abs(Double(records[index].divergence) - expected) < 1e-3 * expected + 1e-8)
+      #expect(expected > 1e-6, "the perturbation must show")
+    }
+  }
+
+  private func softmax(_ logits: [Float]) -> [Double] {
+    let powers = logits.map { exp(Double($0)) }
+    return powers.map { $0 / powers.reduce(0, +) }
   }
 
   @Test func aSampleIsJudgedAloneWhateverItsBatch() throws {

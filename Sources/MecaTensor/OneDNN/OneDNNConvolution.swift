@@ -105,7 +105,7 @@
         if engine.hasWinograd, Self.prefersWinograd(shape) {
           wanted.winograd = true
           wanted.weights = own
-          if let plan = try? wanted.plan(engine: engine.handle) { return (plan, nil) }
+          if let plan = try wanted.planIfSupported(engine: engine.handle) { return (plan, nil) }
           wanted.winograd = false
         }
         wanted.weights = order

@@ -28,17 +28,32 @@
         throw EngineError.library(engine: .onednn, operation: "create the CPU engine", code: 0)
       }
       handle = engine
+      let version = dnnl_version().pointee
+      // Other runtimes spread a kernel over threads that nobody could hold back.
+      let runtime = UInt32(version.cpu_runtime)
+      guard runtime == DNNL_RUNTIME_SEQ || runtime == DNNL_RUNTIME_OMP else {
+        throw EngineError.library(
+          engine: .onednn, operation: "compute on one thread with this build's CPU runtime",
+          code: Int(runtime))
+      }
       let isa = dnnl_get_effective_cpu_isa().rawValue
       let avx512 = isa & dnnl_cpu_isa_avx512_core.rawValue == dnnl_cpu_isa_avx512_core.rawValue
       let avx2 = isa & dnnl_cpu_isa_avx2.rawValue == dnnl_cpu_isa_avx2.rawValue
       block = avx512 ? 16 : avx2 ? 8 : 1
       hasWinograd = avx512
-      let version = dnnl_version().pointee
       fingerprint =
         "oneDNN \(version.major).\(version.minor).\(version.patch)"
         + " isa 0x\(String(isa, radix: 16)) block \(block)"
         + (block > Self.narrowBlock ? " or \(Self.narrowBlock)" : "")
         + (block == WinogradConvolution.block ? " \(WinogradConvolution.name)" : "")
+        + (avx512 ? Self.cacheSizes : "")
+    }
+
+    /// oneDNN cuts the sums of its Winograd kernels to the size of the caches.
+    private static var cacheSizes: String {
+      [("L1", _SC_LEVEL1_DCACHE_SIZE), ("L2", _SC_LEVEL2_CACHE_SIZE)].map { name, key in
+        " \(name) \(sysconf(Int32(key)) >> 10) KiB"
+      }.joined()
     }
 
     deinit { dnnl_engine_destroy(handle) }
@@ -52,20 +67,20 @@
 
     /// Plain NCHW where a generated kernel reads it, since three channels would fill a block with
     /// zeros; else blocks.
-    func imageLayout(height: Int, width: Int, channels: Int) -> ActivationLayout {
+    func imageLayout(height: Int, width: Int, channels: Int) throws -> ActivationLayout {
       let plain = ActivationLayout.nchw(channels: channels, height: height, width: width)
       let blocked = activationLayout(channels: channels, height: height, width: width)
       guard channels < block, height >= 3, width >= 3 else { return blocked }
-      let names = [Self.narrowBlock, block].flatMap { outputs in
+      let names = try [Self.narrowBlock, block].flatMap { outputs in
         let shape = ConvolutionShape(
           batch: OneDNNConvolution.referenceBatch, inputChannels: channels,
           outputChannels: outputs, inputHeight: height, inputWidth: width, kernel: 3, stride: 1,
           padding: 1)
         let output = activationLayout(channels: outputs, height: height, width: width)
-        return [OneDNNDirection.forward, .backwardWeights].map { direction in
+        return try [OneDNNDirection.forward, .backwardWeights].map { direction in
           let request = OneDNNRequest(
             shape: shape, direction: direction, input: plain, output: output)
-          return (try? request.plan(engine: handle))?.implementation ?? ""
+          return try request.planIfSupported(engine: handle)?.implementation ?? ""
         }
       }
       return names.allSatisfy { $0.contains("jit") } ? plain : blocked
@@ -112,7 +127,7 @@
 
     /// Tells OpenMP that this thread works alone.
     ///
-    /// By name at run time, because a oneDNN without OpenMP is fine too. OpenMP keeps the number
+    /// By name at run time, because a sequential oneDNN brings no OpenMP. OpenMP keeps the number
     /// per thread.
     private static func limitThreads() {
       typealias SetThreads = @convention(c) (Int32) -> Void

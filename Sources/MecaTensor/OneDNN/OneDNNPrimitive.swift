@@ -47,14 +47,14 @@
         DNNL_ARG_SCRATCHPAD,
       ]
       arguments = .allocate(capacity: roles.count)
+      arguments.initialize(repeating: dnnl_exec_arg_t(arg: 0, memory: nil))
       for (index, description) in [source, weights.pointee, destination, scratch.pointee]
         .enumerated()
       {
         var description = description
         var memory: dnnl_memory_t?
         try check(dnnl_memory_create(&memory, &description, engine, nil), "create memory")
-        arguments.initializeElement(
-          at: index, to: dnnl_exec_arg_t(arg: roles[index], memory: memory))
+        arguments[index] = dnnl_exec_arg_t(arg: roles[index], memory: memory)
       }
     }
 

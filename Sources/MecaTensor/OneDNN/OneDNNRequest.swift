@@ -39,6 +39,16 @@
         planned, engine: engine, direction: direction, source: source, destination: destination)
     }
 
+    /// The plan, or nil where the library has no kernel for it; other failures are thrown, since a
+    /// rank that went on with another kernel would compute other bits than the rest.
+    func planIfSupported(engine: dnnl_engine_t) throws -> OneDNNPrimitive? {
+      do {
+        return try plan(engine: engine)
+      } catch EngineError.library(_, _, Int(dnnl_unimplemented.rawValue)) {
+        return nil
+      }
+    }
+
     private func descriptor(
       _ direction: OneDNNDirection, _ source: dnnl_memory_desc_t, weights: dnnl_memory_desc_t,
       _ destination: dnnl_memory_desc_t, _ algorithm: dnnl_alg_kind_t, engine: dnnl_engine_t,

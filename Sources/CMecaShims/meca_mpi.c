@@ -81,13 +81,6 @@ int meca_all_reduce_in_place(void *buffer, int count, MecaDatatype type, MecaOpe
                        communicator.handle);
 }
 
-int meca_gather_v(const void *send, int send_count, void *receive, const int *counts,
-                  const int *displacements, MecaDatatype type, int root,
-                  MecaCommunicator communicator) {
-  return MPI_Gatherv(send, send_count, type.handle, receive, counts, displacements, type.handle,
-                     root, communicator.handle);
-}
-
 int meca_all_gather_v(const void *send, int send_count, void *receive, const int *counts,
                       const int *displacements, MecaDatatype type,
                       MecaCommunicator communicator) {

@@ -51,15 +51,6 @@ extension Communicator {
     return (rank, all[rank], all[0])
   }
 
-  /// Joins the arrays of all ranks in the order of the ranks, when their lengths are unknown.
-  ///
-  /// - Ranks: collective.
-  public func allGather<T: BitwiseCopyable>(varying local: [T]) throws -> [T] {
-    let counts = try allGather(
-      local: [Int64(local.count)], counts: [Int](repeating: 1, count: size))
-    return try allGather(local: local, counts: counts.map(Int.init))
-  }
-
   /// Every rank's text on every rank, at the index of its rank.
   ///
   /// - Ranks: collective.
@@ -69,35 +60,6 @@ extension Communicator {
       local: [Int64(bytes.count)], counts: [Int](repeating: 1, count: size)
     ).map(Int.init)
     return split(try allGather(local: bytes, counts: counts), counts)
-  }
-
-  /// Every rank's text on `root`, at the index of its rank; an empty list on the other ranks.
-  ///
-  /// For text that only one rank prints or writes; all together must be below 2 GiB.
-  ///
-  /// - Ranks: collective.
-  public func gatherStrings(_ text: String, to root: Int = 0) throws -> [String] {
-    preconditionRank(root)
-    guard size > 1 else { return [text] }
-    let bytes = Array(text.utf8)
-    let counts = try allGather(
-      local: [Int64(bytes.count)], counts: [Int](repeating: 1, count: size)
-    ).map(Int.init)
-    let total = counts.reduce(0, +)
-    guard total <= Int(Int32.max) else {
-      throw MPIError(
-        operation: "MPI_Gatherv", code: 1, text: "\(total) bytes of text exceed 2 GiB")
-    }
-    let all = try [UInt8](unsafeUninitializedCapacity: rank == root ? total : 0) {
-      buffer, filled in
-      try check(
-        meca_gather_v(
-          bytes, Int32(bytes.count), buffer.baseAddress, counts.map(Int32.init),
-          startOffsets(counts).map(Int32.init), meca_byte(), Int32(root), handle),
-        "MPI_Gatherv")
-      filled = rank == root ? total : 0
-    }
-    return rank == root ? split(all, counts) : []
   }
 
   private func split(_ bytes: [UInt8], _ counts: [Int]) -> [String] {

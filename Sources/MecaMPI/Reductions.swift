@@ -5,20 +5,6 @@ import CMecaShims
 /// There is deliberately no sum of floats here: its order would be MPI's choice. Sums of floats go
 /// through ``OrderedReducer``.
 extension Communicator {
-  /// Replaces each element by its sum over all ranks (wrapping on overflow).
-  ///
-  /// - Ranks: collective.
-  public func allReduceSum(_ values: inout [Int64]) throws {
-    try reduce(&values, meca_int64(), meca_sum())
-  }
-
-  /// Replaces each element by its sum over all ranks (wrapping on overflow).
-  ///
-  /// - Ranks: collective.
-  public func allReduceSum(_ values: inout [UInt64]) throws {
-    try reduce(&values, meca_uint64(), meca_sum())
-  }
-
   /// Replaces each element by its largest value on any rank.
   ///
   /// - Ranks: collective.
@@ -26,39 +12,11 @@ extension Communicator {
     try reduce(&values, meca_int64(), meca_max())
   }
 
-  /// Replaces each element by its largest value on any rank.
-  ///
-  /// - Ranks: collective.
-  public func allReduceMax(_ values: inout [UInt64]) throws {
-    try reduce(&values, meca_uint64(), meca_max())
-  }
-
-  /// Replaces each element by its largest value on any rank, no NaN being among them.
-  ///
-  /// - Ranks: collective.
-  public func allReduceMax(_ values: inout [Double]) throws {
-    try reduce(&values, meca_double(), meca_max())
-  }
-
   /// Replaces each element by its smallest value on any rank.
   ///
   /// - Ranks: collective.
   public func allReduceMin(_ values: inout [Int64]) throws {
     try reduce(&values, meca_int64(), meca_min())
-  }
-
-  /// Replaces each element by its smallest value on any rank.
-  ///
-  /// - Ranks: collective.
-  public func allReduceMin(_ values: inout [UInt64]) throws {
-    try reduce(&values, meca_uint64(), meca_min())
-  }
-
-  /// Replaces each element by its smallest value on any rank, no NaN being among them.
-  ///
-  /// - Ranks: collective.
-  public func allReduceMin(_ values: inout [Double]) throws {
-    try reduce(&values, meca_double(), meca_min())
   }
 
   /// Sums floats in whatever order the MPI library likes: the yardstick of ``OrderedReducer``.

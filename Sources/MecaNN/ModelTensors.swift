@@ -11,7 +11,7 @@ extension Model {
   }
 
   /// Any block laid out like `parameters` (a gradient, SGD's velocity) under the weights' names.
-  public func exportParameters(_ block: UnsafePointer<Float>) -> [NamedTensor] {
+  package func exportParameters(_ block: UnsafePointer<Float>) -> [NamedTensor] {
     plan.slots.filter(\.isParameter).map { tensor(of: $0, parameters: block) }
   }
 
@@ -23,16 +23,6 @@ extension Model {
   public func importTensors(_ tensors: [NamedTensor]) throws {
     for (slot, tensor) in try matched(tensors, with: plan.slots) { store(tensor.values, in: slot) }
     weightsDidChange()
-  }
-
-  /// Fills a block laid out like `parameters` with tensors as `exportParameters` gives them.
-  ///
-  /// - Throws: `TensorError` as `importTensors`; the block is unchanged then.
-  public func importParameters(
-    _ tensors: [NamedTensor], into block: UnsafeMutablePointer<Float>
-  ) throws {
-    let pairs = try matched(tensors, with: plan.slots.filter(\.isParameter))
-    for (slot, tensor) in pairs { store(tensor.values, in: slot, parameters: block) }
   }
 
   /// SHA-256 over the values of `exportTensors` in their order, as hexadecimal digits.

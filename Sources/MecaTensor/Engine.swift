@@ -1,4 +1,4 @@
-/// The library that computes convolutions and matrix products.
+/// The library that computes convolutions.
 public enum EngineKind: String, Sendable, CaseIterable, Codable {
   /// oneDNN: blocked activations, generated kernels. The fast one.
   case onednn
@@ -15,7 +15,7 @@ public enum EngineKind: String, Sendable, CaseIterable, Codable {
   }
 }
 
-/// Makes convolutions and matrix products; one per rank, shared by all its compute threads.
+/// Makes convolutions; one per rank, shared by all its compute threads.
 ///
 /// All kernels run on the calling thread alone, and equal inputs give equal bits on every rank
 /// whose `fingerprint` is equal.
@@ -51,17 +51,6 @@ public protocol Engine: AnyObject, Sendable {
     _ shape: ConvolutionShape, input: ActivationLayout, output: ActivationLayout,
     needsInputGradient: Bool, training: Bool, workspace: Workspace
   ) throws -> any Convolution
-
-  /// Writes `alpha · op(A) · op(B) + beta · C` to `C`, all row-major and dense.
-  ///
-  /// - Shapes: `op(A)` `[rows, inner]`, `op(B)` `[inner, columns]`, `C` `[rows, columns]`; with
-  ///   `transposeA` the memory of A is `[inner, rows]`, with `transposeB` that of B
-  ///   `[columns, inner]`. With `beta` 0 the old content of C does not matter.
-  func multiply(
-    rows: Int, columns: Int, inner: Int, alpha: Float,
-    _ a: UnsafePointer<Float>, transposeA: Bool,
-    _ b: UnsafePointer<Float>, transposeB: Bool,
-    beta: Float, _ c: UnsafeMutablePointer<Float>)
 }
 
 /// One planned convolution; belongs to one lane and is used by one thread at a time.

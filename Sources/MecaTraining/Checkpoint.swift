@@ -116,7 +116,8 @@ func settingsDigest(_ settings: some Encodable) throws -> String {
 extension TrainingSession {
   /// Runs a phase, or takes its result from the checkpoint of an earlier run.
   ///
-  /// Rank 0 reads and decides, everybody follows; after a computed phase rank 0 saves its state.
+  /// Rank 0 reads and decides, everybody follows; after a computed phase rank 0 saves its state,
+  /// and the others sleep meanwhile.
   /// A failed save is reported and costs the possibility to resume, not the run.
   ///
   /// - Ranks: collective; `work` is called on all ranks or on none.
@@ -136,13 +137,15 @@ extension TrainingSession {
     journal.record(
       "phase",
       ["phase": .text(name), "phase_seconds": .number(journal.seconds - begin)])
-    if communicator.rank == 0, let checkpoints {
+    guard let checkpoints else { return state }
+    if communicator.rank == 0 {
       do {
         try checkpoints.save(state, phase: name, settings: settings)
       } catch {
         journal.warn("\(error); the run goes on, but could not be resumed after phase \(name)")
       }
     }
+    try communicator.sleepingBarrier()
     return state
   }
 

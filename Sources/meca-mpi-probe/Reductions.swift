@@ -85,9 +85,9 @@ private func measure(
     try ranks.barrier()
     let start = ContinuousClock.now
     try work()
-    var passed = [(ContinuousClock.now - start) / Duration.milliseconds(1)]
+    var passed = [Int64((ContinuousClock.now - start) / Duration.nanoseconds(1))]
     try ranks.allReduceMax(&passed)
-    times.append(passed[0])
+    times.append(Double(passed[0]) / 1e6)
   }
   times.sort()
   if ranks.rank == 0 { print(name, "median", times[times.count / 2], "ms, fastest", times[0]) }

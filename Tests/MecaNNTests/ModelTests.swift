@@ -30,11 +30,6 @@ import Testing
     #expect(other.parameters.array == model.parameters.array)
     #expect(other.statistics.array == model.statistics.array)
     #expect(other.weightsDigest() == model.weightsDigest())
-
-    let block = AlignedStorage<Float>(count: model.parameters.count)
-    try model.importParameters(
-      model.exportParameters(model.parameters.pointer), into: block.pointer)
-    #expect(block.array == model.parameters.array)
   }
 
   @Test func importNamesTheTensorThatDoesNotFit() throws {

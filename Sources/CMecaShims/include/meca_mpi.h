@@ -32,9 +32,7 @@ typedef struct { MPI_Request handle; } MecaRequest;
 static inline MecaCommunicator meca_world(void) { return (MecaCommunicator){MPI_COMM_WORLD}; }
 static inline MecaDatatype meca_byte(void) { return (MecaDatatype){MPI_BYTE}; }
 static inline MecaDatatype meca_float(void) { return (MecaDatatype){MPI_FLOAT}; }
-static inline MecaDatatype meca_double(void) { return (MecaDatatype){MPI_DOUBLE}; }
 static inline MecaDatatype meca_int64(void) { return (MecaDatatype){MPI_INT64_T}; }
-static inline MecaDatatype meca_uint64(void) { return (MecaDatatype){MPI_UINT64_T}; }
 static inline MecaOperation meca_sum(void) { return (MecaOperation){MPI_SUM}; }
 static inline MecaOperation meca_max(void) { return (MecaOperation){MPI_MAX}; }
 static inline MecaOperation meca_min(void) { return (MecaOperation){MPI_MIN}; }
@@ -69,9 +67,6 @@ int meca_broadcast(void *buffer, int count, MecaDatatype type, int root,
 /// MPI_Allreduce with MPI_IN_PLACE, a macro, as the source.
 int meca_all_reduce_in_place(void *buffer, int count, MecaDatatype type, MecaOperation operation,
                              MecaCommunicator communicator);
-int meca_gather_v(const void *send, int send_count, void *receive, const int *counts,
-                  const int *displacements, MecaDatatype type, int root,
-                  MecaCommunicator communicator);
 /// MPI_Allgatherv with one datatype for both sides.
 int meca_all_gather_v(const void *send, int send_count, void *receive, const int *counts,
                       const int *displacements, MecaDatatype type,

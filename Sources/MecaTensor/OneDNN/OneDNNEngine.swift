@@ -108,23 +108,6 @@
           training: training, workspace: workspace, engine: self)
     }
 
-    func multiply(
-      rows: Int, columns: Int, inner: Int, alpha: Float,
-      _ a: UnsafePointer<Float>, transposeA: Bool,
-      _ b: UnsafePointer<Float>, transposeB: Bool,
-      beta: Float, _ c: UnsafeMutablePointer<Float>
-    ) {
-      let yes = CChar(UInt8(ascii: "T"))
-      let no = CChar(UInt8(ascii: "N"))
-      require(
-        dnnl_sgemm(
-          transposeA ? yes : no, transposeB ? yes : no,
-          Int64(rows), Int64(columns), Int64(inner), alpha,
-          a, Int64(transposeA ? rows : inner), b, Int64(transposeB ? inner : columns),
-          beta, c, Int64(columns)),
-        "multiply")
-    }
-
     /// Tells OpenMP that this thread works alone.
     ///
     /// By name at run time, because a sequential oneDNN brings no OpenMP. OpenMP keeps the number

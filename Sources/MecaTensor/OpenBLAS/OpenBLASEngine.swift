@@ -36,17 +36,4 @@ final class OpenBLASEngine: Engine {
         + "\(input.channels) and \(output.channels) in one")
     return OpenBLASConvolution(shape, workspace: workspace)
   }
-
-  func multiply(
-    rows: Int, columns: Int, inner: Int, alpha: Float,
-    _ a: UnsafePointer<Float>, transposeA: Bool,
-    _ b: UnsafePointer<Float>, transposeB: Bool,
-    beta: Float, _ c: UnsafeMutablePointer<Float>
-  ) {
-    cblas_sgemm(
-      CblasRowMajor, transposeA ? CblasTrans : CblasNoTrans, transposeB ? CblasTrans : CblasNoTrans,
-      Int32(rows), Int32(columns), Int32(inner), alpha,
-      a, Int32(transposeA ? rows : inner), b, Int32(transposeB ? inner : columns),
-      beta, c, Int32(columns))
-  }
 }

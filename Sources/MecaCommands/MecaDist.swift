@@ -150,12 +150,3 @@ package func withNegativeNumbersJoined(_ arguments: [String]) -> [String] {
   }
   return result
 }
-
-/// An error's line on standard error.
-func complain(_ text: String) { writeLine("meca-dist: \(text)") }
-
-/// One unbuffered line on standard error; a terminal that has gone away is no reason to fail.
-func writeLine(_ text: String) {
-  let line = Array("\(text)\n".utf8)
-  line.withUnsafeBytes { bytes in _ = write(STDERR_FILENO, bytes.baseAddress, bytes.count) }
-}

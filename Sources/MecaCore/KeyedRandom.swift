@@ -65,7 +65,7 @@ public struct KeyedRandom: RandomNumberGenerator, Sendable {
     Float(nextWord() >> 8) * (1.0 / 16_777_216.0)
   }
 
-  /// A number from [`range.lowerBound`, `range.upperBound`).
+  /// A number from `range`; the upper bound itself comes up by rounding alone.
   public mutating func uniform(in range: ClosedRange<Float>) -> Float {
     range.lowerBound + (range.upperBound - range.lowerBound) * uniform()
   }

@@ -78,24 +78,17 @@ extension Communicator {
   /// Ends this process, and with it the run, because of `error`; one line goes to standard error.
   ///
   /// A ``RemoteFailure`` is known to all ranks: rank 0 prints it, all leave MPI in order, rank 0
-  /// ends last with the error's exit status and the others with 0, so that `mpirun` passes on
-  /// rank 0's. Any other error is this rank's own: it prints the line and aborts all ranks.
+  /// ends with the error's exit status and the others with 0, so that `mpirun` passes on rank 0's. Any other error is this rank's own: it prints the line and aborts all ranks.
   ///
   /// - Ranks: collective for a ``RemoteFailure``, otherwise local.
   public func end(with error: any Error) -> Never {
     let code = ((error as? any ReportableError)?.exitCode ?? .internalError).rawValue
     guard error is RemoteFailure else {
-      writeLine(located(error))
+      complain(located(error))
       abort(code)
     }
-    if rank == 0 { writeLine(located(error)) }
+    if rank == 0 { complain(located(error)) }
     do { try finalise() } catch { _exit(code) }
     exit(rank == 0 ? code : 0)
   }
-}
-
-/// One unbuffered write to standard error: pieces of several ranks' lines cannot mix.
-private func writeLine(_ text: String) {
-  let line = Array("meca-dist: \(text)\n".utf8)
-  line.withUnsafeBytes { bytes in _ = write(STDERR_FILENO, bytes.baseAddress, bytes.count) }
 }

@@ -7,15 +7,15 @@ public struct MPIError: ReportableError, Equatable {
   public let operation: String
   /// MPI's error code.
   public let code: Int32
-  /// MPI's own words for the code.
+  /// What is wrong and what to look for; MPI's own words where it has some.
   public let text: String
 
   /// Input or output failed (74).
   public var exitCode: ExitCode { .inputOutput }
 
-  /// What failed and what to look for, in one line.
+  /// What failed, and why, in one line.
   public var description: String {
-    "\(operation) failed: \(text); look for a rank that ended or a host that cannot be reached"
+    "\(operation) failed: \(text)"
   }
 }
 
@@ -23,7 +23,9 @@ public struct MPIError: ReportableError, Equatable {
 func check(_ code: Int32, _ operation: String) throws {
   guard code != 0 else { return }
   let text = textFromC { meca_error_text(code, $0, $1) }
-  throw MPIError(operation: operation, code: code, text: text)
+  throw MPIError(
+    operation: operation, code: code,
+    text: "\(text); look for a rank that ended or a host that cannot be reached")
 }
 
 /// The text that a C function writes into a buffer of the given capacity, zero at its end.

@@ -1,6 +1,8 @@
 import Dispatch
+import MecaMPI
 
-/// Runs `work(0)` to `work(count − 1)`, each on a thread of its own, and waits for all of them.
+/// Runs `work(0)` to `work(count − 1)` side by side, as far as the process may use cores, and waits
+/// for all of them.
 ///
 /// - Ranks: local.
 func runOnThreads(_ count: Int, _ work: (Int) -> Void) {
@@ -15,9 +17,9 @@ func runOnThreads(_ count: Int, _ work: (Int) -> Void) {
   }
 }
 
-/// Cuts `range` into `parts` consecutive pieces whose lengths differ by one at most.
+/// Cuts `range` into `parts` consecutive pieces whose lengths differ by one at most, the longer ones
+/// first; by the rule of `shardRange`.
 func evenSplit(_ range: Range<Int>, parts: Int, part: Int) -> Range<Int> {
-  let lower = range.lowerBound + range.count * part / parts
-  let upper = range.lowerBound + range.count * (part + 1) / parts
-  return lower..<upper
+  let piece = shardRange(rank: part, size: parts, shards: range.count)
+  return range.lowerBound + piece.lowerBound..<range.lowerBound + piece.upperBound
 }

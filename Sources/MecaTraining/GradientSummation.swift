@@ -12,7 +12,8 @@ final class GradientSummation {
   private let ranges: [Range<Int>]
   private let reducer: OrderedReducer
   private let result: AlignedStorage<Float>
-  private var seconds = 0.0
+  /// The reducer's seconds at the last call of `takeSeconds`.
+  private var secondsBefore = 0.0
 
   /// Plans the summation of vectors of `elementCount` floats.
   init(session: TrainingSession, elementCount: Int) {
@@ -45,15 +46,13 @@ final class GradientSummation {
         forest.add(shard: shard)
       }
     }
-    let begin = session.journal.seconds
     try reducer.allReduce(ShardForest.merge(forests), into: result.pointer)
-    seconds += session.journal.seconds - begin
     return result.pointer
   }
 
   /// Seconds spent in the exchange since the last call.
   func takeSeconds() -> Double {
-    defer { seconds = 0 }
-    return seconds
+    defer { secondsBefore = reducer.statistics.seconds }
+    return reducer.statistics.seconds - secondsBefore
   }
 }

@@ -79,7 +79,7 @@ public struct NonFiniteOutput: ReportableError {
 /// threads; every place belongs to exactly one batch, every batch to one thread of one rank.
 ///
 /// Example: 70 samples in batches of 32 on 2 ranks: batches 0–31, 32–63, 64–69; rank 0 has the
-/// first, rank 1 the other two.
+/// first two, rank 1 the last.
 package struct BatchSplit {
   /// Number of places.
   package let samples: Int

@@ -38,6 +38,12 @@ public final class TrainingSession {
       try compute.validate(ranks: communicator.size)
       return try makeEngine(compute.engine)
     }
+    let cores = allowedCores().count
+    if cores > 0, cores < compute.threads {
+      journal.warn(
+        "--threads \(compute.threads), but rank 0 may use \(cores) cores: the rest gains nothing; "
+          + "see --map-by and --bind-to of mpirun")
+    }
     if let other = try communicator.firstDifference(in: engine.fingerprint) {
       try communicator.collectively {
         throw UnequalRanks(rank: other.rank, fingerprint: other.text, expected: other.expected)

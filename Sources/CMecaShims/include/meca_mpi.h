@@ -10,8 +10,8 @@
 ///  3. In other MPI libraries (MPICH) handles are integers. Behind the structs, Swift code is the
 ///     same for all of them.
 ///
-/// Every function whose result is `int` returns MPI's error code, MPI_SUCCESS being 0. Only the
-/// Swift module MecaMPI calls these functions.
+/// Every function whose result is `int` returns MPI's error code, MPI_SUCCESS being 0, unless it says
+/// something else. Only the Swift module MecaMPI calls these functions.
 #ifndef MECA_MPI_H
 #define MECA_MPI_H
 

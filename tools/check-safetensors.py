@@ -1,7 +1,7 @@
 """Checks that a run's model loads in PyTorch and computes the same logits there.
 
-    python3 -m venv v && v/bin/pip install torch numpy
-    v/bin/python tools/check-safetensors.py RUN/model.safetensors logits.safetensors
+    python3 -m venv venv && venv/bin/pip install torch numpy
+    venv/bin/python tools/check-safetensors.py RUN/model.safetensors logits.safetensors
 
 The second file holds `images` [N, 3, H, W] in [0, 1] and the `logits` [N, classes] that meca-dist
 computed for them in evaluation mode. Loading is strict: every name and every shape must agree with

@@ -1,7 +1,7 @@
 """Writes the golden values that Tests/MecaNNTests compares the Swift network with.
 
-    python3 -m venv v && v/bin/pip install torch numpy
-    v/bin/python tools/golden.py Tests/MecaNNTests/Golden
+    python3 -m venv venv && venv/bin/pip install torch numpy
+    venv/bin/python tools/golden.py Tests/MecaNNTests/Golden
 
 The files in the repository were made with torch 2.13 on one thread. The network is the smallest
 honest ResNet-18: width 4, 16x16 images, 10 classes, so that all files stay below 600 KB.

@@ -35,12 +35,19 @@ func meca(
 /// The built program's path.
 func program() throws -> String { try productsFolder() + "/meca-dist" }
 
+/// All folders of this process's tests; goes away with the process, since what is made once for
+/// several tests has no owner that ends before it.
+private let allFolders: String = {
+  atexit { try? FileManager.default.removeItem(atPath: allFolders) }
+  return NSTemporaryDirectory() + "meca-commands-\(getpid())"
+}()
+
 /// A folder of its own that goes away with its owner.
 final class TestFolder: Sendable {
   let path: String
 
   init() throws {
-    path = NSTemporaryDirectory() + "meca-commands-" + UUID().uuidString
+    path = allFolders + "/" + UUID().uuidString
     try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
   }
 

@@ -2,7 +2,8 @@
 
 The stem is the one for CIFAR (3x3, stride 1, no max pooling); everything else is He et al. 2015,
 arXiv:1512.03385. `width` is the number of channels of the first stage (64 in the paper).
-Used by golden.py, check-safetensors.py and Benchmarks/peer.py; the Swift network is compared with this one.
+Used by golden.py, check-safetensors.py and Benchmarks/peer.py; the Swift network is compared with
+this one.
 """
 
 import torch

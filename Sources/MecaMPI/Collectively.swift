@@ -78,7 +78,8 @@ extension Communicator {
   /// Ends this process, and with it the run, because of `error`; one line goes to standard error.
   ///
   /// A ``RemoteFailure`` is known to all ranks: rank 0 prints it, all leave MPI in order, rank 0
-  /// ends with the error's exit status and the others with 0, so that `mpirun` passes on rank 0's. Any other error is this rank's own: it prints the line and aborts all ranks.
+  /// ends with the error's exit status and the others with 0, so that `mpirun` passes on rank 0's.
+  /// Any other error is this rank's own: it prints the line and aborts all ranks.
   ///
   /// - Ranks: collective for a ``RemoteFailure``, otherwise local.
   public func end(with error: any Error) -> Never {

@@ -105,7 +105,8 @@ public final class Communicator {
 
   /// Ends MPI when all ranks have come here.
   ///
-  /// Only after success, or when all ranks fail alike. No method may be called afterwards, except this one, which then does nothing.
+  /// Only after success, or when all ranks fail alike. No method may be called afterwards, except
+  /// this one, which then does nothing.
   ///
   /// - Ranks: collective.
   public func finalise() throws {

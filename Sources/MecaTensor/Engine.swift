@@ -36,6 +36,8 @@ public protocol Engine: AnyObject, Sendable {
   func activationLayout(channels: Int, height: Int, width: Int) -> ActivationLayout
 
   /// Memory order that suits the network's input.
+  ///
+  /// - Throws: `EngineError.library` where the library fails otherwise than by having no kernel.
   func imageLayout(height: Int, width: Int, channels: Int) throws -> ActivationLayout
 
   /// Plans the three directions of one convolution.

@@ -173,7 +173,7 @@ extension ProgramTests {
     }
 
     /// A start that is refused costs nothing of the run before it.
-    @Test func arefusedStartLeavesTheOldResult() throws {
+    @Test func aRefusedStartLeavesTheOldResult() throws {
       let run = try referenceRun.get()
       let folder = try TestFolder()
       try FileManager.default.copyItem(atPath: run.path, toPath: folder.path + "/run")

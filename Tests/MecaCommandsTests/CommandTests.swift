@@ -65,6 +65,37 @@ extension ProgramTests {
       #expect(found["acc_per_class"] as? NSArray == expected["acc_per_class"] as? NSArray)
     }
 
+    /// Blend draws its pattern from the attack's seed, `shapes` its images from the data's: asked
+    /// about others, a backdoored model looks innocent.
+    @Test func aStoredModelIsAskedAboutTheTriggerOfItsRun() throws {
+      let folder = try TestFolder()
+      let run = try meca([
+        "--attack", "blend", "--blend-alpha", "0.3", "--poison-rate", "0.2", "--target", "3",
+        "--seed", "5", "--data-seed", "6", "--defense", "none", "--no-oracle", "--width", "4",
+        "--train-limit", "320", "--test-limit", "100", "--epochs", "16", "--output", folder.path,
+      ])
+      #expect(run.status == 0, "\(run.errors)")
+      let expected = try #require(try result(folder)["no_defense"] as? [String: Any])
+      func evaluate(_ more: [String]) throws -> [String: Any] {
+        let outcome = try meca(
+          [
+            "evaluate", "--weights", folder.path + "/model.safetensors", "--train-limit", "32",
+            "--test-limit", "100", "--json",
+          ] + more, timeout: soon)
+        #expect(outcome.status == 0, "\(outcome.errors)")
+        return try json(outcome.output)
+      }
+      let own = try evaluate([])
+      for key in ["acc", "asr", "asr_samples"] {
+        #expect(own[key] as? Double == expected[key] as? Double, "\(key)")
+      }
+      let success = try #require(own["asr"] as? Double)
+      #expect(success > 0.7, "the attack must have worked: it is 1 with either kernels")
+      let other = try evaluate(["--attack-seed", "1"])
+      #expect(try #require(other["asr"] as? Double) < success - 0.2)
+      #expect(other["acc"] as? Double == own["acc"] as? Double)
+    }
+
     @Test func scoresAreTheSameOnAnyRanks() throws {
       let run = try referenceRun.get()
       let folder = try TestFolder()

@@ -11,103 +11,106 @@ import CMecaKernels
 /// - by weights: `Gᵀ (Vᵀ · A dY Aᵀ) G`, the derivative of the formula.
 ///
 /// Tiles that reach over the edge are filled with zeros. Sums have one fixed order for every tile,
-/// so that the bits of an image do not depend on where in the batch it is. The products are our own
-/// loops: OpenBLAS's order of a sum depends on the place in the matrix, and it was slower.
-/// - Shapes: activations in blocks of 8 channels, weights `[K/8, C/8, 3, 3, 8, 8]` (inputs, then
-///   outputs), U `[36, K/16, C, 16]`, V `[36, C/8, tiles, 8]`, M `[36, K/8, tiles, 8]`.
+/// so that the bits of an image do not depend on where in the batch it is.
+/// - Shapes: activations in blocks of 8 or 16 channels, weights `[K/b, C/b, 3, 3, b, b]` (inputs,
+///   then outputs).
 /// - Source: Lavin & Gray 2016, arXiv:1509.09308, section 4.2; by weights the transposed formula.
-struct WinogradConvolution {
+final class WinogradConvolution: Convolution {
   /// For `kernelNames` and the engine's fingerprint; another number where the bits change.
-  static let name = "winograd 4x4 v1"
-  /// Channels of a block.
-  static let block = 8
-  /// Tiles worked on together.
-  ///
-  /// From 24 to 384 measured with 64 to 512 channels: 48 was the best or close to it in all
-  /// directions. A multiple of the 6 rows of a product.
-  private static let tilesPerChunk = 48
+  static let name = "winograd 4x4 v2"
 
-  private let byOutput: meca_winograd
-  private let byInput: meca_winograd
+  let weightCount: Int
+  let preparedCount = 0
+  let kernelNames: [String]
 
-  /// Whether any batch of the shape may come here: room for U is kept in the prepared block then.
+  private let shape: ConvolutionShape
+  private let size: meca_winograd
+  private let workspace: Workspace
+  private let isTraining: Bool
+
+  /// Whether it beats direct kernels, by the shape without its batch, since ranks that time would
+  /// choose differently, and lanes of other batches other bits.
   ///
-  /// From 64 channels on, and channels · √(H·W) from 1024 on. The product is the same in all stages
-  /// of a ResNet, 32 times the width at 32x32: networks of width 16 stay with the direct kernels as
-  /// a whole, so that their logits are the same bits at any batch, those of width 32 do not.
-  static func isEligible(
+  /// From 16 channels on it is twice as fast or more, unless tiles are mostly edge: a tile costs 36
+  /// multiplications, its outputs in the image 9 each. Batches of less than three 4x4 planes would be
+  /// as fast directly.
+  static func suits(
     _ shape: ConvolutionShape, input: ActivationLayout, output: ActivationLayout
   ) -> Bool {
-    let channels = min(shape.inputChannels, shape.outputChannels)
+    let tiles = ((shape.outputHeight + 3) / 4) * ((shape.outputWidth + 3) / 4)
     return shape.kernel == 3 && shape.stride == 1 && shape.padding == 1
-      && input.block == block && output.block == block
-      && channels >= 64
-      && channels * channels * shape.inputHeight * shape.inputWidth >= 1024 * 1024
+      && input.block == output.block && [8, 16].contains(input.block)
+      && min(shape.inputChannels, shape.outputChannels) >= 16
+      && 2 * shape.outputHeight * shape.outputWidth >= 13 * tiles
   }
 
-  /// Whether it beats the direct kernels for this batch, by the shape alone, since ranks that time
-  /// would choose differently.
-  ///
-  /// U has to be worth reading: 48 tiles, or 16 where the transformations, which grow with the
-  /// channels, are little beside the products, which grow with their square.
-  static func isFaster(_ shape: ConvolutionShape) -> Bool {
-    let channels = min(shape.inputChannels, shape.outputChannels)
-    return tiles(shape) >= (channels >= 256 ? 16 : 48)
+  /// For a shape and layouts that it suits.
+  init(
+    _ shape: ConvolutionShape, input: ActivationLayout, output: ActivationLayout,
+    needsInputGradient: Bool, training: Bool, workspace: Workspace
+  ) {
+    precondition(Self.suits(shape, input: input, output: output), "\(shape) is not for Winograd")
+    self.shape = shape
+    self.workspace = workspace
+    isTraining = training
+    size = meca_winograd(
+      batch: Int64(shape.batch), in_blocks: Int64(input.blocks), out_blocks: Int64(output.blocks),
+      height: Int64(shape.inputHeight), width: Int64(shape.inputWidth), block: Int64(input.block))
+    weightCount = input.blocks * output.blocks * 9 * input.block * input.block
+    kernelNames = [String](
+      repeating: Self.name, count: 1 + (needsInputGradient ? 1 : 0) + (training ? 1 : 0))
+    workspace.reserve(Int(meca_winograd_work_floats(size, training ? 1 : 0)))
   }
 
-  /// 4x4 tiles of all images.
-  private static func tiles(_ shape: ConvolutionShape) -> Int {
-    shape.batch * ((shape.outputHeight + 3) / 4) * ((shape.outputWidth + 3) / 4)
+  func importWeights(
+    _ canonical: UnsafePointer<Float>, to own: UnsafeMutablePointer<Float>
+  ) {
+    own.update(repeating: 0, count: weightCount)
+    forEachWeight { own[$1] = canonical[$0] }
   }
 
-  /// For a shape that `isEligible`.
-  init(_ shape: ConvolutionShape, input: ActivationLayout, output: ActivationLayout) {
-    func size(_ from: ActivationLayout, _ to: ActivationLayout) -> meca_winograd {
-      meca_winograd(
-        batch: Int64(shape.batch), in_blocks: Int64(from.blocks), out_blocks: Int64(to.blocks),
-        height: Int64(shape.inputHeight), width: Int64(shape.inputWidth),
-        chunk: Int64(Self.tilesPerChunk))
+  func exportWeights(
+    _ own: UnsafePointer<Float>, to canonical: UnsafeMutablePointer<Float>
+  ) {
+    forEachWeight { canonical[$0] = own[$1] }
+  }
+
+  /// Visits every weight's place in `[K, C, 3, 3]` and in the blocks.
+  private func forEachWeight(_ visit: (_ canonical: Int, _ own: Int) -> Void) {
+    let block = Int(size.block)
+    for k in 0..<shape.outputChannels {
+      for c in 0..<shape.inputChannels {
+        let blocks = k / block * Int(size.in_blocks) + c / block
+        for point in 0..<9 {
+          visit(
+            (k * shape.inputChannels + c) * 9 + point,
+            ((blocks * 9 + point) * block + c % block) * block + k % block)
+        }
+      }
     }
-    byOutput = size(input, output)
-    byInput = size(output, input)
   }
 
-  /// Floats of one direction's U.
-  private var transformedCount: Int { Int(meca_winograd_weight_floats(byOutput)) }
-  /// Floats that `prepare` writes: U forward, then by input.
-  var preparedCount: Int { 2 * transformedCount }
+  func prepare(_ weights: UnsafePointer<Float>, into prepared: UnsafeMutablePointer<Float>) {}
 
-  /// Floats of temporary memory.
-  func workspaceCount(training: Bool) -> Int {
-    Int(meca_winograd_work_floats(byOutput, training ? 1 : 0))
-  }
-
-  /// Transforms the weights for both directions.
-  func prepare(_ weights: UnsafePointer<Float>, into prepared: UnsafeMutablePointer<Float>) {
-    meca_winograd_weights(byOutput, weights, prepared, prepared + transformedCount)
-  }
-
-  /// Overwrites `output`.
   func forward(
-    input: UnsafePointer<Float>, prepared: UnsafePointer<Float>,
-    output: UnsafeMutablePointer<Float>, work: UnsafeMutablePointer<Float>
+    input: UnsafePointer<Float>, weights: UnsafePointer<Float>, prepared: UnsafePointer<Float>,
+    output: UnsafeMutablePointer<Float>
   ) {
-    meca_winograd_convolve(byOutput, input, prepared, output, work)
+    meca_winograd_convolve(size, 0, input, weights, nil, output, workspace.pointer)
   }
 
-  /// Overwrites `gradInput`.
   func backwardInput(
-    gradOutput: UnsafePointer<Float>, prepared: UnsafePointer<Float>,
-    gradInput: UnsafeMutablePointer<Float>, work: UnsafeMutablePointer<Float>
+    gradOutput: UnsafePointer<Float>, weights: UnsafePointer<Float>,
+    prepared: UnsafePointer<Float>, gradInput: UnsafeMutablePointer<Float>
   ) {
-    meca_winograd_convolve(byInput, gradOutput, prepared + transformedCount, gradInput, work)
+    meca_winograd_convolve(size, 1, gradOutput, weights, nil, gradInput, workspace.pointer)
   }
 
-  /// Overwrites `gradWeights`.
   func backwardWeights(
     input: UnsafePointer<Float>, gradOutput: UnsafePointer<Float>,
-    gradWeights: UnsafeMutablePointer<Float>, work: UnsafeMutablePointer<Float>
+    gradWeights: UnsafeMutablePointer<Float>
   ) {
-    meca_winograd_weight_gradient(byOutput, input, gradOutput, gradWeights, work)
+    precondition(isTraining, "planned without training")
+    meca_winograd_weight_gradient(size, input, gradOutput, gradWeights, workspace.pointer)
   }
 }

@@ -12,6 +12,9 @@ typedef struct {
   int64_t batch, channels, blocks, plane, block;
 } meca_layout;
 
+// What follows a normalisation: nothing, max(0, y), min(max(0, y), 6).
+typedef enum { MECA_NO_ACTIVATION, MECA_RELU, MECA_RELU6 } meca_activation;
+
 // Training-mode normalisation; see batchNormForward in MecaTensor. residual may be NULL.
 void meca_batch_norm_forward(meca_layout layout, const float *x, const float *residual,
                              const float *gamma, const float *beta, float epsilon, int relu,
@@ -61,21 +64,27 @@ void meca_images_to_columns(meca_geometry geometry, int64_t images, const float 
 void meca_columns_to_images(meca_geometry geometry, int64_t images, const float *columns,
                             float *output);
 
-// Size of a 3x3 convolution with stride 1 and padding 1 over activations in blocks of 8 channels,
-// and how many of its 4x4 tiles are worked on together. By input, the blocks change places.
+// Size of a 3x3 convolution with stride 1 and padding 1 over activations in blocks of 8 or 16
+// channels; 16 wants AVX-512, 8 AVX2 (or another processor than x86).
 typedef struct {
-  int64_t batch, in_blocks, out_blocks, height, width, chunk;
+  int64_t batch, in_blocks, out_blocks, height, width, block;
 } meca_winograd;
-// Floats of one set of transformed weights, and of temporary memory; gradient: by weights.
-int64_t meca_winograd_weight_floats(meca_winograd w);
-int64_t meca_winograd_work_floats(meca_winograd w, int gradient);
-// Transforms weights [out_blocks][in_blocks][3][3][8 in][8 out] for both directions.
-void meca_winograd_weights(meca_winograd w, const float *weights, float *forward,
-                           float *backward);
-// output = input * weights, with transformed weights.
-void meca_winograd_convolve(meca_winograd w, const float *input, const float *weights,
-                            float *output, float *work);
-// Overwrites grad_weights, in the order of meca_winograd_weights.
+// What evaluation puts around a convolution: kernels times scale[k], then
+// activation(output + shift[k] + residual). Whole blocks of scale and shift; residual may be NULL or
+// the output itself.
+typedef struct {
+  const float *scale, *shift, *residual;
+  meca_activation activation;
+} meca_ending;
+// Floats of temporary memory of all directions; without training none by weights.
+int64_t meca_winograd_work_floats(meca_winograd w, int training);
+// output = input * weights; by_input: output is the gradient by the input, input that of the output.
+// Weights are [out_blocks][in_blocks][3][3][block in][block out]. ending may be NULL; by_input takes
+// its scale alone.
+void meca_winograd_convolve(meca_winograd w, int by_input, const float *input,
+                            const float *weights, const meca_ending *ending, float *output,
+                            float *work);
+// Overwrites grad_weights, in the order of the weights.
 void meca_winograd_weight_gradient(meca_winograd w, const float *input, const float *grad_output,
                                    float *grad_weights, float *work);
 

@@ -2,7 +2,7 @@
   import COneDNN
   import Glibc
 
-  /// oneDNN on one core: blocked activations, generated kernels.
+  /// oneDNN on one core: blocked activations, generated kernels; our own Winograd where it suits.
   ///
   /// Channels are rounded up to the block on both sides of every inner convolution, so that oneDNN
   /// itself sees no padding and never clears any. Up to 8 channels lie in a block of 8 even where
@@ -17,8 +17,6 @@
     let block: Int
     /// The same for layers that need no more.
     private static let narrowBlock = 8
-    /// oneDNN's Winograd kernels exist from AVX-512 on; with AVX2 there are ours.
-    let hasWinograd: Bool
 
     init() throws {
       Self.limitThreads()
@@ -40,20 +38,11 @@
       let avx512 = isa & dnnl_cpu_isa_avx512_core.rawValue == dnnl_cpu_isa_avx512_core.rawValue
       let avx2 = isa & dnnl_cpu_isa_avx2.rawValue == dnnl_cpu_isa_avx2.rawValue
       block = avx512 ? 16 : avx2 ? 8 : 1
-      hasWinograd = avx512
       fingerprint =
         "oneDNN \(version.major).\(version.minor).\(version.patch)"
         + " isa 0x\(String(isa, radix: 16)) block \(block)"
         + (block > Self.narrowBlock ? " or \(Self.narrowBlock)" : "")
-        + (block == WinogradConvolution.block ? " \(WinogradConvolution.name)" : "")
-        + (avx512 ? Self.cacheSizes : "")
-    }
-
-    /// oneDNN cuts the sums of its Winograd kernels to the size of the caches.
-    private static var cacheSizes: String {
-      [("L1", _SC_LEVEL1_DCACHE_SIZE), ("L2", _SC_LEVEL2_CACHE_SIZE)].map { name, key in
-        " \(name) \(sysconf(Int32(key)) >> 10) KiB"
-      }.joined()
+        + (block > 1 ? " \(WinogradConvolution.name)" : "")
     }
 
     deinit { dnnl_engine_destroy(handle) }
@@ -99,6 +88,11 @@
       precondition(
         isOwn(output) && (input.block == 1 || isOwn(input)),
         "blocks \(input.block) → \(output.block) are not this engine's")
+      if WinogradConvolution.suits(shape, input: input, output: output) {
+        return WinogradConvolution(
+          shape, input: input, output: output, needsInputGradient: needsInputGradient,
+          training: training, workspace: workspace)
+      }
       return input.block == output.block || input.block == 1
         ? try OneDNNConvolution(
           shape, input: input, output: output, needsInputGradient: needsInputGradient,

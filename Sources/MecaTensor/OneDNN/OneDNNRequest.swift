@@ -14,7 +14,6 @@
     let output: ActivationLayout
     /// Order that the weights must have; nil lets oneDNN choose.
     var weights: dnnl_memory_desc_t?
-    var winograd = false
 
     /// Channels as oneDNN sees them: whole blocks.
     var inputChannels: Int { input.blocks * input.block }
@@ -25,15 +24,13 @@
       let source = try describe(input, batch: shape.batch)
       let destination = try describe(output, batch: shape.batch)
       let weights = try self.weights ?? anyWeights()
-      let algorithm = winograd ? dnnl_convolution_winograd : dnnl_convolution_direct
 
       // The backward planners want a forward one as a hint, and read only its shapes.
       let hint = try descriptor(
-        .forward, source, weights: anyWeights(), destination, dnnl_convolution_direct,
-        engine: engine, hint: nil)
+        .forward, source, weights: anyWeights(), destination, engine: engine, hint: nil)
       defer { dnnl_primitive_desc_destroy(hint) }
       let planned = try descriptor(
-        direction, source, weights: weights, destination, algorithm, engine: engine, hint: hint)
+        direction, source, weights: weights, destination, engine: engine, hint: hint)
       defer { dnnl_primitive_desc_destroy(planned) }
       return try OneDNNPrimitive(
         planned, engine: engine, direction: direction, source: source, destination: destination)
@@ -51,8 +48,7 @@
 
     private func descriptor(
       _ direction: OneDNNDirection, _ source: dnnl_memory_desc_t, weights: dnnl_memory_desc_t,
-      _ destination: dnnl_memory_desc_t, _ algorithm: dnnl_alg_kind_t, engine: dnnl_engine_t,
-      hint: dnnl_primitive_desc_t?
+      _ destination: dnnl_memory_desc_t, engine: dnnl_engine_t, hint: dnnl_primitive_desc_t?
     ) throws -> dnnl_primitive_desc_t {
       var source = source
       var weights = weights
@@ -64,14 +60,16 @@
         switch direction {
         case .forward:
           dnnl_convolution_forward_desc_init(
-            &operation, dnnl_forward_training, algorithm, &source, &weights, nil, &destination,
-            strides, padding, padding)
+            &operation, dnnl_forward_training, dnnl_convolution_direct, &source, &weights, nil,
+            &destination, strides, padding, padding)
         case .backwardInput:
           dnnl_convolution_backward_data_desc_init(
-            &operation, algorithm, &source, &weights, &destination, strides, padding, padding)
+            &operation, dnnl_convolution_direct, &source, &weights, &destination, strides, padding,
+            padding)
         case .backwardWeights:
           dnnl_convolution_backward_weights_desc_init(
-            &operation, algorithm, &source, &weights, nil, &destination, strides, padding, padding)
+            &operation, dnnl_convolution_direct, &source, &weights, nil, &destination, strides,
+            padding, padding)
         }
       try check(status, "describe a convolution")
 

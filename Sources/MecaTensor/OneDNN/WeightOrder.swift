@@ -18,7 +18,6 @@
     let outputs: Int
     let inputs: Int
     let points: Int
-    private let kernel: Int
     private let toOwn: OneDNNReorder
     private let toPlain: OneDNNReorder
 
@@ -34,7 +33,6 @@
       outputs = output.blocks * output.block
       inputs = input.blocks * input.block
       points = shape.kernel * shape.kernel
-      kernel = shape.kernel
       plain = try oneDNNMemory([outputs, inputs, shape.kernel, shape.kernel], dnnl_oihw)
       toOwn = try OneDNNReorder(from: plain, to: order, engine: engine)
       toPlain = try OneDNNReorder(from: order, to: plain, engine: engine)
@@ -42,15 +40,6 @@
 
     /// Floats of the plain order, filled up.
     var plainCount: Int { outputs * inputs * points }
-
-    /// Whether this is oneDNN's order `tag`.
-    func hasOrder(_ tag: dnnl_format_tag_t) -> Bool {
-      var order = order
-      guard var wanted = try? oneDNNMemory([outputs, inputs, kernel, kernel], tag) else {
-        return false
-      }
-      return dnnl_memory_desc_equal(&order, &wanted) == 1
-    }
 
     func importWeights(
       _ canonical: UnsafePointer<Float>, to own: UnsafeMutablePointer<Float>

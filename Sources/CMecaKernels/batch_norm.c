@@ -14,9 +14,9 @@ INLINE float pivot_of(meca_layout l, int64_t channel, const float *x) {
 }
 
 CLONES void meca_batch_norm_forward(meca_layout l, const float *x, const float *residual,
-                                    const float *gamma, const float *beta, float epsilon, int relu,
-                                    float *y, float *mean, float *inverse_deviation,
-                                    float *unbiased_variance) {
+                                    const float *gamma, const float *beta, float epsilon,
+                                    meca_activation activation, float *y, float *mean,
+                                    float *inverse_deviation, float *unbiased_variance) {
   const double count = (double)(l.batch * l.plane);
   const vec zero = {0};
   for (int64_t index = 0; index < meca_group_count(l); index++) {
@@ -67,17 +67,25 @@ CLONES void meca_batch_norm_forward(meca_layout l, const float *x, const float *
 #define RELU(at, width) r_ = v_, meca_where_positive(&v_, &r_)
 #define SUM(at, width) meca_load(&r_, residual + (at), width, &zero), v_ += r_
 #define SUM_RELU(at, width) SUM(at, width), r_ = v_, meca_where_positive(&v_, &r_)
+#define RELU6(at, width) RELU(at, width), meca_limit(&v_)
+#define SUM_RELU6(at, width) SUM_RELU(at, width), meca_limit(&v_)
 #define STEP_PLAIN(at, width) NORMALISE(at, width, PLAIN)
 #define STEP_RELU(at, width) NORMALISE(at, width, RELU)
 #define STEP_SUM(at, width) NORMALISE(at, width, SUM)
 #define STEP_SUM_RELU(at, width) NORMALISE(at, width, SUM_RELU)
+#define STEP_RELU6(at, width) NORMALISE(at, width, RELU6)
+#define STEP_SUM_RELU6(at, width) NORMALISE(at, width, SUM_RELU6)
     for (int64_t n = 0; n < l.batch; n++) {
-      if (residual && relu) {
+      if (residual && activation == MECA_RELU) {
         FOR_STEPS(g, n, STEP_SUM_RELU);
+      } else if (residual && activation == MECA_RELU6) {
+        FOR_STEPS(g, n, STEP_SUM_RELU6);
       } else if (residual) {
         FOR_STEPS(g, n, STEP_SUM);
-      } else if (relu) {
+      } else if (activation == MECA_RELU) {
         FOR_STEPS(g, n, STEP_RELU);
+      } else if (activation == MECA_RELU6) {
+        FOR_STEPS(g, n, STEP_RELU6);
       } else {
         FOR_STEPS(g, n, STEP_PLAIN);
       }
@@ -87,7 +95,8 @@ CLONES void meca_batch_norm_forward(meca_layout l, const float *x, const float *
 
 CLONES void meca_batch_norm_backward(meca_layout l, const float *grad_output, const float *x,
                                      const float *y, const float *gamma, const float *mean,
-                                     const float *inverse_deviation, int relu, float *grad_input,
+                                     const float *inverse_deviation,
+                                     meca_activation activation, float *grad_input,
                                      float *grad_residual, float *grad_gamma, float *grad_beta) {
   const double count = (double)(l.batch * l.plane);
   const vec zero = {0};
@@ -105,18 +114,22 @@ CLONES void meca_batch_norm_backward(meca_layout l, const float *grad_output, co
     meca_load(&x_, x + (at), width, &zero);             \
     *(tb) = *(ta) * (x_ - centre);                      \
   } while (0)
-#define TERMS_RELU(at, width, ta, tb)                   \
+#define TERMS_MASKED(at, width, ta, tb, WHERE)          \
   do {                                                  \
     vec x_, y_;                                         \
     meca_load(ta, grad_output + (at), width, &zero);    \
     meca_load(&x_, x + (at), width, &zero);             \
     meca_load(&y_, y + (at), width, &zero);             \
-    meca_where_positive(ta, &y_);                       \
+    WHERE(ta, &y_);                                     \
     *(tb) = *(ta) * (x_ - centre);                      \
   } while (0)
+#define TERMS_RELU(at, width, ta, tb) TERMS_MASKED(at, width, ta, tb, meca_where_positive)
+#define TERMS_RELU6(at, width, ta, tb) TERMS_MASKED(at, width, ta, tb, meca_where_inside)
     for (int64_t n = 0; n < l.batch; n++) {
-      if (relu) {
+      if (activation == MECA_RELU) {
         SUM_STEPS(g, n, sums, TERMS_RELU);
+      } else if (activation == MECA_RELU6) {
+        SUM_STEPS(g, n, sums, TERMS_RELU6);
       } else {
         SUM_STEPS(g, n, sums, TERMS_PLAIN);
       }
@@ -152,17 +165,24 @@ CLONES void meca_batch_norm_backward(meca_layout l, const float *grad_output, co
   } while (0)
 #define NO_MASK(at, width) (void)y_
 #define MASK(at, width) meca_load(&y_, y + (at), width, &zero), meca_where_positive(&g_, &y_)
+#define MASK6(at, width) meca_load(&y_, y + (at), width, &zero), meca_where_inside(&g_, &y_)
 #define NO_PASS(at, width) (void)0
 #define PASS(at, width) meca_store(grad_residual + (at), &g_, width)
 #define STEP_A(at, width) DERIVE(at, width, NO_MASK, NO_PASS)
 #define STEP_B(at, width) DERIVE(at, width, NO_MASK, PASS)
 #define STEP_C(at, width) DERIVE(at, width, MASK, NO_PASS)
 #define STEP_D(at, width) DERIVE(at, width, MASK, PASS)
+#define STEP_E(at, width) DERIVE(at, width, MASK6, NO_PASS)
+#define STEP_F(at, width) DERIVE(at, width, MASK6, PASS)
     for (int64_t n = 0; n < l.batch; n++) {
-      if (relu && grad_residual) {
+      if (activation == MECA_RELU && grad_residual) {
         FOR_STEPS(g, n, STEP_D);
-      } else if (relu) {
+      } else if (activation == MECA_RELU) {
         FOR_STEPS(g, n, STEP_C);
+      } else if (activation == MECA_RELU6 && grad_residual) {
+        FOR_STEPS(g, n, STEP_F);
+      } else if (activation == MECA_RELU6) {
+        FOR_STEPS(g, n, STEP_E);
       } else if (grad_residual) {
         FOR_STEPS(g, n, STEP_B);
       } else {

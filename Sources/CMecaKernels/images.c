@@ -63,3 +63,15 @@ CLONES void meca_reblock(meca_layout from, const float *restrict input, meca_lay
         for (int64_t i = 0; i < step; i++) y[p * to.block + i] = x[p * from.block + i];
     }
 }
+
+void meca_copy_channels(meca_layout from, const float *restrict input, int64_t first,
+                        meca_layout to, float *restrict output, int64_t target, int64_t count) {
+  for (int64_t n = 0; n < to.batch; n++)
+    for (int64_t i = 0; i < count; i++) {
+      int64_t c = first + i, k = target + i;
+      const float *x =
+          input + (n * from.blocks + c / from.block) * from.plane * from.block + c % from.block;
+      float *y = output + (n * to.blocks + k / to.block) * to.plane * to.block + k % to.block;
+      for (int64_t p = 0; p < to.plane; p++) y[p * to.block] = x[p * from.block];
+    }
+}

@@ -114,6 +114,22 @@ INLINE void meca_where_positive(vec *x, const vec *y) {
   *x = (vec)((ivec)*x & ~(ivec)(*y <= zero));
 }
 
+// Where ReLU6 bends for the second time.
+#define MECA_RELU6_LIMIT 6.0f
+
+// The smaller of x and the limit; what is not a number stays.
+INLINE void meca_limit(vec *x) {
+  const vec zero = {0}, limit = zero + MECA_RELU6_LIMIT;
+  ivec over = (ivec)(*x > limit);
+  *x = (vec)(((ivec)*x & ~over) | ((ivec)limit & over));
+}
+
+// x where 0 < y < the limit, else 0; as above x stays where y is not a number.
+INLINE void meca_where_inside(vec *x, const vec *y) {
+  const vec zero = {0}, limit = zero + MECA_RELU6_LIMIT;
+  *x = (vec)((ivec)*x & ~((ivec)(*y <= zero) | (ivec)(*y >= limit)));
+}
+
 // Calls STEP(offset, width) for all steps of group `g` in image `n`; the common width is a constant
 // for the compiler.
 #define FOR_STEPS(g, n, STEP)                                                      \

@@ -3,7 +3,8 @@
 // Evaluation reads less memory than training, so the few tests inside a step cost nothing: the
 // compiler takes them out of the loop.
 CLONES void meca_scale_forward(meca_layout l, const float *x, const float *residual,
-                               const float *scale, const float *shift, int relu, float *y) {
+                               const float *scale, const float *shift,
+                               meca_activation activation, float *y) {
   const vec zero = {0};
   for (int64_t index = 0; index < meca_group_count(l); index++) {
     lane_group g = meca_group(l, index);
@@ -20,7 +21,8 @@ CLONES void meca_scale_forward(meca_layout l, const float *x, const float *resid
       v_ += r_;                                         \
     }                                                   \
     r_ = v_;                                            \
-    if (relu) meca_where_positive(&v_, &r_);            \
+    if (activation != MECA_NO_ACTIVATION) meca_where_positive(&v_, &r_); \
+    if (activation == MECA_RELU6) meca_limit(&v_);      \
     meca_store(y + (at), &v_, width);                   \
   } while (0)
     for (int64_t n = 0; n < l.batch; n++) FOR_STEPS(g, n, STEP);
@@ -29,8 +31,8 @@ CLONES void meca_scale_forward(meca_layout l, const float *x, const float *resid
 }
 
 CLONES void meca_scale_backward(meca_layout l, const float *grad_output, const float *y,
-                                const float *scale, int relu, float *grad_input,
-                                float *grad_residual) {
+                                const float *scale, meca_activation activation,
+                                float *grad_input, float *grad_residual) {
   const vec zero = {0};
   for (int64_t index = 0; index < meca_group_count(l); index++) {
     lane_group g = meca_group(l, index);
@@ -40,9 +42,10 @@ CLONES void meca_scale_backward(meca_layout l, const float *grad_output, const f
   do {                                                  \
     vec g_, y_;                                         \
     meca_load(&g_, grad_output + (at), width, &zero);   \
-    if (relu) {                                         \
+    if (activation != MECA_NO_ACTIVATION) {             \
       meca_load(&y_, y + (at), width, &zero);           \
-      meca_where_positive(&g_, &y_);                    \
+      if (activation == MECA_RELU6) meca_where_inside(&g_, &y_); \
+      else meca_where_positive(&g_, &y_);               \
     }                                                   \
     y_ = g_ * factor;                                   \
     if (grad_residual) meca_store(grad_residual + (at), &g_, width); \

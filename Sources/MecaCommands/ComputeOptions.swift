@@ -11,7 +11,7 @@ struct ModelOptions: ParsableArguments {
   @Option(help: "Network.")
   var model: Architecture = .resnet18
 
-  @Option(help: "Channels of the first stage (default: 64; shapes: 8).")
+  @Option(help: "Channels of the first stage (default: 64, mobilenetv2: 32; shapes: 8).")
   var width: Int?
 
   /// Above any network of the field.
@@ -25,7 +25,7 @@ struct ModelOptions: ParsableArguments {
     try requireAtMost(Self.mostChannels, width ?? 1, "--width")
   }
 
-  func resolvedWidth(dataset: DatasetKind) -> Int { width ?? (dataset == .shapes ? 8 : 64) }
+  func resolvedWidth(dataset: DatasetKind) -> Int { width ?? (dataset == .shapes ? 8 : model.usualWidth) }
 }
 
 /// How the arithmetic is laid out.

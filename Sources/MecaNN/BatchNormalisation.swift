@@ -1,17 +1,17 @@
 import MecaCore
 import MecaTensor
 
-/// Batch normalisation, with the residual's addition and ReLU in the same sweep.
+/// Batch normalisation, with the residual's addition and the activation in the same sweep.
 ///
-/// `y = relu(γ · (x − mean) / √(variance + ε) + β + residual)`, channel by channel. In training mean
+/// `y = activation(γ · (x − mean) / √(variance + ε) + β + residual)`, channel by channel. In training mean
 /// and (biased) variance are those of this microbatch alone ("ghost batch normalisation"); in
-/// evaluation they are the running ones, folded into `y = relu(scale · x + shift + residual)`.
+/// evaluation they are the running ones, folded into `y = activation(scale · x + shift + residual)`.
 ///
 /// - Source: Ioffe and Szegedy 2015, arXiv:1502.03167; Hoffer et al. 2017, arXiv:1705.08741, §4.1.
 final class BatchNormalisation {
   private let site: NormalisationSite
   private let microbatch: Int
-  private let relu: Bool
+  private let activation: Activation
   private let epsilon: Float
   private let gamma: UnsafePointer<Float>
   private let beta: UnsafePointer<Float>
@@ -20,11 +20,11 @@ final class BatchNormalisation {
   /// 1 / √(variance + ε) of the last training pass.
   private let inverseDeviation: AlignedStorage<Float>
 
-  /// The normalisation of `site`; `relu` says whether it ends with ReLU.
-  init(_ site: NormalisationSite, model: Model, microbatch: Int, relu: Bool) {
+  /// The normalisation of `site`, followed by `activation`.
+  init(_ site: NormalisationSite, model: Model, microbatch: Int, activation: Activation) {
     self.site = site
     self.microbatch = microbatch
-    self.relu = relu
+    self.activation = activation
     epsilon = model.epsilon
     gamma = UnsafePointer(model.parameters.pointer + site.gamma.lowerBound)
     beta = UnsafePointer(model.parameters.pointer + site.beta.lowerBound)
@@ -44,14 +44,14 @@ final class BatchNormalisation {
     case .training(let result):
       batchNormForward(
         site.layout, batch: microbatch, x: input, residual: residual, gamma: gamma, beta: beta,
-        epsilon: epsilon, relu: relu, y: output,
+        epsilon: epsilon, activation: activation, y: output,
         mean: result.statistics + site.mean.lowerBound,
         inverseDeviation: inverseDeviation.pointer,
         unbiasedVariance: result.statistics + site.variance.lowerBound)
     case .evaluation:
       scaleForward(
         site.layout, batch: microbatch, x: input, residual: residual, scale: scale, shift: shift,
-        relu: relu, y: output)
+        activation: activation, y: output)
     }
   }
 
@@ -71,13 +71,13 @@ final class BatchNormalisation {
       batchNormBackward(
         site.layout, batch: microbatch, gradOutput: gradOutput, x: input, y: output, gamma: gamma,
         mean: result.statistics + site.mean.lowerBound,
-        inverseDeviation: inverseDeviation.pointer, relu: relu, gradInput: gradInput,
+        inverseDeviation: inverseDeviation.pointer, activation: activation, gradInput: gradInput,
         gradResidual: gradResidual, gradGamma: result.gradients + site.gamma.lowerBound,
         gradBeta: result.gradients + site.beta.lowerBound)
     case .evaluation:
       scaleBackward(
         site.layout, batch: microbatch, gradOutput: gradOutput, y: output, scale: scale,
-        relu: relu, gradInput: gradInput, gradResidual: gradResidual)
+        activation: activation, gradInput: gradInput, gradResidual: gradResidual)
     }
   }
 }

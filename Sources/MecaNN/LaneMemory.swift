@@ -25,12 +25,8 @@ final class LaneMemory {
     self.microbatch = microbatch
     self.training = training
     backward = training || inputGradient
-    var largest = max(
-      model.plan.image.count(batch: microbatch),
-      model.plan.stem.convolution.output.count(batch: microbatch))
-    for block in model.plan.blocks {
-      largest = max(largest, block.first.convolution.output.count(batch: microbatch))
-    }
+    let results = model.plan.normalisedConvolutions.map(\.convolution.output)
+    let largest = ([model.plan.image] + results).map { $0.count(batch: microbatch) }.max() ?? 0
     let buffers = (0..<3).map { _ in AlignedStorage<Float>(count: largest) }
     (gradients, shared) = backward ? (buffers, []) : ([], buffers)
   }

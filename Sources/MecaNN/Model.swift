@@ -101,12 +101,7 @@ public final class Model: @unchecked Sendable {
   }
 
   private func forEachNormalisedConvolution(_ body: (NormalisedConvolutionSite) -> Void) {
-    body(plan.stem)
-    for block in plan.blocks {
-      body(block.first)
-      body(block.second)
-      if let downsample = block.downsample { body(downsample) }
-    }
+    plan.normalisedConvolutions.forEach(body)
   }
 
   private static func startValues(of slot: TensorSlot, index: Int, seed: UInt64) -> [Float] {

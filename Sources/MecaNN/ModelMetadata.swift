@@ -34,11 +34,13 @@ extension NetworkConfiguration {
     func numbers(_ text: String) -> [Float]? {
       try? JSONDecoder().decode([Float].self, from: Data(text.utf8))
     }
-    guard let classCount = tensors.first(where: { $0.name == "fc.bias" })?.shape.first else {
-      throw FileError.malformed(path: path, reason: "no tensor fc.bias")
+    let architecture = try entry("architecture") { Architecture(rawValue: $0) }
+    let bias = architecture.classifier + ".bias"
+    guard let classCount = tensors.first(where: { $0.name == bias })?.shape.first else {
+      throw FileError.malformed(path: path, reason: "no tensor \(bias)")
     }
     self.init(
-      architecture: try entry("architecture") { Architecture(rawValue: $0) },
+      architecture: architecture,
       width: try entry("width") { Int($0) }, classCount: classCount,
       imageHeight: try entry("image_height") { Int($0) },
       imageWidth: try entry("image_width") { Int($0) },

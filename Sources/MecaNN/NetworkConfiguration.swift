@@ -1,19 +1,19 @@
 import MecaCore
 
-/// Which network; the number of its layers is in the name.
+/// Which network.
 public enum Architecture: String, Codable, Sendable, CaseIterable {
   /// Residual network of 18 layers for small images (3×3 stem, no max pooling).
   case resnet18
   /// Residual network of 34 layers, same stem.
   case resnet34
+  /// Inverted residuals with depthwise convolutions, strides for small images.
+  case mobilenetv2
 
-  /// Residual blocks in each of the four stages.
-  ///
-  /// - Source: He et al. 2015, arXiv:1512.03385, table 1.
-  public var blocksPerStage: [Int] {
+  /// The width that the network's paper has.
+  public var usualWidth: Int {
     switch self {
-    case .resnet18: [2, 2, 2, 2]
-    case .resnet34: [3, 4, 6, 3]
+    case .resnet18, .resnet34: 64
+    case .mobilenetv2: 32
     }
   }
 }
@@ -22,7 +22,8 @@ public enum Architecture: String, Codable, Sendable, CaseIterable {
 public struct NetworkConfiguration: Codable, Hashable, Sendable {
   /// Which network.
   public var architecture: Architecture
-  /// Channels of the first stage; stage s has width·2ˢ (64 in the paper).
+  /// Channels of the stem. Stage s of a ResNet has width·2ˢ (64 in the paper); those of MobileNetV2
+  /// scale with width / 32.
   public var width: Int
   /// Number of classes.
   public var classCount: Int

@@ -35,14 +35,19 @@ struct NormalisationSite {
 struct NormalisedConvolutionSite {
   let convolution: ConvolutionSite
   let normalisation: NormalisationSite
+  /// What follows the normalisation.
+  let activation: Activation
 }
 
-/// One residual block.
-struct BlockSite {
-  let first: NormalisedConvolutionSite
-  let second: NormalisedConvolutionSite
-  /// Projection of the residual where the block changes the shape, else nil.
-  let downsample: NormalisedConvolutionSite?
+/// One block of the network: its convolutions, and how a lane gets its layers.
+protocol BlockSite {
+  /// In the order of the forward pass.
+  var convolutions: [NormalisedConvolutionSite] { get }
+  /// Layout of what the block gives.
+  var output: ActivationLayout { get }
+
+  /// Plans the layers for a lane; `inputIndex` is the shared buffer that the input lies in.
+  func makeBlock(memory: LaneMemory, inputIndex: Int) throws -> any Block
 }
 
 /// The linear classifier: where its weights lie in the parameters.
@@ -86,11 +91,12 @@ struct TensorSlot {
 ///
 /// Every parameter tensor begins on a multiple of 16 floats (64 bytes, a cache line); what lies
 /// between two of them is a gap that holds zero in weights and gradients.
-/// - Source: He et al. 2015, arXiv:1512.03385, §3.3 and §4.2 (the stem for small images).
 struct NetworkPlan {
   let image: ActivationLayout
   let stem: NormalisedConvolutionSite
-  let blocks: [BlockSite]
+  let blocks: [any BlockSite]
+  /// The convolution behind the blocks, in architectures that have one.
+  let head: NormalisedConvolutionSite?
   let dense: DenseSite
   /// All tensors in the order of torchvision's state dictionary.
   let slots: [TensorSlot]
@@ -103,8 +109,15 @@ struct NetworkPlan {
   /// Ranges of the parameters that belong to no tensor.
   let gaps: [Range<Int>]
 
-  /// Layout of what the last block gives.
-  var features: ActivationLayout { blocks[blocks.count - 1].second.convolution.output }
+  /// All convolutions with their normalisations, in the order of the forward pass.
+  var normalisedConvolutions: [NormalisedConvolutionSite] {
+    [stem] + blocks.flatMap(\.convolutions) + (head.map { [$0] } ?? [])
+  }
+
+  /// Layout of what is averaged for the classifier.
+  var features: ActivationLayout {
+    head?.convolution.output ?? blocks.last?.output ?? stem.convolution.output
+  }
 
   /// Plans the layers of `configuration`.
   ///
@@ -116,22 +129,28 @@ struct NetworkPlan {
       height: configuration.imageHeight, width: configuration.imageWidth,
       channels: NetworkConfiguration.imageChannels)
     self.image = image
-    stem = try builder.normalisedConvolution(
-      names: ("conv1", "bn1"), input: image, channels: configuration.width, kernel: 3, stride: 1)
+    let outline = configuration.outline
+    let stem = try builder.normalisedConvolution(
+      names: outline.stem.names, input: image, channels: outline.stem.channels, kernel: 3,
+      stride: 1, activation: outline.activation)
+    self.stem = stem
     var layout = stem.convolution.output
-    var blocks: [BlockSite] = []
-    for (stage, blockCount) in configuration.architecture.blocksPerStage.enumerated() {
-      for block in 0..<blockCount {
-        let site = try builder.block(
-          name: "layer\(stage + 1).\(block)", input: layout,
-          channels: configuration.width << stage, stride: stage > 0 && block == 0 ? 2 : 1)
-        layout = site.second.convolution.output
-        blocks.append(site)
-      }
+    var blocks: [any BlockSite] = []
+    for block in outline.blocks {
+      let site = try builder.block(block, input: layout, activation: outline.activation)
+      layout = site.output
+      blocks.append(site)
     }
     self.blocks = blocks
+    let head = try outline.head.map {
+      try builder.normalisedConvolution(
+        names: $0.names, input: layout, channels: $0.channels, kernel: 1, stride: 1,
+        activation: outline.activation)
+    }
+    self.head = head
     dense = builder.dense(
-      name: "fc", features: layout.channels, classes: configuration.classCount)
+      name: configuration.architecture.classifier, features: (head?.convolution.output ?? layout).channels,
+      classes: configuration.classCount)
     slots = builder.slots
     convolutions = builder.convolutions
     parameterCount = builder.parameters.count

@@ -2,29 +2,40 @@ extension NetworkConfiguration {
   /// Floats of all convolutions' results for one image, and of all trainable parameters.
   ///
   /// From the formulas of the architecture alone: nothing is planned or allocated for it.
-  /// - Source: He et al. 2015, arXiv:1512.03385, table 1.
   package var floats: (activations: Int, parameters: Int) {
+    let outline = self.outline
+    var (height, width, channels) = (imageHeight, imageWidth, Self.imageChannels)
     var activations = 0
     var parameters = 0
-    func convolution(from input: Int, to output: Int, kernel: Int, height: Int, width: Int) {
+    /// `seen`: input channels of each output, all where it is nil.
+    func convolution(to output: Int, kernel: Int, seen: Int? = nil) {
       activations += output * height * width
       // Kernels, then scale and shift of the normalisation.
-      parameters += output * input * kernel * kernel + 2 * output
+      parameters += output * (seen ?? channels) * kernel * kernel + 2 * output
     }
-    var (height, width, channels) = (imageHeight, imageWidth, self.width)
-    convolution(
-      from: Self.imageChannels, to: channels, kernel: 3, height: height, width: width)
-    for (stage, blocks) in architecture.blocksPerStage.enumerated() {
-      let output = self.width << stage
-      if stage > 0 { (height, width) = ((height + 1) / 2, (width + 1) / 2) }
-      for block in 0..<blocks {
-        convolution(from: channels, to: output, kernel: 3, height: height, width: width)
-        convolution(from: output, to: output, kernel: 3, height: height, width: width)
-        if stage > 0 && block == 0 {
-          convolution(from: channels, to: output, kernel: 1, height: height, width: width)
+    convolution(to: outline.stem.channels, kernel: 3)
+    channels = outline.stem.channels
+    for block in outline.blocks {
+      switch block.kind {
+      case .basic:
+        (height, width) = (block.reduced(height), block.reduced(width))
+        convolution(to: block.channels, kernel: 3)
+        convolution(to: block.channels, kernel: 3, seen: block.channels)
+        if block.stride > 1 || channels != block.channels {
+          convolution(to: block.channels, kernel: 1)
         }
-        channels = output
+      case .inverted(let expansion):
+        let hidden = expansion * channels
+        if expansion > 1 { convolution(to: hidden, kernel: 1) }
+        (height, width) = (block.reduced(height), block.reduced(width))
+        convolution(to: hidden, kernel: 3, seen: 1)
+        convolution(to: block.channels, kernel: 1, seen: hidden)
       }
+      channels = block.channels
+    }
+    if let head = outline.head {
+      convolution(to: head.channels, kernel: 1)
+      channels = head.channels
     }
     return (activations, parameters + (channels + 1) * classCount)
   }
@@ -37,4 +48,9 @@ extension NetworkConfiguration {
     let bytes = 4 * (perImage * Double(microbatch) + 4 * Double(floats.parameters))
     return Int(min(bytes, 0x1p62))
   }
+}
+
+extension NetworkOutline.Block {
+  /// Rows or columns behind the block's stride.
+  fileprivate func reduced(_ size: Int) -> Int { (size - 1) / stride + 1 }
 }

@@ -3,7 +3,7 @@ import MecaTensor
 
 /// A convolution, its normalisation, and the memory for what they compute.
 ///
-/// `output = relu(normalise(convolve(input)) + residual)`
+/// `output = activation(normalise(convolve(input)) + residual)`
 final class NormalisedConvolution {
   /// Result of the last forward pass.
   let output: AlignedStorage<Float>
@@ -15,14 +15,15 @@ final class NormalisedConvolution {
   /// Plans the two layers of `site` for a lane.
   init(
     _ site: NormalisedConvolutionSite, memory: LaneMemory, output: AlignedStorage<Float>,
-    relu: Bool, needsInputGradient: Bool
+    needsInputGradient: Bool
   ) throws {
     convolution = try ConvolutionLayer(
       site.convolution, model: memory.model, microbatch: memory.microbatch,
       training: memory.training, needsInputGradient: needsInputGradient,
       workspace: memory.workspace)
     normalisation = BatchNormalisation(
-      site.normalisation, model: memory.model, microbatch: memory.microbatch, relu: relu)
+      site.normalisation, model: memory.model, microbatch: memory.microbatch,
+      activation: site.activation)
     self.output = output
     convolved =
       memory.training

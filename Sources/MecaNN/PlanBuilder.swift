@@ -35,33 +35,29 @@ struct PlanBuilder {
 
   /// A convolution without bias and its normalisation; the padding keeps the size at stride 1.
   mutating func normalisedConvolution(
-    names: (convolution: String, normalisation: String), input: ActivationLayout, channels: Int,
-    kernel: Int, stride: Int
+    names: NetworkOutline.Names, input: ActivationLayout, channels: Int, kernel: Int, stride: Int,
+    groups: Int = 1, activation: Activation
   ) throws -> NormalisedConvolutionSite {
     let convolution = try self.convolution(
-      name: names.convolution, input: input, channels: channels, kernel: kernel, stride: stride)
+      name: names.convolution, input: input, channels: channels, kernel: kernel, stride: stride,
+      groups: groups)
     return NormalisedConvolutionSite(
       convolution: convolution,
-      normalisation: normalisation(name: names.normalisation, layout: convolution.output))
+      normalisation: normalisation(name: names.normalisation, layout: convolution.output),
+      activation: activation)
   }
 
-  /// A basic block: two 3×3 convolutions, the first with `stride`.
+  /// One block of the outline.
   mutating func block(
-    name: String, input: ActivationLayout, channels: Int, stride: Int
-  ) throws -> BlockSite {
-    let first = try normalisedConvolution(
-      names: ("\(name).conv1", "\(name).bn1"), input: input, channels: channels, kernel: 3,
-      stride: stride)
-    let second = try normalisedConvolution(
-      names: ("\(name).conv2", "\(name).bn2"), input: first.convolution.output,
-      channels: channels, kernel: 3, stride: 1)
-    var downsample: NormalisedConvolutionSite?
-    if stride != 1 || input.channels != channels {
-      downsample = try normalisedConvolution(
-        names: ("\(name).downsample.0", "\(name).downsample.1"), input: input,
-        channels: channels, kernel: 1, stride: stride)
+    _ block: NetworkOutline.Block, input: ActivationLayout, activation: Activation
+  ) throws -> any BlockSite {
+    switch block.kind {
+    case .basic:
+      try ResidualBlockSite(block, input: input, activation: activation, builder: &self)
+    case .inverted(let expansion):
+      try InvertedResidualSite(
+        block, expansion: expansion, input: input, activation: activation, builder: &self)
     }
-    return BlockSite(first: first, second: second, downsample: downsample)
   }
 
   /// The classifier; PyTorch's start values for a linear layer, uniform within ±1/√features.
@@ -84,12 +80,12 @@ struct PlanBuilder {
   ///
   /// - Source: He et al. 2015, arXiv:1502.01852, equation 14 ("fan out").
   private mutating func convolution(
-    name: String, input: ActivationLayout, channels: Int, kernel: Int, stride: Int
+    name: String, input: ActivationLayout, channels: Int, kernel: Int, stride: Int, groups: Int
   ) throws -> ConvolutionSite {
     let shape = ConvolutionShape(
       batch: 1, inputChannels: input.channels, outputChannels: channels,
       inputHeight: input.height, inputWidth: input.width, kernel: kernel, stride: stride,
-      padding: kernel / 2)
+      padding: kernel / 2, groups: groups)
     let output = engine.activationLayout(
       channels: channels, height: shape.outputHeight, width: shape.outputWidth)
     let operation = try engine.makeConvolution(
@@ -101,7 +97,7 @@ struct PlanBuilder {
       prepared: prepared.take(operation.preparedCount))
     slots.append(
       TensorSlot(
-        name: "\(name).weight", shape: [channels, input.channels, kernel, kernel],
+        name: "\(name).weight", shape: [channels, input.channels / groups, kernel, kernel],
         place: .convolution(site.index, offset: site.weights.lowerBound),
         start: .normal(deviation: (2 / Float(channels * kernel * kernel)).squareRoot())))
     convolutions.append(operation)

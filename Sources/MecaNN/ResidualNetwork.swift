@@ -1,14 +1,26 @@
 import MecaCore
 import MecaTensor
 
+/// One block of a network, planned for one lane.
+protocol Block: AnyObject {
+  /// Result of the last forward pass.
+  var output: AlignedStorage<Float> { get }
+  /// Which shared buffer `output` is, in lanes that only evaluate.
+  var outputIndex: Int { get }
+
+  /// Computes `output` from x.
+  func forward(_ x: UnsafePointer<Float>, _ pass: Pass)
+  /// Turns the gradient of `output` in `buffers.current` into that of x.
+  func backward(_ x: UnsafePointer<Float>, _ buffers: inout GradientBuffers, _ pass: Pass)
+}
+
 /// The layers of a residual network, planned for one lane: images in, logits out, and back.
-///
-/// - Source: He et al. 2015, arXiv:1512.03385; the stem is that of §4.2 (3×3, stride 1).
 final class ResidualNetwork {
   private let memory: LaneMemory
   private let image: AlignedStorage<Float>
   private let stem: NormalisedConvolution
-  private let blocks: [ResidualBlock]
+  private let blocks: [any Block]
+  private let head: NormalisedConvolution?
   private let pool: GlobalAveragePool
   private let dense: Dense
   /// Gradient of the pooled features.
@@ -23,14 +35,20 @@ final class ResidualNetwork {
     image = AlignedStorage(count: plan.image.count(batch: memory.microbatch))
     stem = try NormalisedConvolution(
       plan.stem, memory: memory,
-      output: memory.activation(plan.stem.convolution.output, shared: 0), relu: true,
+      output: memory.activation(plan.stem.convolution.output, shared: 0),
       needsInputGradient: inputGradient)
-    var blocks: [ResidualBlock] = []
+    var blocks: [any Block] = []
     for site in plan.blocks {
       blocks.append(
-        try ResidualBlock(site, memory: memory, inputIndex: blocks.last?.outputIndex ?? 0))
+        try site.makeBlock(memory: memory, inputIndex: blocks.last?.outputIndex ?? 0))
     }
     self.blocks = blocks
+    let free = ((blocks.last?.outputIndex ?? 0) + 1) % 3
+    head = try plan.head.map {
+      try NormalisedConvolution(
+        $0, memory: memory, output: memory.activation($0.convolution.output, shared: free),
+        needsInputGradient: memory.backward)
+    }
     pool = GlobalAveragePool(plan.features, microbatch: memory.microbatch)
     dense = Dense(plan.dense, model: memory.model, microbatch: memory.microbatch)
     gradPooled = AlignedStorage(count: memory.backward ? pool.output.count : 0)
@@ -54,6 +72,11 @@ final class ResidualNetwork {
       block.forward(activation.pointer, pass)
       activation = block.output
     }
+    if let head {
+      head.convolve(activation.pointer)
+      head.normalise(residual: nil, pass)
+      activation = head.output
+    }
     pool.forward(activation.pointer)
     dense.forward(pool.output.pointer, output: logits)
   }
@@ -71,6 +94,13 @@ final class ResidualNetwork {
     dense.backward(
       input: pool.output.pointer, gradOutput: gradLogits, gradInput: gradPooled.pointer, pass)
     pool.backward(gradOutput: gradPooled.pointer, gradInput: buffers.current)
+    if let head {
+      head.backwardNormalise(
+        gradOutput: buffers.current, gradConvolved: buffers.other, gradResidual: nil, pass)
+      head.backwardConvolve(
+        input: (blocks.last?.output ?? stem.output).pointer, gradConvolved: buffers.other,
+        gradInput: buffers.current, pass)
+    }
     for index in blocks.indices.reversed() {
       let input = index == 0 ? stem.output : blocks[index - 1].output
       blocks[index].backward(input.pointer, &buffers, pass)

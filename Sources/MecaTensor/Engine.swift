@@ -68,10 +68,10 @@ public protocol Convolution: AnyObject {
   /// The library's names of the kernels planned, for reports: forward, by input, by weights.
   var kernelNames: [String] { get }
 
-  /// Reorders weights from `[K, C, R, S]` to the engine's own order and fills padding with zeros.
+  /// Reorders weights from `[K, C/G, R, S]` to the engine's own order and fills padding with zeros.
   func importWeights(
     _ canonical: UnsafePointer<Float>, to own: UnsafeMutablePointer<Float>)
-  /// Reorders weights from the engine's own order to `[K, C, R, S]`.
+  /// Reorders weights from the engine's own order to `[K, C/G, R, S]`.
   func exportWeights(
     _ own: UnsafePointer<Float>, to canonical: UnsafeMutablePointer<Float>)
 

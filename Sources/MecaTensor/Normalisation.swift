@@ -9,9 +9,30 @@ extension ActivationLayout {
   }
 }
 
-/// Normalises every channel by this microbatch's statistics, adds a residual, applies ReLU.
+/// What follows a normalisation, in the same sweep.
+public enum Activation: Sendable {
+  /// y itself.
+  case none
+  /// `max(0, y)`; its derivative is 1 where the result exceeds 0.
+  case relu
+  /// `min(max(0, y), 6)`; its derivative is 1 where the result lies between 0 and 6.
+  ///
+  /// - Source: Krizhevsky 2010, "Convolutional deep belief networks on CIFAR-10".
+  case relu6
+
+  /// The same for the C kernels.
+  var kernelActivation: meca_activation {
+    switch self {
+    case .none: MECA_NO_ACTIVATION
+    case .relu: MECA_RELU
+    case .relu6: MECA_RELU6
+    }
+  }
+}
+
+/// Normalises every channel by this microbatch's statistics, adds a residual, applies `activation`.
 ///
-/// `y = relu(gamma · (x − mean) / sqrt(variance + epsilon) + beta + residual)`; mean and variance
+/// `y = activation(gamma · (x − mean) / sqrt(variance + epsilon) + beta + residual)`; mean and variance
 /// (biased) over batch and plane.
 ///
 /// - Shapes: `x`, `residual`, `y` as `layout`; `gamma`, `beta`, `mean`, `inverseDeviation`,
@@ -21,65 +42,68 @@ extension ActivationLayout {
 ///   about sqrt(127)·2⁻²⁴ ≈ 7e-7 relative; 127·2⁻²⁴ ≈ 8e-6 is the bound.
 /// - Source: Ioffe and Szegedy 2015, arXiv:1502.03167, algorithm 1.
 /// - Parameters:
-///   - residual: added before ReLU, or nil.
+///   - residual: added before the activation, or nil.
 ///   - inverseDeviation: receives `1 / sqrt(variance + epsilon)` for the backward pass.
 ///   - unbiasedVariance: receives `variance · n / (n − 1)` for the running statistics (biased
 ///     where n is 1).
 public func batchNormForward(
   _ layout: ActivationLayout, batch: Int, x: UnsafePointer<Float>,
   residual: UnsafePointer<Float>?, gamma: UnsafePointer<Float>, beta: UnsafePointer<Float>,
-  epsilon: Float, relu: Bool, y: UnsafeMutablePointer<Float>, mean: UnsafeMutablePointer<Float>,
-  inverseDeviation: UnsafeMutablePointer<Float>, unbiasedVariance: UnsafeMutablePointer<Float>
+  epsilon: Float, activation: Activation, y: UnsafeMutablePointer<Float>,
+  mean: UnsafeMutablePointer<Float>, inverseDeviation: UnsafeMutablePointer<Float>,
+  unbiasedVariance: UnsafeMutablePointer<Float>
 ) {
   meca_batch_norm_forward(
-    layout.kernelLayout(batch: batch), x, residual, gamma, beta, epsilon, relu ? 1 : 0, y, mean,
-    inverseDeviation, unbiasedVariance)
+    layout.kernelLayout(batch: batch), x, residual, gamma, beta, epsilon,
+    activation.kernelActivation, y, mean, inverseDeviation, unbiasedVariance)
 }
 
 /// Derivatives of `batchNormForward`.
 ///
-/// With `g = gradOutput` where `y > 0` (everywhere without ReLU) and `x̂ = (x − mean) · inv`:
+/// With `g = gradOutput` times the activation's derivative and `x̂ = (x − mean) · inv`:
 /// `gradBeta = Σ g`, `gradGamma = Σ g · x̂`,
 /// `gradInput = gamma · inv · (g − gradBeta / n − x̂ · gradGamma / n)`, `gradResidual = g`.
 ///
 /// - Parameters:
-///   - y: output of the forward pass; read only with `relu`.
+///   - y: output of the forward pass; read only with an activation.
 ///   - gradInput: overwritten; may be `gradOutput` itself.
 ///   - gradResidual: overwritten with `g`, or nil; may be `gradOutput` itself if `gradInput` is not.
 public func batchNormBackward(
   _ layout: ActivationLayout, batch: Int, gradOutput: UnsafePointer<Float>,
   x: UnsafePointer<Float>, y: UnsafePointer<Float>, gamma: UnsafePointer<Float>,
-  mean: UnsafePointer<Float>, inverseDeviation: UnsafePointer<Float>, relu: Bool,
+  mean: UnsafePointer<Float>, inverseDeviation: UnsafePointer<Float>, activation: Activation,
   gradInput: UnsafeMutablePointer<Float>, gradResidual: UnsafeMutablePointer<Float>?,
   gradGamma: UnsafeMutablePointer<Float>, gradBeta: UnsafeMutablePointer<Float>
 ) {
   meca_batch_norm_backward(
     layout.kernelLayout(batch: batch), gradOutput, x, y, gamma, mean, inverseDeviation,
-    relu ? 1 : 0, gradInput, gradResidual, gradGamma, gradBeta)
+    activation.kernelActivation, gradInput, gradResidual, gradGamma, gradBeta)
 }
 
-/// Normalises by fixed numbers: `y = relu(scale[c] · x + shift[c] + residual)`.
+/// Normalises by fixed numbers: `y = activation(scale[c] · x + shift[c] + residual)`.
 ///
 /// The evaluation form of batch normalisation: `scale = gamma / sqrt(variance + epsilon)`,
 /// `shift = beta − mean · scale`. Padded channels of `y` become zero.
 public func scaleForward(
   _ layout: ActivationLayout, batch: Int, x: UnsafePointer<Float>,
   residual: UnsafePointer<Float>?, scale: UnsafePointer<Float>, shift: UnsafePointer<Float>,
-  relu: Bool, y: UnsafeMutablePointer<Float>
+  activation: Activation, y: UnsafeMutablePointer<Float>
 ) {
   meca_scale_forward(
-    layout.kernelLayout(batch: batch), x, residual, scale, shift, relu ? 1 : 0, y)
+    layout.kernelLayout(batch: batch), x, residual, scale, shift,
+    activation.kernelActivation, y)
 }
 
 /// Derivatives of `scaleForward` by its input and residual.
 ///
-/// With `g = gradOutput` where `y > 0` (everywhere without ReLU): `gradInput = scale[c] · g`,
+/// With `g = gradOutput` times the activation's derivative: `gradInput = scale[c] · g`,
 /// `gradResidual = g`. Either may be `gradOutput` itself, but not both.
 public func scaleBackward(
   _ layout: ActivationLayout, batch: Int, gradOutput: UnsafePointer<Float>,
-  y: UnsafePointer<Float>, scale: UnsafePointer<Float>, relu: Bool,
+  y: UnsafePointer<Float>, scale: UnsafePointer<Float>, activation: Activation,
   gradInput: UnsafeMutablePointer<Float>, gradResidual: UnsafeMutablePointer<Float>?
 ) {
   meca_scale_backward(
-    layout.kernelLayout(batch: batch), gradOutput, y, scale, relu ? 1 : 0, gradInput, gradResidual)
+    layout.kernelLayout(batch: batch), gradOutput, y, scale, activation.kernelActivation,
+    gradInput, gradResidual)
 }

@@ -2,7 +2,10 @@
 ///
 /// `output[n, k, i, j] = Σ weight[k, c, r, s] · input[n, c, i·stride + r − padding, j·stride + s − padding]`
 ///
-/// - Shapes: input `[N, C, H, W]`, weight `[K, C, R, R]`, output `[N, K, H′, W′]` with
+/// With groups G the channels of both sides are cut into G equal runs, and k sees the inputs of its
+/// own run alone: `c` goes over C/G channels from `k / (K/G) · C/G` on. G = C = K is "depthwise".
+///
+/// - Shapes: input `[N, C, H, W]`, weight `[K, C/G, R, R]`, output `[N, K, H′, W′]` with
 ///   `H′ = (H + 2·padding − R) / stride + 1`, rounded down.
 public struct ConvolutionShape: Hashable, Sendable {
   /// Number of images, "N".
@@ -21,11 +24,14 @@ public struct ConvolutionShape: Hashable, Sendable {
   public var stride: Int
   /// Zeros added at each of the four edges.
   public var padding: Int
+  /// Runs of channels that do not see each other, "G".
+  public var groups: Int
 
-  /// Gathers the eight sizes; all at least 1, padding at least 0, and the kernel fits the input.
+  /// Gathers the nine sizes; all at least 1, padding at least 0, the kernel fits the input, and
+  /// `groups` divides both numbers of channels.
   public init(
     batch: Int, inputChannels: Int, outputChannels: Int, inputHeight: Int, inputWidth: Int,
-    kernel: Int, stride: Int, padding: Int
+    kernel: Int, stride: Int, padding: Int, groups: Int = 1
   ) {
     precondition(
       min(batch, inputChannels, outputChannels, inputHeight, inputWidth, kernel, stride) >= 1
@@ -36,6 +42,9 @@ public struct ConvolutionShape: Hashable, Sendable {
     precondition(
       min(inputHeight, inputWidth) + 2 * padding >= kernel,
       "kernel \(kernel) exceeds input \(inputHeight)x\(inputWidth) with padding \(padding)")
+    precondition(
+      groups >= 1 && inputChannels % groups == 0 && outputChannels % groups == 0,
+      "\(groups) groups of channels \(inputChannels) → \(outputChannels)")
     self.batch = batch
     self.inputChannels = inputChannels
     self.outputChannels = outputChannels
@@ -44,14 +53,19 @@ public struct ConvolutionShape: Hashable, Sendable {
     self.kernel = kernel
     self.stride = stride
     self.padding = padding
+    self.groups = groups
   }
 
   /// Rows of an output plane, "H′".
   public var outputHeight: Int { (inputHeight + 2 * padding - kernel) / stride + 1 }
   /// Columns of an output plane, "W′".
   public var outputWidth: Int { (inputWidth + 2 * padding - kernel) / stride + 1 }
-  /// Number of weights without any padding, `K·C·R·R`.
-  public var weightCount: Int { outputChannels * inputChannels * kernel * kernel }
+  /// Number of weights without any padding, `K·C/G·R·R`.
+  public var weightCount: Int { outputChannels * inputChannels / groups * kernel * kernel }
+  /// Whether every channel has a kernel of its own, G = C = K > 1.
+  public var isDepthwise: Bool {
+    groups > 1 && groups == inputChannels && groups == outputChannels
+  }
   /// Multiplications of one direction, counting those with the zeros at the edges.
   public var multiplyAdds: Int { batch * weightCount * outputHeight * outputWidth }
 }

@@ -38,7 +38,7 @@ final class WinogradConvolution: Convolution {
     _ shape: ConvolutionShape, input: ActivationLayout, output: ActivationLayout
   ) -> Bool {
     let tiles = ((shape.outputHeight + 3) / 4) * ((shape.outputWidth + 3) / 4)
-    return shape.kernel == 3 && shape.stride == 1 && shape.padding == 1
+    return shape.groups == 1 && shape.kernel == 3 && shape.stride == 1 && shape.padding == 1
       && input.block == output.block && [8, 16].contains(input.block)
       && min(shape.inputChannels, shape.outputChannels) >= 16
       && 2 * shape.outputHeight * shape.outputWidth >= 13 * tiles

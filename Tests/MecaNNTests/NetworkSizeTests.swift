@@ -4,10 +4,10 @@ import Testing
 
 /// The numbers that the refusal of networks too large for the memory rests on.
 @Suite struct NetworkSizeTests {
-  @Test(arguments: [Architecture.resnet18, .resnet34])
-  func countsTheParametersOfANetwork(_ architecture: Architecture) throws {
+  @Test(arguments: Architecture.allCases, [3, 40])
+  func countsTheParametersOfANetwork(_ architecture: Architecture, width: Int) throws {
     var configuration = oddConfiguration
-    configuration.architecture = architecture
+    (configuration.architecture, configuration.width) = (architecture, width)
     let trained = try makeModel(.openblas, configuration).exportTensors().filter {
       !$0.name.contains("running") && !$0.name.contains("num_batches")
     }
@@ -24,5 +24,23 @@ import Testing
     #expect(
       configuration.floats.activations
         == 5 * (64 * 32 * 32 + 128 * 16 * 16 + 256 * 8 * 8 + 512 * 4 * 4))
+  }
+
+  /// torchvision's model has 3,504,872 parameters with 1,000 classes. Results at 32x32: 32 for the
+  /// stem; (32, 16), (96, 96, 24), (144, 144, 24) and the 144 of the next block stay at 32x32; and so
+  /// on through table 2 of the paper.
+  @Test func countsMobileNet() {
+    var configuration = oddConfiguration
+    (configuration.architecture, configuration.width) = (.mobilenetv2, 32)
+    (configuration.imageHeight, configuration.imageWidth) = (32, 32)
+    configuration.classCount = 1000
+    let floats = configuration.floats
+    #expect(floats.parameters == 3_504_872)
+    let at32 = 32 + (32 + 16) + (96 + 96 + 24) + (144 + 144 + 24) + 144
+    let at16 = (144 + 32) + 2 * (192 + 192 + 32) + 192
+    let at8 =
+      (192 + 64) + 3 * (384 + 384 + 64) + (384 + 384 + 96) + 2 * (576 + 576 + 96) + 576
+    let at4 = (576 + 160) + 2 * (960 + 960 + 160) + (960 + 960 + 320) + 1280
+    #expect(floats.activations == at32 * 1024 + at16 * 256 + at8 * 64 + at4 * 16)
   }
 }

@@ -1,6 +1,6 @@
 import MecaNN
 
-/// ResNet in `Double` with the plainest loops: forward only, gradients by central differences.
+/// ResNet and MobileNetV2 in `Double` with the plainest loops: forward only, gradients by central differences.
 ///
 /// Shares no line with MecaNN but the tensors' names; this is what the fast network is checked with.
 struct ReferenceNetwork {
@@ -38,8 +38,30 @@ struct ReferenceNetwork {
         (x.values[index] - Double(configuration.mean[channel]))
         / Double(configuration.standardDeviation[channel])
     }
-    x = relu(normalise(convolve(x, "conv1", kernel: 3, stride: 1), "bn1"))
-    for (stage, count) in configuration.architecture.blocksPerStage.enumerated() {
+    let classifier: String
+    switch configuration.architecture {
+    case .resnet18: (x, classifier) = (residualBlocks(x, [2, 2, 2, 2]), "fc")
+    case .resnet34: (x, classifier) = (residualBlocks(x, [3, 4, 6, 3]), "fc")
+    case .mobilenetv2: (x, classifier) = (invertedBlocks(x), "classifier.1")
+    }
+    let area = x.height * x.width
+    return (0..<batch).map { n in
+      let pooled = (0..<x.channels).map { c in
+        x.values[(n * x.channels + c) * area..<(n * x.channels + c + 1) * area].reduce(0, +)
+          / Double(area)
+      }
+      return (0..<configuration.classCount).map { k in
+        var sum = tensors["\(classifier).bias"]![k]
+        for c in 0..<x.channels { sum += tensors["\(classifier).weight"]![k * x.channels + c] * pooled[c] }
+        return sum
+      }
+    }
+  }
+
+  /// Stem and stages of a ResNet.
+  private func residualBlocks(_ image: Activation, _ counts: [Int]) -> Activation {
+    var x = relu(normalise(convolve(image, "conv1", kernel: 3, stride: 1), "bn1"))
+    for (stage, count) in counts.enumerated() {
       for index in 0..<count {
         let name = "layer\(stage + 1).\(index)"
         let stride = stage > 0 && index == 0 ? 2 : 1
@@ -50,22 +72,40 @@ struct ReferenceNetwork {
           x = normalise(
             convolve(x, "\(name).downsample.0", kernel: 1, stride: stride), "\(name).downsample.1")
         }
-        for place in y.values.indices { y.values[place] += x.values[place] }
-        x = relu(y)
+        x = relu(sum(x, y))
       }
     }
-    let area = x.height * x.width
-    return (0..<batch).map { n in
-      let pooled = (0..<x.channels).map { c in
-        x.values[(n * x.channels + c) * area..<(n * x.channels + c + 1) * area].reduce(0, +)
-          / Double(area)
-      }
-      return (0..<configuration.classCount).map { k in
-        var sum = tensors["fc.bias"]![k]
-        for c in 0..<x.channels { sum += tensors["fc.weight"]![k * x.channels + c] * pooled[c] }
-        return sum
-      }
+    return x
+  }
+
+  /// Stem, 17 blocks and last convolution of MobileNetV2; only the strides are known here, the sizes
+  /// are those of the tensors.
+  private func invertedBlocks(_ image: Activation) -> Activation {
+    func activated(_ x: Activation, _ name: String, kernel: Int, stride: Int, groups: Int = 1)
+      -> Activation
+    {
+      let y = convolve(x, "\(name).0", kernel: kernel, stride: stride, groups: groups)
+      return relu(normalise(y, "\(name).1"), limit: 6)
     }
+    var x = activated(image, "features.0", kernel: 3, stride: 1)
+    for index in 1...17 {
+      let stride = [4, 7, 14].contains(index) ? 2 : 1
+      let name = "features.\(index).conv"
+      var y = x
+      if index > 1 { y = activated(y, "\(name).0", kernel: 1, stride: 1) }
+      let first = index > 1 ? 1 : 0
+      y = activated(y, "\(name).\(first)", kernel: 3, stride: stride, groups: y.channels)
+      y = normalise(
+        convolve(y, "\(name).\(first + 1)", kernel: 1, stride: 1), "\(name).\(first + 2)")
+      x = stride == 1 && x.channels == y.channels ? sum(x, y) : y
+    }
+    return activated(x, "features.18", kernel: 1, stride: 1)
+  }
+
+  private func sum(_ x: Activation, _ y: Activation) -> Activation {
+    var z = y
+    for place in z.values.indices { z.values[place] += x.values[place] }
+    return z
   }
 
   /// `Σ coefficient · min(CE, cap)` over the samples.
@@ -79,10 +119,11 @@ struct ReferenceNetwork {
   }
 
   private func convolve(
-    _ x: Activation, _ name: String, kernel: Int, stride: Int
+    _ x: Activation, _ name: String, kernel: Int, stride: Int, groups: Int = 1
   ) -> Activation {
     let weights = tensors["\(name).weight"]!
-    let outputs = weights.count / (x.channels * kernel * kernel)
+    let inputs = x.channels / groups
+    let outputs = weights.count / (inputs * kernel * kernel)
     let padding = kernel / 2
     let height = (x.height + 2 * padding - kernel) / stride + 1
     let width = (x.width + 2 * padding - kernel) / stride + 1
@@ -94,7 +135,8 @@ struct ReferenceNetwork {
         for i in 0..<height {
           for j in 0..<width {
             var sum = 0.0
-            for c in 0..<x.channels {
+            for place in 0..<inputs {
+              let c = k * groups / outputs * inputs + place
               for r in 0..<kernel {
                 let row = i * stride + r - padding
                 guard row >= 0 && row < x.height else { continue }
@@ -102,7 +144,7 @@ struct ReferenceNetwork {
                   let column = j * stride + s - padding
                   guard column >= 0 && column < x.width else { continue }
                   sum +=
-                    weights[((k * x.channels + c) * kernel + r) * kernel + s]
+                    weights[((k * inputs + place) * kernel + r) * kernel + s]
                     * x.values[((n * x.channels + c) * x.height + row) * x.width + column]
                 }
               }
@@ -136,9 +178,9 @@ struct ReferenceNetwork {
     return y
   }
 
-  private func relu(_ x: Activation) -> Activation {
+  private func relu(_ x: Activation, limit: Double = .infinity) -> Activation {
     var y = x
-    for index in y.values.indices { y.values[index] = max(0, y.values[index]) }
+    for index in y.values.indices { y.values[index] = min(max(0, y.values[index]), limit) }
     return y
   }
 }

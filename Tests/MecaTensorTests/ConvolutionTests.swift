@@ -38,8 +38,52 @@ let networkShapes: [ConvolutionShape] = [
     kernel: kernel, stride: stride, padding: kernel / 2)
 }
 
+/// A kernel a channel: every size of kernel, stride and padding with whole and broken blocks, planes
+/// with and without an inside, and more stride than kernel.
+let depthwiseShapes: [ConvolutionShape] = {
+  var shapes: [ConvolutionShape] = []
+  let channels = [16, 5, 8, 20, 24, 3, 40]
+  for kernel in [1, 2, 3, 5] {
+    for stride in [1, 2, 3] {
+      for padding in [0, 1, 2] {
+        for size in [1, 4, 9, 17] where size + 2 * padding >= kernel {
+          let index = shapes.count
+          shapes.append(
+            ConvolutionShape(
+              batch: [1, 3, 16][index % 3], inputChannels: channels[index % 7],
+              outputChannels: channels[index % 7], inputHeight: size,
+              inputWidth: index % 4 == 3 ? size + 3 : size, kernel: kernel, stride: stride,
+              padding: padding, groups: channels[index % 7]))
+        }
+      }
+    }
+  }
+  return shapes
+}()
+
+/// The channel-by-channel convolutions of a MobileNetV2 of width 32, largest planes first.
+let mobileShapes: [ConvolutionShape] = [
+  (32, 32, 1), (96, 32, 1), (144, 32, 2), (192, 16, 2), (384, 8, 1), (576, 8, 2), (960, 4, 1),
+].map { channels, size, stride in
+  ConvolutionShape(
+    batch: 4, inputChannels: channels, outputChannels: channels, inputHeight: size,
+    inputWidth: size, kernel: 3, stride: stride, padding: 1, groups: channels)
+}
+
+/// Groups of several channels, whole blocks of them and less, also of one channel that gives two.
+let groupedShapes: [ConvolutionShape] = [
+  (6, 9, 3, 3, 1, 1), (32, 64, 2, 3, 2, 1), (20, 20, 5, 1, 1, 0), (4, 8, 4, 3, 1, 1),
+  (10, 4, 2, 5, 2, 2),
+].map { c, k, groups, kernel, stride, padding in
+  ConvolutionShape(
+    batch: 3, inputChannels: c, outputChannels: k, inputHeight: 9, inputWidth: 7, kernel: kernel,
+    stride: stride, padding: padding, groups: groups)
+}
+
 @Suite struct ConvolutionTests {
-  @Test(arguments: EngineKind.available, oddShapes + networkShapes)
+  @Test(
+    arguments: EngineKind.available,
+    oddShapes + networkShapes + depthwiseShapes + mobileShapes + groupedShapes)
   func agreesWithPlainLoops(kind: EngineKind, shape: ConvolutionShape) throws {
     let run = try ConvolutionRun(try makeEngine(kind), shape)
     try compare(run, shape)
@@ -63,11 +107,13 @@ let networkShapes: [ConvolutionShape] = [
 
     let forwardError = largestError(run.output, naive.forward(input, weights))
     #expect(
-      forwardError <= sumTolerance(terms: shape.inputChannels * window, winograd: winograd),
+      forwardError
+        <= sumTolerance(terms: shape.inputChannels / shape.groups * window, winograd: winograd),
       "forward \(shape)")
     let inputError = largestError(run.gradInput, naive.backwardInput(gradOutput, weights))
     #expect(
-      inputError <= sumTolerance(terms: shape.outputChannels * window, winograd: winograd),
+      inputError
+        <= sumTolerance(terms: shape.outputChannels / shape.groups * window, winograd: winograd),
       "backwardInput \(shape)")
     let weightError = largestError(run.gradWeights, naive.backwardWeights(input, gradOutput))
     #expect(
@@ -77,6 +123,51 @@ let networkShapes: [ConvolutionShape] = [
       "backwardWeights \(shape)")
     #expect(run.weightsBack == weights, "import and export \(shape)")
     #expect(run.padding.allSatisfy { $0 == 0 }, "padding \(shape)")
+  }
+
+  /// An image's values are the same bits at every place of every batch.
+  @Test(arguments: EngineKind.available, [mobileShapes[1], mobileShapes[2], depthwiseShapes[77]])
+  func depthwiseDependsOnNoOtherImage(kind: EngineKind, shape: ConvolutionShape) throws {
+    let engine = try makeEngine(kind)
+    let input = engine.activationLayout(
+      channels: shape.inputChannels, height: shape.inputHeight, width: shape.inputWidth)
+    let output = engine.activationLayout(
+      channels: shape.outputChannels, height: shape.outputHeight, width: shape.outputWidth)
+    let (batch, seen) = (shape.batch, [(0, 1), (1, 2), (shape.batch - 1, 1)])
+    func run(from first: Int, images: Int) throws -> (forward: [Float], backward: [Float]) {
+      var shape = shape
+      shape.batch = images
+      func slice(_ values: [Float]) -> [Float] {
+        let image = values.count / batch
+        return Array(values[first * image..<(first + images) * image])
+      }
+      let object = try engine.makeConvolution(
+        shape, input: input, output: output, needsInputGradient: true, training: false,
+        workspace: Workspace())
+      let weights = AlignedStorage<Float>(count: object.weightCount)
+      object.importWeights(ConvolutionRun.weights(shape), to: weights.pointer)
+      var all = shape
+      all.batch = batch
+      let x = packed(slice(ConvolutionRun.input(all)), input, batch: images)
+      let gradient = packed(slice(ConvolutionRun.gradOutput(all)), output, batch: images)
+      let y = AlignedStorage<Float>(count: output.count(batch: images))
+      let gradX = AlignedStorage<Float>(count: input.count(batch: images))
+      object.forward(
+        input: x.pointer, weights: weights.pointer, prepared: weights.pointer, output: y.pointer)
+      object.backwardInput(
+        gradOutput: gradient.pointer, weights: weights.pointer, prepared: weights.pointer,
+        gradInput: gradX.pointer)
+      return (y.array, gradX.array)
+    }
+    let whole = try run(from: 0, images: batch)
+    for (first, images) in seen where first >= 0 && first + images <= batch {
+      let part = try run(from: first, images: images)
+      func matches(_ part: [Float], _ whole: [Float]) -> Bool {
+        let image = whole.count / batch
+        return part == Array(whole[first * image..<(first + images) * image])
+      }
+      #expect(matches(part.forward, whole.forward) && matches(part.backward, whole.backward))
+    }
   }
 
   #if MECA_ONEDNN
@@ -116,7 +207,7 @@ let networkShapes: [ConvolutionShape] = [
   @Test(arguments: EngineKind.available)
   func weightOrderDoesNotDependOnBatchOrPurpose(kind: EngineKind) throws {
     let engine = try makeEngine(kind)
-    for var shape in networkShapes {
+    for var shape in networkShapes + mobileShapes + groupedShapes {
       let weights = ConvolutionRun.weights(shape)
       var seen: [[Float]] = []
       for (batch, training) in [(16, true), (1, false), (5, true)] {

@@ -125,12 +125,19 @@ import Testing
     #expect(largestError(weights, expectedWeights) <= 6 * 0x1p-24)
   }
 
-  /// A value that is not a number must reach the loss, not vanish in ReLU.
-  @Test func reluKeepsNaN() {
-    let layout = ActivationLayout.nchw(channels: 1, height: 1, width: 2)
-    var y: [Float] = [0, 0]
+  /// A value that is not a number must reach the loss, not vanish in an activation.
+  @Test(arguments: [(Activation.relu, Float(9)), (.relu6, 6)])
+  func activationsKeepNaN(activation: Activation, nine: Float) {
+    let layout = ActivationLayout.nchw(channels: 1, height: 1, width: 3)
+    var y: [Float] = [0, 0, 0]
     scaleForward(
-      layout, batch: 1, x: [.nan, -1], residual: nil, scale: [1], shift: [0], relu: true, y: &y)
-    #expect(y[0].isNaN && y[1] == 0)
+      layout, batch: 1, x: [.nan, -1, 9], residual: nil, scale: [1], shift: [0],
+      activation: activation, y: &y)
+    #expect(y[0].isNaN && y[1] == 0 && y[2] == nine)
+    var gradient: [Float] = [0, 0, 0]
+    scaleBackward(
+      layout, batch: 1, gradOutput: [.nan, 1, 1], y: [.nan, 1, 6], scale: [1],
+      activation: activation, gradInput: &gradient, gradResidual: nil)
+    #expect(gradient[0].isNaN && gradient[1] == 1 && gradient[2] == (activation == .relu ? 1 : 0))
   }
 }

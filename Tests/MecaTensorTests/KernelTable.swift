@@ -50,7 +50,7 @@ import Testing
       let forward = Self.best {
         batchNormForward(
           layout, batch: 16, x: buffers[0].pointer, residual: nil, gamma: channelValues[0].pointer,
-          beta: channelValues[1].pointer, epsilon: 1e-5, relu: true, y: buffers[1].pointer,
+          beta: channelValues[1].pointer, epsilon: 1e-5, activation: .relu, y: buffers[1].pointer,
           mean: channelValues[2].pointer, inverseDeviation: channelValues[3].pointer,
           unbiasedVariance: channelValues[4].pointer)
       }
@@ -58,7 +58,7 @@ import Testing
         batchNormBackward(
           layout, batch: 16, gradOutput: buffers[2].pointer, x: buffers[0].pointer,
           y: buffers[1].pointer, gamma: channelValues[0].pointer, mean: channelValues[2].pointer,
-          inverseDeviation: channelValues[3].pointer, relu: true, gradInput: buffers[3].pointer,
+          inverseDeviation: channelValues[3].pointer, activation: .relu, gradInput: buffers[3].pointer,
           gradResidual: nil, gradGamma: channelValues[4].pointer,
           gradBeta: channelValues[5].pointer)
       }

@@ -16,24 +16,49 @@ let layouts: [ActivationLayout] = [
   ActivationLayout(channels: 64, block: 64, height: 4, width: 4),
 ]
 
+/// What may follow a normalisation.
+let endings: [(hasResidual: Bool, activation: Activation)] = [
+  (false, .none), (true, .none), (false, .relu), (true, .relu), (false, .relu6), (true, .relu6),
+]
+
+extension Activation {
+  /// The activation in `Double`.
+  func applied(to y: Double) -> Double {
+    switch self {
+    case .none: y
+    case .relu: max(y, 0)
+    case .relu6: min(max(y, 0), 6)
+    }
+  }
+
+  /// Whether the derivative is 1 where the result is `y`.
+  func passes(_ y: Float) -> Bool {
+    switch self {
+    case .none: true
+    case .relu: y > 0
+    case .relu6: y > 0 && y < 6
+    }
+  }
+}
+
 /// Training-mode batch normalisation by plain loops in `Double`, NCHW.
 struct NaiveBatchNorm {
   let layout: ActivationLayout
   let batch: Int
   let epsilon: Double
-  let relu: Bool
+  let activation: Activation
   var mean: [Double] = []
   var variance: [Double] = []
   var output: [Double] = []
 
   init(
-    _ layout: ActivationLayout, batch: Int, epsilon: Float, relu: Bool, x: [Float],
+    _ layout: ActivationLayout, batch: Int, epsilon: Float, activation: Activation, x: [Float],
     residual: [Float]?, gamma: [Float], beta: [Float]
   ) {
     self.layout = layout
     self.batch = batch
     self.epsilon = Double(epsilon)
-    self.relu = relu
+    self.activation = activation
     output = [Double](repeating: 0, count: x.count)
     for c in 0..<layout.channels {
       let places = self.places(c)
@@ -47,7 +72,7 @@ struct NaiveBatchNorm {
           Double(gamma[c]) * (Double(x[place]) - centre) / (spread + self.epsilon).squareRoot()
           + Double(beta[c])
         if let residual { y += Double(residual[place]) }
-        output[place] = relu ? max(y, 0) : y
+        output[place] = activation.applied(to: y)
       }
     }
   }
@@ -59,12 +84,12 @@ struct NaiveBatchNorm {
     }
   }
 
-  /// Gradients by x, residual, gamma, beta, where `mask` tells which outputs ReLU let through.
+  /// Gradients by x, residual, gamma, beta, where `mask` tells which outputs the activation let through.
   func backward(
     _ gradOutput: [Float], x: [Float], gamma: [Float], mask: [Bool]
   ) -> (x: [Double], residual: [Double], gamma: [Double], beta: [Double]) {
     var gradX = [Double](repeating: 0, count: x.count)
-    let g = zip(gradOutput, mask).map { !relu || $1 ? Double($0) : 0 }
+    let g = zip(gradOutput, mask).map { $1 ? Double($0) : 0 }
     var gradGamma: [Double] = []
     var gradBeta: [Double] = []
     for c in 0..<layout.channels {
@@ -93,22 +118,24 @@ struct NaiveBatchNorm {
   /// their sum.
   private func tolerance(_ offset: Float) -> Double { 4 * 24 * Double(1 + abs(offset)) * 0x1p-24 }
 
-  @Test(arguments: layouts, [(false, false), (true, false), (false, true), (true, true)])
+  @Test(arguments: layouts, endings)
   func trainingAgreesWithPlainLoops(
-    layout: ActivationLayout, options: (residual: Bool, relu: Bool)
+    layout: ActivationLayout, ending: (hasResidual: Bool, activation: Activation)
   ) throws {
+    let (hasResidual, activation) = ending
     let batch = layout.planeSize > 500 ? 2 : 5
     let count = batch * layout.channels * layout.planeSize
     let offset: Float = 3
     let x = randomValues(count, stream: 1).map { $0 + offset }
     let residual = randomValues(count, stream: 2)
     let gamma = randomValues(layout.channels, stream: 3).map { $0 + 1.5 }
-    let beta = randomValues(layout.channels, stream: 4)
+    // ReLU6 gets values on both sides of both its bends.
+    let beta = randomValues(layout.channels, stream: 4).map { $0 + (activation == .relu6 ? 3 : 0) }
     let gradOutput = randomValues(count, stream: 5)
 
     let naive = NaiveBatchNorm(
-      layout, batch: batch, epsilon: 1e-5, relu: options.relu, x: x,
-      residual: options.residual ? residual : nil, gamma: gamma, beta: beta)
+      layout, batch: batch, epsilon: 1e-5, activation: activation, x: x,
+      residual: hasResidual ? residual : nil, gamma: gamma, beta: beta)
 
     let packedX = packed(x, layout, batch: batch)
     let packedResidual = packed(residual, layout, batch: batch)
@@ -119,8 +146,8 @@ struct NaiveBatchNorm {
     var unbiased = mean
     batchNormForward(
       layout, batch: batch, x: packedX.pointer,
-      residual: options.residual ? UnsafePointer(packedResidual.pointer) : nil, gamma: gamma,
-      beta: beta, epsilon: 1e-5, relu: options.relu, y: y.pointer, mean: &mean,
+      residual: hasResidual ? UnsafePointer(packedResidual.pointer) : nil, gamma: gamma,
+      beta: beta, epsilon: 1e-5, activation: activation, y: y.pointer, mean: &mean,
       inverseDeviation: &inverse, unbiasedVariance: &unbiased)
     let limit = tolerance(offset)
     let points = Double(batch * layout.planeSize)
@@ -133,7 +160,7 @@ struct NaiveBatchNorm {
     #expect(largestError(output, naive.output) <= limit * max(1, worst))
     #expect(padding(y, layout, batch: batch).allSatisfy { $0 == 0 })
 
-    let gradients = naive.backward(gradOutput, x: x, gamma: gamma, mask: output.map { $0 > 0 })
+    let gradients = naive.backward(gradOutput, x: x, gamma: gamma, mask: output.map(activation.passes))
     let packedGradient = packed(gradOutput, layout, batch: batch)
     let gradInput = AlignedStorage<Float>(count: packedX.count)
     let gradResidual = AlignedStorage<Float>(count: packedX.count)
@@ -143,8 +170,8 @@ struct NaiveBatchNorm {
     var gradBeta = gradGamma
     batchNormBackward(
       layout, batch: batch, gradOutput: packedGradient.pointer, x: packedX.pointer, y: y.pointer,
-      gamma: gamma, mean: mean, inverseDeviation: inverse, relu: options.relu,
-      gradInput: gradInput.pointer, gradResidual: options.residual ? gradResidual.pointer : nil,
+      gamma: gamma, mean: mean, inverseDeviation: inverse, activation: activation,
+      gradInput: gradInput.pointer, gradResidual: hasResidual ? gradResidual.pointer : nil,
       gradGamma: &gradGamma, gradBeta: &gradBeta)
     // Sums over all points of a channel, normalised by 1/σ, σ ≈ 0.6.
     let sumLimit = sumTolerance(terms: batch * layout.planeSize) * max(1, worst)
@@ -154,7 +181,7 @@ struct NaiveBatchNorm {
       largestError(unpacked(gradInput, layout, batch: batch), gradients.x)
         <= limit * max(1, worst * worst))
     #expect(padding(gradInput, layout, batch: batch).allSatisfy { $0 == 0 })
-    if options.residual {
+    if hasResidual {
       #expect(
         largestError(unpacked(gradResidual, layout, batch: batch), gradients.residual) == 0)
       #expect(padding(gradResidual, layout, batch: batch).allSatisfy { $0 == 0 })
@@ -163,7 +190,7 @@ struct NaiveBatchNorm {
     // In place: the gradient's memory is reused.
     batchNormBackward(
       layout, batch: batch, gradOutput: packedGradient.pointer, x: packedX.pointer, y: y.pointer,
-      gamma: gamma, mean: mean, inverseDeviation: inverse, relu: options.relu,
+      gamma: gamma, mean: mean, inverseDeviation: inverse, activation: activation,
       gradInput: packedGradient.pointer, gradResidual: nil, gradGamma: &gradGamma,
       gradBeta: &gradBeta)
     #expect(packedGradient.array == gradInput.array)
@@ -176,7 +203,7 @@ struct NaiveBatchNorm {
     let ones = [Float](repeating: 1, count: 8)
     let zeros = [Float](repeating: 0, count: 8)
     let naive = NaiveBatchNorm(
-      layout, batch: 4, epsilon: 0, relu: false, x: x, residual: nil, gamma: ones, beta: zeros)
+      layout, batch: 4, epsilon: 0, activation: .none, x: x, residual: nil, gamma: ones, beta: zeros)
     let packedX = packed(x, layout, batch: 4)
     let y = AlignedStorage<Float>(count: packedX.count)
     var mean = zeros
@@ -184,17 +211,18 @@ struct NaiveBatchNorm {
     var unbiased = zeros
     batchNormForward(
       layout, batch: 4, x: packedX.pointer, residual: nil, gamma: ones, beta: zeros, epsilon: 0,
-      relu: false, y: y.pointer, mean: &mean, inverseDeviation: &inverse,
+      activation: .none, y: y.pointer, mean: &mean, inverseDeviation: &inverse,
       unbiasedVariance: &unbiased)
     // Distances to the pivot are exact here, so the variance keeps a sum's accuracy.
     let expected = naive.variance.map { $0 * 1024 / 1023 }
     #expect(largestError(unbiased, expected) <= 64 * 0x1p-24)
   }
 
-  @Test(arguments: layouts, [(false, false), (true, false), (false, true), (true, true)])
+  @Test(arguments: layouts, endings)
   func evaluationAgreesWithPlainLoops(
-    layout: ActivationLayout, options: (residual: Bool, relu: Bool)
+    layout: ActivationLayout, ending: (hasResidual: Bool, activation: Activation)
   ) {
+    let (hasResidual, activation) = ending
     let batch = 2
     let plane = layout.planeSize
     let count = batch * layout.channels * plane
@@ -202,13 +230,15 @@ struct NaiveBatchNorm {
     let residual = randomValues(count, stream: 2)
     let gradOutput = randomValues(count, stream: 3)
     let scale = randomValues(layout.channels, stream: 4)
-    let shift = randomValues(layout.channels, stream: 5)
+    let shift = randomValues(layout.channels, stream: 5).map {
+      activation == .relu6 ? 4 * $0 + 3 : $0
+    }
     let expected = (0..<count).map { i -> Double in
       let c = i / plane % layout.channels
       let y =
         Double(scale[c]) * Double(x[i]) + Double(shift[c])
-        + (options.residual ? Double(residual[i]) : 0)
-      return options.relu ? max(y, 0) : y
+        + (hasResidual ? Double(residual[i]) : 0)
+      return activation.applied(to: y)
     }
     let packedX = packed(x, layout, batch: batch)
     let packedResidual = packed(residual, layout, batch: batch)
@@ -216,11 +246,11 @@ struct NaiveBatchNorm {
     y.fill(.nan)
     scaleForward(
       layout, batch: batch, x: packedX.pointer,
-      residual: options.residual ? UnsafePointer(packedResidual.pointer) : nil, scale: scale,
-      shift: shift, relu: options.relu, y: y.pointer)
+      residual: hasResidual ? UnsafePointer(packedResidual.pointer) : nil, scale: scale,
+      shift: shift, activation: activation, y: y.pointer)
     let output = unpacked(y, layout, batch: batch)
-    // Three operations on numbers below 3, half an ulp of 2⁻²² each.
-    #expect(largestError(output, expected) <= 3 * 0x1p-23)
+    // Three operations on numbers below 3, half an ulp of 2⁻²² each; with ReLU6 below 9, ulp 2⁻²⁰.
+    #expect(largestError(output, expected) <= 3 * (activation == .relu6 ? 0x1p-21 : 0x1p-23))
     #expect(padding(y, layout, batch: batch).allSatisfy { $0 == 0 })
 
     let packedGradient = packed(gradOutput, layout, batch: batch)
@@ -228,13 +258,13 @@ struct NaiveBatchNorm {
     let gradResidual = AlignedStorage<Float>(count: packedX.count)
     scaleBackward(
       layout, batch: batch, gradOutput: packedGradient.pointer, y: y.pointer, scale: scale,
-      relu: options.relu, gradInput: gradInput.pointer,
-      gradResidual: options.residual ? gradResidual.pointer : nil)
-    let masked = (0..<count).map { !options.relu || output[$0] > 0 ? gradOutput[$0] : 0 }
+      activation: activation, gradInput: gradInput.pointer,
+      gradResidual: hasResidual ? gradResidual.pointer : nil)
+    let masked = (0..<count).map { activation.passes(output[$0]) ? gradOutput[$0] : 0 }
     let product = (0..<count).map { Double(masked[$0] * scale[$0 / plane % layout.channels]) }
     #expect(largestError(unpacked(gradInput, layout, batch: batch), product) == 0)
     #expect(padding(gradInput, layout, batch: batch).allSatisfy { $0 == 0 })
-    if options.residual {
+    if hasResidual {
       #expect(unpacked(gradResidual, layout, batch: batch) == masked)
     }
   }

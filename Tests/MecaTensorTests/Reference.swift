@@ -32,12 +32,14 @@ struct NaiveConvolution {
 
   private func forEachTerm(_ visit: (_ input: Int, _ weight: Int, _ output: Int) -> Void) {
     let s = shape
+    let (inputs, outputs) = (s.inputChannels / s.groups, s.outputChannels / s.groups)
     for n in 0..<s.batch {
       for k in 0..<s.outputChannels {
         for i in 0..<s.outputHeight {
           for j in 0..<s.outputWidth {
             let o = ((n * s.outputChannels + k) * s.outputHeight + i) * s.outputWidth + j
-            for c in 0..<s.inputChannels {
+            for place in 0..<inputs {
+              let c = k / outputs * inputs + place
               for r in 0..<s.kernel {
                 let h = i * s.stride + r - s.padding
                 guard h >= 0, h < s.inputHeight else { continue }
@@ -46,7 +48,7 @@ struct NaiveConvolution {
                   guard w >= 0, w < s.inputWidth else { continue }
                   visit(
                     ((n * s.inputChannels + c) * s.inputHeight + h) * s.inputWidth + w,
-                    ((k * s.inputChannels + c) * s.kernel + r) * s.kernel + q, o)
+                    ((k * inputs + place) * s.kernel + r) * s.kernel + q, o)
                 }
               }
             }

@@ -17,20 +17,23 @@ typedef enum { MECA_NO_ACTIVATION, MECA_RELU, MECA_RELU6 } meca_activation;
 
 // Training-mode normalisation; see batchNormForward in MecaTensor. residual may be NULL.
 void meca_batch_norm_forward(meca_layout layout, const float *x, const float *residual,
-                             const float *gamma, const float *beta, float epsilon, int relu,
-                             float *y, float *mean, float *inverse_deviation,
-                             float *unbiased_variance);
-// Its derivative; y is read only if relu; grad_residual may be NULL or equal grad_output.
+                             const float *gamma, const float *beta, float epsilon,
+                             meca_activation activation, float *y, float *mean,
+                             float *inverse_deviation, float *unbiased_variance);
+// Its derivative; y is read only with an activation; grad_residual may be NULL or equal grad_output.
 void meca_batch_norm_backward(meca_layout layout, const float *grad_output, const float *x,
                               const float *y, const float *gamma, const float *mean,
-                              const float *inverse_deviation, int relu, float *grad_input,
-                              float *grad_residual, float *grad_gamma, float *grad_beta);
-// y = relu(scale[c]·x + shift[c] + residual); residual may be NULL.
+                              const float *inverse_deviation, meca_activation activation,
+                              float *grad_input, float *grad_residual, float *grad_gamma,
+                              float *grad_beta);
+// y = activation(scale[c]·x + shift[c] + residual); residual may be NULL.
 void meca_scale_forward(meca_layout layout, const float *x, const float *residual,
-                        const float *scale, const float *shift, int relu, float *y);
-// grad_input = scale[c]·g, grad_residual = g (may be NULL), g = grad_output where y > 0.
+                        const float *scale, const float *shift, meca_activation activation, float *y);
+// grad_input = scale[c]·g, grad_residual = g (may be NULL), g = grad_output where the activation
+// lets it through.
 void meca_scale_backward(meca_layout layout, const float *grad_output, const float *y,
-                         const float *scale, int relu, float *grad_input, float *grad_residual);
+                         const float *scale, meca_activation activation, float *grad_input,
+                         float *grad_residual);
 // output[n][c] = mean over the plane.
 void meca_average_pool_forward(meca_layout layout, const float *x, float *output);
 void meca_average_pool_backward(meca_layout layout, const float *grad_output, float *grad_input);
@@ -63,6 +66,27 @@ void meca_images_to_columns(meca_geometry geometry, int64_t images, const float 
 // Adds every column entry back to the point it was taken from; overwrites output.
 void meca_columns_to_images(meca_geometry geometry, int64_t images, const float *columns,
                             float *output);
+
+// Size of a convolution in which every channel has one kernel of its own, over activations in
+// blocks of `block` channels, points row by row. Weights are [kernel·kernel][blocks·block].
+typedef struct {
+  int64_t batch, blocks, block, height, width, out_height, out_width, kernel, stride, padding;
+} meca_depthwise;
+// output = input * weights.
+void meca_depthwise_forward(meca_depthwise d, const float *input, const float *weights,
+                            float *output);
+// Overwrites grad_input.
+void meca_depthwise_backward_input(meca_depthwise d, const float *grad_output,
+                                   const float *weights, float *grad_input);
+// Floats of temporary memory that the gradient by weights needs.
+int64_t meca_depthwise_work_floats(meca_depthwise d);
+// Overwrites grad_weights.
+void meca_depthwise_backward_weights(meca_depthwise d, const float *input,
+                                     const float *grad_output, float *grad_weights, float *work);
+// Copies `count` channels of every point: from channel `first` of the input on to channel `target`
+// of the output on. The layouts differ in channels and blocks alone.
+void meca_copy_channels(meca_layout from, const float *input, int64_t first, meca_layout to,
+                        float *output, int64_t target, int64_t count);
 
 // Size of a 3x3 convolution with stride 1 and padding 1 over activations in blocks of 8 or 16
 // channels; 16 wants AVX-512, 8 AVX2 (or another processor than x86).

@@ -88,6 +88,14 @@
       precondition(
         isOwn(output) && (input.block == 1 || isOwn(input)),
         "blocks \(input.block) → \(output.block) are not this engine's")
+      if shape.isDepthwise, input.block == output.block {
+        return DepthwiseConvolution(shape, block: input.block, workspace: workspace)
+      }
+      if shape.groups > 1 {
+        return try GroupedConvolution(
+          shape, input: input, output: output, needsInputGradient: needsInputGradient,
+          training: training, workspace: workspace, engine: self)
+      }
       if WinogradConvolution.suits(shape, input: input, output: output) {
         return WinogradConvolution(
           shape, input: input, output: output, needsInputGradient: needsInputGradient,

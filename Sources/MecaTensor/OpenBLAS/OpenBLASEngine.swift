@@ -34,6 +34,14 @@ final class OpenBLASEngine: Engine {
         && output.block == output.channels,
       "blocks of \(input.block) and \(output.block) channels, this engine wants all "
         + "\(input.channels) and \(output.channels) in one")
+    if shape.isDepthwise {
+      return DepthwiseConvolution(shape, block: input.block, workspace: workspace)
+    }
+    if shape.groups > 1 {
+      return try GroupedConvolution(
+        shape, input: input, output: output, needsInputGradient: needsInputGradient,
+        training: training, workspace: workspace, engine: self)
+    }
     return OpenBLASConvolution(shape, workspace: workspace)
   }
 }

@@ -55,3 +55,17 @@ CLONES void meca_scale_backward(meca_layout l, const float *grad_output, const f
 #undef STEP
   }
 }
+
+CLONES void meca_mask(int64_t count, const float *y, meca_activation activation, float *gradient) {
+  if (activation == MECA_NO_ACTIVATION) return;
+  const vec zero = {0};
+  for (int64_t i = 0; i < count; i += LANES) {
+    const int width = count - i < LANES ? (int)(count - i) : LANES;
+    vec g_, y_;
+    meca_load(&g_, gradient + i, width, &zero);
+    meca_load(&y_, y + i, width, &zero);
+    if (activation == MECA_RELU6) meca_where_inside(&g_, &y_);
+    else meca_where_positive(&g_, &y_);
+    meca_store(gradient + i, &g_, width);
+  }
+}

@@ -21,6 +21,9 @@ struct Bench: RankedCommand {
   @Option(help: "Measured passes; the median counts.")
   var repeats: Int = 5
 
+  @Flag(help: "Also measure every layer, of training and of evaluation.")
+  var layers = false
+
   @Flag(help: "Print one JSON line.")
   var json = false
 
@@ -71,6 +74,14 @@ struct Bench: RankedCommand {
       rssMegabytes: peakMemoryMegabytes(), model: model.model.rawValue,
       width: network.width, ranks: communicator.size, threads: layout.threads,
       batch: layout.batch, precision: "fp32", engine: session.engine.kind.rawValue)
+    if layers {
+      let tables = try [true, false].map {
+        try LayerTable(
+          model: network0, microbatch: $0 ? layout.microbatch : TrainingSession.evaluationBatch,
+          training: $0, passes: repeats)
+      }
+      if communicator.rank == 0 { for table in tables { print(table.text, "\n") } }
+    }
     guard communicator.rank == 0 else { return }
     print(json ? try figures.jsonLine() : figures.table)
   }

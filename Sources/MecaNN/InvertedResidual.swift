@@ -82,36 +82,25 @@ final class InvertedResidual: Block {
   }
 
   func forward(_ x: UnsafePointer<Float>, _ pass: Pass) {
-    if let expand {
-      expand.convolve(x)
-      expand.normalise(residual: nil, pass)
-    }
-    depthwise.convolve(expand.map { UnsafePointer($0.output.pointer) } ?? x)
-    depthwise.normalise(residual: nil, pass)
-    project.convolve(depthwise.output.pointer)
-    project.normalise(residual: hasResidual ? x : nil, pass)
+    expand?.forward(x, pass)
+    depthwise.forward(expand.map { UnsafePointer($0.output.pointer) } ?? x, pass)
+    project.forward(depthwise.output.pointer, residual: hasResidual ? x : nil, pass)
   }
 
   func backward(_ x: UnsafePointer<Float>, _ buffers: inout GradientBuffers, _ pass: Pass) {
     // Without an activation the residual's gradient is the output's own; it stays in `current`.
-    project.backwardNormalise(
-      gradOutput: buffers.current, gradConvolved: buffers.other, gradResidual: nil, pass)
-    project.backwardConvolve(
-      input: depthwise.output.pointer, gradConvolved: buffers.other, gradInput: buffers.spare, pass)
-    depthwise.backwardNormalise(
-      gradOutput: buffers.spare, gradConvolved: buffers.spare, gradResidual: nil, pass)
-    depthwise.backwardConvolve(
-      input: expand.map { UnsafePointer($0.output.pointer) } ?? x, gradConvolved: buffers.spare,
-      gradInput: buffers.other, pass)
+    project.backward(
+      depthwise.output.pointer, gradOutput: buffers.current, scratch: buffers.other,
+      gradInput: buffers.spare, pass)
+    depthwise.backward(
+      expand.map { UnsafePointer($0.output.pointer) } ?? x, gradOutput: buffers.spare,
+      scratch: buffers.spare, gradInput: buffers.other, pass)
     if let expand {
-      expand.backwardNormalise(
-        gradOutput: buffers.other, gradConvolved: buffers.other, gradResidual: nil, pass)
-      expand.backwardConvolve(
-        input: x, gradConvolved: buffers.other, gradInput: buffers.spare, pass)
-    } else {
+      expand.backward(
+        x, gradOutput: buffers.other, scratch: buffers.other, gradInput: buffers.spare, pass)
       swap(&buffers.other, &buffers.spare)
     }
-    if hasResidual { add(buffers.current, to: buffers.spare, count: inputCount) }
-    buffers.advance()
+    if hasResidual { add(buffers.current, to: buffers.other, count: inputCount) }
+    swap(&buffers.current, &buffers.other)
   }
 }

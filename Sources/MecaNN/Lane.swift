@@ -34,8 +34,12 @@ public final class Lane: @unchecked Sendable {
   ///   - training: whether `train` will be called; needs about twice the memory of all activations.
   ///   - inputGradient: whether `inferWithInputGradient` will be called, or `train` shall fill
   ///     `imageGradient`.
+  ///   - profile: gathers where the time goes; nil measures nothing.
   /// - Throws: `EngineError` where the engine refuses a shape.
-  public init(model: Model, microbatch: Int, training: Bool, inputGradient: Bool) throws {
+  public init(
+    model: Model, microbatch: Int, training: Bool, inputGradient: Bool,
+    profile: LaneProfile? = nil
+  ) throws {
     precondition(microbatch >= 1, "microbatch of \(microbatch)")
     model.engine.enterThread()
     self.model = model
@@ -50,7 +54,8 @@ public final class Lane: @unchecked Sendable {
     predictions = AlignedStorage(count: microbatch)
     network = try ResidualNetwork(
       memory: LaneMemory(
-        model: model, microbatch: microbatch, training: training, inputGradient: inputGradient),
+        model: model, microbatch: microbatch, training: training, inputGradient: inputGradient,
+        profile: profile),
       inputGradient: inputGradient)
   }
 

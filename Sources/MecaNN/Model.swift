@@ -23,7 +23,7 @@ public final class Model: @unchecked Sendable {
   let plan: NetworkPlan
   /// Derived weights of the convolutions.
   let prepared: AlignedStorage<Float>
-  /// Scale and shift of every normalisation in evaluation; laid out like `statistics`.
+  /// Scale and shift of every normalisation in evaluation.
   let folded: AlignedStorage<Float>
   /// Means of the three colours.
   let imageMean: AlignedStorage<Float>
@@ -46,7 +46,7 @@ public final class Model: @unchecked Sendable {
     parameters = AlignedStorage(count: plan.parameterCount)
     statistics = AlignedStorage(count: plan.statisticsCount)
     prepared = AlignedStorage(count: plan.preparedCount)
-    folded = AlignedStorage(count: plan.statisticsCount)
+    folded = AlignedStorage(count: plan.foldedCount)
     imageMean = AlignedStorage(count: configuration.mean.count)
     imageMean.copy(from: configuration.mean)
     imageInverseDeviation = AlignedStorage(count: configuration.standardDeviation.count)
@@ -83,8 +83,8 @@ public final class Model: @unchecked Sendable {
         let gamma = parameters.pointer[normalisation.gamma.lowerBound + channel]
         let beta = parameters.pointer[normalisation.beta.lowerBound + channel]
         let scale = gamma / (variance + epsilon).squareRoot()
-        folded.pointer[normalisation.mean.lowerBound + channel] = scale
-        folded.pointer[normalisation.variance.lowerBound + channel] = beta - mean * scale
+        folded.pointer[normalisation.scale.lowerBound + channel] = scale
+        folded.pointer[normalisation.shift.lowerBound + channel] = beta - mean * scale
       }
     }
   }

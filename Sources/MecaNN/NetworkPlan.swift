@@ -25,10 +25,14 @@ struct NormalisationSite {
   let gamma: Range<Int>
   /// Shift, "β", in the parameters.
   let beta: Range<Int>
-  /// Running mean in the statistics; in the folded block the scale for evaluation.
+  /// Running mean in the statistics.
   let mean: Range<Int>
-  /// Running variance in the statistics; in the folded block the shift for evaluation.
+  /// Running variance in the statistics.
   let variance: Range<Int>
+  /// Scale for evaluation in the folded block.
+  let scale: Range<Int>
+  /// Shift for evaluation in the folded block.
+  let shift: Range<Int>
 }
 
 /// A convolution and the normalisation behind it.
@@ -106,6 +110,7 @@ struct NetworkPlan {
   let parameterCount: Int
   let statisticsCount: Int
   let preparedCount: Int
+  let foldedCount: Int
   /// Ranges of the parameters that belong to no tensor.
   let gaps: [Range<Int>]
 
@@ -149,13 +154,14 @@ struct NetworkPlan {
     }
     self.head = head
     dense = builder.dense(
-      name: configuration.architecture.classifier, features: (head?.convolution.output ?? layout).channels,
-      classes: configuration.classCount)
+      name: configuration.architecture.classifier,
+      features: (head?.convolution.output ?? layout).channels, classes: configuration.classCount)
     slots = builder.slots
     convolutions = builder.convolutions
     parameterCount = builder.parameters.count
     statisticsCount = builder.statisticsCount
     preparedCount = builder.prepared.count
+    foldedCount = builder.folded.count
     gaps = builder.parameters.gaps
   }
 }

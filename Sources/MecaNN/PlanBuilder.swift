@@ -26,6 +26,8 @@ struct PlanBuilder {
   private(set) var convolutions: [any Convolution] = []
   private(set) var parameters = RangeAllocator()
   private(set) var prepared = RangeAllocator()
+  /// Whole blocks of channels, since kernels read them so.
+  private(set) var folded = RangeAllocator()
   private(set) var statisticsCount = 0
 
   init(engine: any Engine) {
@@ -111,7 +113,8 @@ struct PlanBuilder {
     let site = NormalisationSite(
       name: name, layout: layout, gamma: parameters.take(channels),
       beta: parameters.take(channels), mean: statisticsCount..<statisticsCount + channels,
-      variance: statisticsCount + channels..<statisticsCount + 2 * channels)
+      variance: statisticsCount + channels..<statisticsCount + 2 * channels,
+      scale: folded.take(channels), shift: folded.take(channels))
     statisticsCount += 2 * channels
     func append(_ suffix: String, _ place: TensorSlot.Place, _ start: Float) {
       slots.append(

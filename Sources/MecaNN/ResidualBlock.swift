@@ -66,43 +66,35 @@ final class ResidualBlock: Block {
       site.second, memory: memory,
       output: memory.activation(site.second.convolution.output, shared: outputIndex),
       needsInputGradient: memory.backward)
-    // The second convolution has read the first one's output when the projection needs its buffer.
     downsample = try site.downsample.map {
       try NormalisedConvolution(
-        $0, memory: memory, output: memory.activation($0.convolution.output, shared: inner),
+        $0, memory: memory,
+        output: memory.activation($0.convolution.output, shared: LaneMemory.projections),
         needsInputGradient: memory.backward)
     }
   }
 
   func forward(_ x: UnsafePointer<Float>, _ pass: Pass) {
-    first.convolve(x)
-    first.normalise(residual: nil, pass)
-    second.convolve(first.output.pointer)
-    if let downsample {
-      downsample.convolve(x)
-      downsample.normalise(residual: nil, pass)
-    }
-    second.normalise(residual: downsample.map { UnsafePointer($0.output.pointer) } ?? x, pass)
+    downsample?.forward(x, pass)
+    first.forward(x, pass)
+    second.forward(
+      first.output.pointer,
+      residual: downsample.map { UnsafePointer($0.output.pointer) } ?? x, pass)
   }
 
   func backward(_ x: UnsafePointer<Float>, _ buffers: inout GradientBuffers, _ pass: Pass) {
     // The residual's gradient stays in `current` until both paths meet again in `spare`.
-    second.backwardNormalise(
-      gradOutput: buffers.current, gradConvolved: buffers.other, gradResidual: buffers.current,
-      pass)
-    second.backwardConvolve(
-      input: first.output.pointer, gradConvolved: buffers.other, gradInput: buffers.spare, pass)
-    first.backwardNormalise(
-      gradOutput: buffers.spare, gradConvolved: buffers.other, gradResidual: nil, pass)
-    first.backwardConvolve(
-      input: x, gradConvolved: buffers.other, gradInput: buffers.spare, pass)
+    second.backward(
+      first.output.pointer, gradOutput: buffers.current, residual: true, scratch: buffers.other,
+      gradInput: buffers.spare, pass)
+    first.backward(
+      x, gradOutput: buffers.spare, scratch: buffers.spare, gradInput: buffers.other, pass)
     if let downsample {
-      downsample.backwardNormalise(
-        gradOutput: buffers.current, gradConvolved: buffers.other, gradResidual: nil, pass)
-      downsample.backwardConvolve(
-        input: x, gradConvolved: buffers.other, gradInput: buffers.current, pass)
+      downsample.backward(
+        x, gradOutput: buffers.current, scratch: buffers.current, gradInput: buffers.spare, pass)
+      swap(&buffers.current, &buffers.spare)
     }
-    add(buffers.current, to: buffers.spare, count: inputCount)
-    buffers.advance()
+    add(buffers.current, to: buffers.other, count: inputCount)
+    swap(&buffers.current, &buffers.other)
   }
 }

@@ -65,16 +65,14 @@ final class ResidualNetwork {
     loadImages(
       model.plan.image, batch: memory.microbatch, raw: images, mean: model.imageMean.pointer,
       inverseDeviation: model.imageInverseDeviation.pointer, output: image.pointer)
-    stem.convolve(image.pointer)
-    stem.normalise(residual: nil, pass)
+    stem.forward(image.pointer, pass)
     var activation = stem.output
     for block in blocks {
       block.forward(activation.pointer, pass)
       activation = block.output
     }
     if let head {
-      head.convolve(activation.pointer)
-      head.normalise(residual: nil, pass)
+      head.forward(activation.pointer, pass)
       activation = head.output
     }
     pool.forward(activation.pointer)
@@ -95,20 +93,17 @@ final class ResidualNetwork {
       input: pool.output.pointer, gradOutput: gradLogits, gradInput: gradPooled.pointer, pass)
     pool.backward(gradOutput: gradPooled.pointer, gradInput: buffers.current)
     if let head {
-      head.backwardNormalise(
-        gradOutput: buffers.current, gradConvolved: buffers.other, gradResidual: nil, pass)
-      head.backwardConvolve(
-        input: (blocks.last?.output ?? stem.output).pointer, gradConvolved: buffers.other,
-        gradInput: buffers.current, pass)
+      head.backward(
+        (blocks.last?.output ?? stem.output).pointer, gradOutput: buffers.current,
+        scratch: buffers.current, gradInput: buffers.other, pass)
+      swap(&buffers.current, &buffers.other)
     }
     for index in blocks.indices.reversed() {
       let input = index == 0 ? stem.output : blocks[index - 1].output
       blocks[index].backward(input.pointer, &buffers, pass)
     }
-    stem.backwardNormalise(
-      gradOutput: buffers.current, gradConvolved: buffers.other, gradResidual: nil, pass)
-    stem.backwardConvolve(
-      input: image.pointer, gradConvolved: buffers.other,
+    stem.backward(
+      image.pointer, gradOutput: buffers.current, scratch: buffers.current,
       gradInput: inputGradient ? buffers.spare : nil, pass)
     if inputGradient {
       let model = memory.model

@@ -55,6 +55,40 @@ public protocol Engine: AnyObject, Sendable {
   ) throws -> any Convolution
 }
 
+/// A convolution that takes batch normalisation by fixed numbers into its own sweep.
+public protocol FoldingConvolution: Convolution {
+  /// Overwrites `output` with `activation(scale[k] · convolution + shift[k] + residual)`.
+  ///
+  /// - Parameter residual: laid out like `output`, which it may be; or nil.
+  func evaluate(
+    input: UnsafePointer<Float>, weights: UnsafePointer<Float>,
+    normalisation: FoldedNormalisation, residual: UnsafePointer<Float>?,
+    output: UnsafeMutablePointer<Float>)
+  /// Overwrites `gradInput` with the derivative by the input of `scale[k] · convolution`.
+  func evaluateBackwardInput(
+    gradOutput: UnsafePointer<Float>, weights: UnsafePointer<Float>,
+    normalisation: FoldedNormalisation, gradInput: UnsafeMutablePointer<Float>)
+}
+
+/// Batch normalisation by fixed numbers: `y = activation(scale[k] · x + shift[k])`.
+public struct FoldedNormalisation {
+  /// `gamma / sqrt(variance + epsilon)` of each channel; zeros up to the end of the last block.
+  public let scale: UnsafePointer<Float>
+  /// `beta − mean · scale` of each channel; zeros up to the end of the last block.
+  public let shift: UnsafePointer<Float>
+  /// What follows.
+  public let activation: Activation
+
+  /// Gathers the three; the memory stays the caller's.
+  public init(
+    scale: UnsafePointer<Float>, shift: UnsafePointer<Float>, activation: Activation
+  ) {
+    self.scale = scale
+    self.shift = shift
+    self.activation = activation
+  }
+}
+
 /// One planned convolution; belongs to one lane and is used by one thread at a time.
 ///
 /// Weights live with the caller as a flat block of `weightCount` floats in the engine's own order.

@@ -94,6 +94,18 @@ public func scaleForward(
     activation.kernelActivation, y)
 }
 
+/// Derivative of an activation alone, in place: `gradient · activation′`.
+///
+/// - Parameters:
+///   - count: floats of both arrays.
+///   - y: result of the activation.
+public func maskGradient(
+  count: Int, y: UnsafePointer<Float>, activation: Activation,
+  gradient: UnsafeMutablePointer<Float>
+) {
+  meca_mask(Int64(count), y, activation.kernelActivation, gradient)
+}
+
 /// Derivatives of `scaleForward` by its input and residual.
 ///
 /// With `g = gradOutput` times the activation's derivative: `gradInput = scale[c] · g`,

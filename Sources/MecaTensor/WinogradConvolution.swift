@@ -15,7 +15,7 @@ import CMecaKernels
 /// - Shapes: activations in blocks of 8 or 16 channels, weights `[K/b, C/b, 3, 3, b, b]` (inputs,
 ///   then outputs).
 /// - Source: Lavin & Gray 2016, arXiv:1509.09308, section 4.2; by weights the transposed formula.
-final class WinogradConvolution: Convolution {
+final class WinogradConvolution: FoldingConvolution {
   /// For `kernelNames` and the engine's fingerprint; another number where the bits change.
   static let name = "winograd 4x4 v2"
 
@@ -99,6 +99,23 @@ final class WinogradConvolution: Convolution {
     meca_winograd_convolve(size, 0, input, weights, nil, output, workspace.pointer)
   }
 
+  func evaluate(
+    input: UnsafePointer<Float>, weights: UnsafePointer<Float>,
+    normalisation: FoldedNormalisation, residual: UnsafePointer<Float>?,
+    output: UnsafeMutablePointer<Float>
+  ) {
+    var ending = normalisation.ending(residual: residual)
+    meca_winograd_convolve(size, 0, input, weights, &ending, output, workspace.pointer)
+  }
+
+  func evaluateBackwardInput(
+    gradOutput: UnsafePointer<Float>, weights: UnsafePointer<Float>,
+    normalisation: FoldedNormalisation, gradInput: UnsafeMutablePointer<Float>
+  ) {
+    var ending = normalisation.ending(residual: nil)
+    meca_winograd_convolve(size, 1, gradOutput, weights, &ending, gradInput, workspace.pointer)
+  }
+
   func backwardInput(
     gradOutput: UnsafePointer<Float>, weights: UnsafePointer<Float>,
     prepared: UnsafePointer<Float>, gradInput: UnsafeMutablePointer<Float>
@@ -112,5 +129,13 @@ final class WinogradConvolution: Convolution {
   ) {
     precondition(isTraining, "planned without training")
     meca_winograd_weight_gradient(size, input, gradOutput, gradWeights, workspace.pointer)
+  }
+}
+
+extension FoldedNormalisation {
+  /// The same for the C kernels.
+  fileprivate func ending(residual: UnsafePointer<Float>?) -> meca_ending {
+    meca_ending(
+      scale: scale, shift: shift, residual: residual, activation: activation.kernelActivation)
   }
 }

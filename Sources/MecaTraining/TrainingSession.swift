@@ -21,7 +21,7 @@ public final class TrainingSession {
   /// Images trained per second over all phases, all ranks together.
   public var trainingImagesPerSecond: Double { throughput.rate }
   /// Samples of an evaluation or scoring batch; fixed, so that results hang on nothing else.
-  static let evaluationBatch = 32
+  public static let evaluationBatch = 32
 
   /// Starts the kernels and checks that all ranks would compute the same bits.
   ///

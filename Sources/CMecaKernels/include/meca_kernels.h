@@ -34,6 +34,8 @@ void meca_scale_forward(meca_layout layout, const float *x, const float *residua
 void meca_scale_backward(meca_layout layout, const float *grad_output, const float *y,
                          const float *scale, meca_activation activation, float *grad_input,
                          float *grad_residual);
+// gradient = gradient where the activation that gave y lets it through, else 0.
+void meca_mask(int64_t count, const float *y, meca_activation activation, float *gradient);
 // output[n][c] = mean over the plane.
 void meca_average_pool_forward(meca_layout layout, const float *x, float *output);
 void meca_average_pool_backward(meca_layout layout, const float *grad_output, float *grad_input);

@@ -149,7 +149,8 @@ struct NetworkPlan {
     }
     self.head = head
     dense = builder.dense(
-      name: configuration.architecture.classifier, features: (head?.convolution.output ?? layout).channels,
+      name: configuration.architecture.classifier,
+      features: (head?.convolution.output ?? layout).channels,
       classes: configuration.classCount)
     slots = builder.slots
     convolutions = builder.convolutions

@@ -15,14 +15,17 @@ import sys
 import torch
 
 import tensorfile
+from mobilenet import MobileNetV2
 from resnet import ResNet
 
 
 def main(model_path, logits_path):
     tensors, metadata = tensorfile.load(model_path)
     state = {name: torch.from_numpy(array) for name, array in tensors.items()}
-    classes, features = state["fc.weight"].shape
-    model = ResNet(metadata["architecture"], state["conv1.weight"].shape[0], classes)
+    architecture, width = metadata["architecture"], int(metadata["width"])
+    mobile = architecture == "mobilenetv2"
+    classes = len(state["classifier.1.bias" if mobile else "fc.bias"])
+    model = MobileNetV2(width, classes) if mobile else ResNet(architecture, width, classes)
     model.load_state_dict(state, strict=True)
     model.eval()
     mean, std = (

@@ -47,7 +47,8 @@ struct Bench: RankedCommand {
       attack: .init(kind: .none), communicator: communicator)
     let (mean, deviation) = data.training.meanAndDeviation
     let network = NetworkConfiguration(
-      architecture: model.model, width: model.width ?? model.model.usualWidth, classCount: data.classCount,
+      architecture: model.model, width: model.width ?? model.model.usualWidth,
+      classCount: data.classCount,
       imageHeight: data.training.imageShape.height, imageWidth: data.training.imageShape.width,
       mean: mean, standardDeviation: deviation)
     try session.requireMemory(for: [network])

@@ -25,7 +25,9 @@ struct ModelOptions: ParsableArguments {
     try requireAtMost(Self.mostChannels, width ?? 1, "--width")
   }
 
-  func resolvedWidth(dataset: DatasetKind) -> Int { width ?? (dataset == .shapes ? 8 : model.usualWidth) }
+  func resolvedWidth(dataset: DatasetKind) -> Int {
+    width ?? (dataset == .shapes ? 8 : model.usualWidth)
+  }
 }
 
 /// How the arithmetic is laid out.

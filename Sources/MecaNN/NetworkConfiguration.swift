@@ -22,8 +22,9 @@ public enum Architecture: String, Codable, Sendable, CaseIterable {
 public struct NetworkConfiguration: Codable, Hashable, Sendable {
   /// Which network.
   public var architecture: Architecture
-  /// Channels of the stem. Stage s of a ResNet has width·2ˢ (64 in the paper); those of MobileNetV2
-  /// scale with width / 32.
+  /// Channels of the stem.
+  ///
+  /// Stage s of a ResNet has width·2ˢ (64 in the paper), those of MobileNetV2 scale with width / 32.
   public var width: Int
   /// Number of classes.
   public var classCount: Int

@@ -64,8 +64,10 @@ extension NetworkConfiguration {
       stem: (("conv1", "bn1"), width), blocks: blocks, head: nil, activation: .relu)
   }
 
-  /// Channels scale with width / 32. Stem and second stage keep their size, as is usual for small
-  /// images (stride 2 in the paper), so that 32×32 pixels become 4×4 points. No dropout.
+  /// MobileNetV2; channels scale with width / 32.
+  ///
+  /// Stem and second stage keep their size, as is usual for small images (stride 2 in the paper), so
+  /// that 32×32 pixels become 4×4 points. No dropout.
   ///
   /// - Source: Sandler et al. 2018, arXiv:1801.04381, table 2 ("t", "c", "n", "s").
   private var mobile: NetworkOutline {
@@ -89,9 +91,10 @@ extension NetworkConfiguration {
       activation: .relu6)
   }
 
-  /// `channels` · width / 32 as a multiple of 8: the nearest, or the next one if that would lose more
-  /// than a tenth. For width 8: 24 → 6 → 8, 320 → 80, 160 → 40, 96 → 24.
+  /// The nearest multiple of 8 to channels · width / 32, at least 8; the next one if that would lose
+  /// more than a tenth.
   ///
+  /// For width 18: 24 → 13.5 → 16; 64 → 36 → 40; 32 → 18 → 16 → 24, since 16 is less than 0.9 · 18.
   /// - Source: torchvision's `_make_divisible`, whose model files have these sizes.
   private func scaled(_ channels: Int) -> Int {
     let wanted = channels * width

@@ -61,6 +61,21 @@ extension ProgramTests {
       for ranks in [2, 3, 8] { #expect(try weights(ranks: ranks) == alone, "\(ranks) ranks") }
     }
 
+    /// Every phase with the other kind of network, its detectors with spare outputs among them.
+    @Test func mobileNetKeepsItsBitsToo() throws {
+      func run(ranks: Int) throws -> (bits: RunBits, folder: TestFolder) {
+        let folder = try TestFolder()
+        let outcome = try meca(
+          ranks: ranks, tinyRun + ["--model", "mobilenetv2", "--output", folder.path])
+        #expect(outcome.status == 0, "\(outcome.errors)")
+        return (try RunBits(folder), folder)
+      }
+      let (alone, folder) = try run(ranks: 1)
+      #expect(try run(ranks: 2).bits == alone)
+      let stored = try meca(["evaluate", "--weights", folder.path + "/model.safetensors", "--json"])
+      #expect(stored.status == 0 && stored.output.contains("accuracy"), "\(stored.errors)")
+    }
+
     /// No label can reach such a separation, so the first attempt flags nobody.
     @Test func aSecondAttemptIsMadeAndKeepsItsBits() throws {
       func run(ranks: Int, _ more: [String] = []) throws -> (TestFolder, ProgramOutcome) {

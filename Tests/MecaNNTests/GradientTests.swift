@@ -27,9 +27,11 @@ import Testing
     (loss(step) - loss(-step)) / (2 * step)
   }
 
-  @Test(arguments: EngineKind.available)
-  func everyWeightTensorInTraining(_ kind: EngineKind) throws {
-    let model = try makeModel(kind)
+  @Test(arguments: EngineKind.available, oddConfigurations)
+  func everyWeightTensorInTraining(
+    _ kind: EngineKind, _ configuration: NetworkConfiguration
+  ) throws {
+    let model = try makeModel(kind, configuration)
     let lane = try Lane(model: model, microbatch: 5, training: true, inputGradient: false)
     fillImages(lane)
     let images = lane.images.array.map(Double.init)
@@ -38,9 +40,11 @@ import Testing
     #expect(relativeError(lane.logits.array, reference.logits(images).flatMap { $0 }) < 1e-4)
     var random = KeyedRandom(seed: 8, purpose: .test)
     for tensor in tensors {
+      // MobileNetV2 has three times the tensors.
+      let drawn = configuration.architecture == .mobilenetv2 ? 1 : 4
       let places = Set([0, tensor.values.count - 1]).union(
-        (0..<4).map { _ in random.integer(below: tensor.values.count) })
-      let scale = Double(tensor.values.map(abs).max()!)
+        (0..<drawn).map { _ in random.integer(below: tensor.values.count) })
+      let scale = gradientScale(tensor, among: tensors)
       for place in places.sorted() {
         let expected = Self.difference { shift in
           var moved = reference
@@ -53,19 +57,25 @@ import Testing
     }
   }
 
-  @Test(arguments: EngineKind.available)
-  func pixelsInTraining(_ kind: EngineKind) throws {
-    let model = try makeModel(kind)
+  @Test(arguments: EngineKind.available, oddConfigurations)
+  func pixelsInTraining(_ kind: EngineKind, _ configuration: NetworkConfiguration) throws {
+    let model = try makeModel(kind, configuration)
     let lane = try Lane(model: model, microbatch: 5, training: true, inputGradient: true)
     fillImages(lane)
     _ = train(lane, Self.objectives)
     checkPixels(lane, training: true) { $0.loss($1, Self.objectives) }
   }
 
-  @Test(arguments: EngineKind.available, [true, false])
-  func pixelsInEvaluation(_ kind: EngineKind, trainingLane: Bool) throws {
-    let model = try makeModel(kind)
-    let lane = try Lane(model: model, microbatch: 5, training: trainingLane, inputGradient: true)
+  @Test(arguments: EngineKind.available, oddConfigurations)
+  func pixelsInEvaluation(_ kind: EngineKind, _ configuration: NetworkConfiguration) throws {
+    let model = try makeModel(kind, configuration)
+    for training in [true, false] {
+      try checkPixelsInEvaluation(
+        Lane(model: model, microbatch: 5, training: training, inputGradient: true))
+    }
+  }
+
+  private func checkPixelsInEvaluation(_ lane: Lane) {
     fillImages(lane)
     let labels: [Int32] = [4, 0, 2, 2, 1]
     labels.withUnsafeBufferPointer { lane.inferWithInputGradient(labels: $0) }

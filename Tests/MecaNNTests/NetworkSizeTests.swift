@@ -26,9 +26,10 @@ import Testing
         == 5 * (64 * 32 * 32 + 128 * 16 * 16 + 256 * 8 * 8 + 512 * 4 * 4))
   }
 
-  /// torchvision's model has 3,504,872 parameters with 1,000 classes. Results at 32x32: 32 for the
-  /// stem; (32, 16), (96, 96, 24), (144, 144, 24) and the 144 of the next block stay at 32x32; and so
-  /// on through table 2 of the paper.
+  /// Parameters of torchvision's model with 1,000 classes; results through table 2 of the paper.
+  ///
+  /// At 32x32 the stem's 32, then (32, 16), (96, 96, 24), (144, 144, 24), and of the next block the
+  /// 144 before its stride; and so on.
   @Test func countsMobileNet() {
     var configuration = oddConfiguration
     (configuration.architecture, configuration.width) = (.mobilenetv2, 32)

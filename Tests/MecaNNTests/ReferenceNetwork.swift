@@ -52,7 +52,9 @@ struct ReferenceNetwork {
       }
       return (0..<configuration.classCount).map { k in
         var sum = tensors["\(classifier).bias"]![k]
-        for c in 0..<x.channels { sum += tensors["\(classifier).weight"]![k * x.channels + c] * pooled[c] }
+        for c in 0..<x.channels {
+          sum += tensors["\(classifier).weight"]![k * x.channels + c] * pooled[c]
+        }
         return sum
       }
     }

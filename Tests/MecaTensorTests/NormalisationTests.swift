@@ -160,7 +160,8 @@ struct NaiveBatchNorm {
     #expect(largestError(output, naive.output) <= limit * max(1, worst))
     #expect(padding(y, layout, batch: batch).allSatisfy { $0 == 0 })
 
-    let gradients = naive.backward(gradOutput, x: x, gamma: gamma, mask: output.map(activation.passes))
+    let gradients = naive.backward(
+      gradOutput, x: x, gamma: gamma, mask: output.map(activation.passes))
     let packedGradient = packed(gradOutput, layout, batch: batch)
     let gradInput = AlignedStorage<Float>(count: packedX.count)
     let gradResidual = AlignedStorage<Float>(count: packedX.count)
@@ -203,7 +204,8 @@ struct NaiveBatchNorm {
     let ones = [Float](repeating: 1, count: 8)
     let zeros = [Float](repeating: 0, count: 8)
     let naive = NaiveBatchNorm(
-      layout, batch: 4, epsilon: 0, activation: .none, x: x, residual: nil, gamma: ones, beta: zeros)
+      layout, batch: 4, epsilon: 0, activation: .none, x: x, residual: nil, gamma: ones, beta: zeros
+    )
     let packedX = packed(x, layout, batch: 4)
     let y = AlignedStorage<Float>(count: packedX.count)
     var mean = zeros

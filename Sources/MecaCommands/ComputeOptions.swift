@@ -4,6 +4,7 @@ import MecaTensor
 import MecaTraining
 
 extension EngineKind: ExpressibleByArgument {}
+extension Precision: ExpressibleByArgument {}
 extension Architecture: ExpressibleByArgument {}
 
 /// Which network.
@@ -44,12 +45,15 @@ struct ComputeOptions: ParsableArguments {
   @Option(help: "Kernels: onednn, openblas (default: onednn where it is there).")
   var engine: EngineKind?
 
+  @Option(help: "What convolutions multiply in training: fp32, bf16.")
+  var precision: Precision = .fp32
+
   @Option(help: "Seed of everything random.")
   var seed: UInt64 = 1
 
   func resolved() -> ComputeConfiguration {
     ComputeConfiguration(
       batch: batch, shards: shards, threads: threads,
-      engine: engine ?? EngineKind.available[0], seed: seed)
+      engine: engine ?? EngineKind.available[0], precision: precision, seed: seed)
   }
 }

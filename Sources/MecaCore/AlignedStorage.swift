@@ -2,9 +2,6 @@
   import Glibc
 #endif
 
-/// Bytes of a huge page of Linux on x86-64 and, mostly, on ARM.
-private let hugePage = 2 << 20
-
 /// Memory of `count` elements on a 64-byte boundary, zero at first, freed with its owner.
 ///
 /// The one place where a buffer that C kernels or MPI work on comes from. Not synchronised: who
@@ -20,14 +17,7 @@ public final class AlignedStorage<Element: BitwiseCopyable>: @unchecked Sendable
     precondition(count >= 0, "count \(count) is negative")
     self.count = count
     let bytes = max(64, (count * MemoryLayout<Element>.stride + 63) / 64 * 64)
-    let isLarge = bytes >= 2 * hugePage
-    let memory = UnsafeMutableRawPointer.allocate(
-      byteCount: bytes, alignment: isLarge ? hugePage : 64)
-    #if canImport(Glibc)
-      // Kernels walk many streams at once, more than there are entries for small pages. A system that
-      // has no huge ones is slower, nothing else.
-      if isLarge { _ = madvise(memory, bytes / hugePage * hugePage, MADV_HUGEPAGE) }
-    #endif
+    let memory = UnsafeMutableRawPointer.allocate(byteCount: bytes, alignment: 64)
     memset(memory, 0, bytes)
     pointer = memory.bindMemory(to: Element.self, capacity: max(1, count))
   }

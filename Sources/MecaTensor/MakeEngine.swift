@@ -1,13 +1,15 @@
 /// Makes the engine of this rank; its kernels run on the calling thread alone.
 ///
 /// - Ranks: local; compare `fingerprint` over all ranks before training.
-/// - Throws: `EngineError.notBuilt` where this build lacks `kind`, `EngineError.library` where the
-///   library cannot be used.
-public func makeEngine(_ kind: EngineKind) throws -> any Engine {
+/// - Throws: `EngineError.notBuilt` where this build lacks `kind`, `EngineError.noBFloat16` where the
+///   processor lacks `precision`, `EngineError.library` where the library cannot be used.
+public func makeEngine(
+  _ kind: EngineKind, precision: Precision = .fp32
+) throws -> any Engine {
   switch kind {
   case .onednn:
     #if MECA_ONEDNN
-      return try OneDNNEngine()
+      return try OneDNNEngine(precision: precision)
     #else
       throw EngineError.notBuilt(kind)
     #endif

@@ -50,6 +50,8 @@ public struct ComputeConfiguration: Codable, Hashable, Sendable {
   public var threads: Int
   /// Kernel library.
   public var engine: EngineKind
+  /// What convolutions multiply in training.
+  public var precision: Precision
   /// Seed of everything that training draws: weights, orders, masks, folds.
   public var seed: UInt64
 
@@ -59,11 +61,15 @@ public struct ComputeConfiguration: Codable, Hashable, Sendable {
   private static let mostShards = 4096
 
   /// All values.
-  public init(batch: Int, shards: Int, threads: Int, engine: EngineKind, seed: UInt64) {
+  public init(
+    batch: Int, shards: Int, threads: Int, engine: EngineKind, precision: Precision = .fp32,
+    seed: UInt64
+  ) {
     self.batch = batch
     self.shards = shards
     self.threads = threads
     self.engine = engine
+    self.precision = precision
     self.seed = seed
   }
 

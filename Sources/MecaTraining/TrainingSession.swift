@@ -36,7 +36,7 @@ public final class TrainingSession {
     self.journal = journal
     engine = try communicator.collectively {
       try compute.validate(ranks: communicator.size)
-      return try makeEngine(compute.engine)
+      return try makeEngine(compute.engine, precision: compute.precision)
     }
     let cores = allowedCores().count
     if cores > 0, cores < compute.threads {

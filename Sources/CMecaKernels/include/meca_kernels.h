@@ -50,6 +50,10 @@ void meca_unpack(meca_layout layout, const float *input, float *nchw);
 // The same channels in blocks of another size, of which one divides the other; what is added is 0.
 void meca_reblock(meca_layout from, const float *input, meca_layout to, float *output);
 
+// x rounded to bfloat16: as such, and as floats.
+void meca_to_bfloat16(int64_t count, const float *x, uint16_t *y);
+void meca_round_to_bfloat16(int64_t count, const float *x, float *y);
+
 // y = y + x.
 void meca_add(int64_t count, const float *x, float *y);
 // v = momentum·v + g, w = w − rate·(nesterov ? g + momentum·v : v), g = scale·grad + decay·w.

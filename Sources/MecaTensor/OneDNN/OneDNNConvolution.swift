@@ -18,7 +18,7 @@
 
     private let shape: ConvolutionShape
     private let input: ActivationLayout
-    private let weightOrder: WeightOrder
+    let weightOrder: WeightOrder
     private let workspace: Workspace
     private let forwardPlan: OneDNNPrimitive
     private let backwardInputPlan: OneDNNPrimitive?
@@ -30,6 +30,7 @@
     /// Where in the workspace the blocked input gradient of a plain input begins.
     private let blockedGradientOffset: Int?
     private let blockedInput: ActivationLayout
+
     var kernelNames: [String] {
       [forwardPlan, backwardInputPlan, backwardWeightsPlan].compactMap { $0?.implementation }
     }

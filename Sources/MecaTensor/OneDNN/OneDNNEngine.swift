@@ -17,8 +17,10 @@
     let block: Int
     /// The same for layers that need no more.
     private static let narrowBlock = 8
+    private let precision: Precision
 
-    init() throws {
+    init(precision: Precision) throws {
+      self.precision = precision
       Self.limitThreads()
       var engine: dnnl_engine_t?
       try check(dnnl_engine_create(&engine, dnnl_cpu, 0), "create the CPU engine")
@@ -38,11 +40,16 @@
       let avx512 = isa & dnnl_cpu_isa_avx512_core.rawValue == dnnl_cpu_isa_avx512_core.rawValue
       let avx2 = isa & dnnl_cpu_isa_avx2.rawValue == dnnl_cpu_isa_avx2.rawValue
       block = avx512 ? 16 : avx2 ? 8 : 1
+      let bfloat16 = dnnl_cpu_isa_avx512_core_bf16.rawValue
+      if precision == .bf16, isa & bfloat16 != bfloat16 {
+        throw EngineError.noBFloat16(.onednn)
+      }
       fingerprint =
         "oneDNN \(version.major).\(version.minor).\(version.patch)"
         + " isa 0x\(String(isa, radix: 16)) block \(block)"
         + (block > Self.narrowBlock ? " or \(Self.narrowBlock)" : "")
         + (block > 1 ? " \(WinogradConvolution.name)" : "")
+        + (precision == .bf16 ? " bf16" : "")
     }
 
     deinit { dnnl_engine_destroy(handle) }
@@ -100,6 +107,13 @@
         return WinogradConvolution(
           shape, input: input, output: output, needsInputGradient: needsInputGradient,
           training: training, workspace: workspace)
+      }
+      if precision == .bf16,
+        OneDNNBFloat16Convolution.suits(shape, input: input, output: output)
+      {
+        return try OneDNNBFloat16Convolution(
+          shape, input: input, output: output, needsInputGradient: needsInputGradient,
+          training: training, workspace: workspace, engine: self)
       }
       return input.block == output.block || input.block == 1
         ? try OneDNNConvolution(

@@ -67,25 +67,25 @@
 
     /// Runs on the calling thread; which of the pointers is written depends on the direction.
     func run(
-      source: UnsafePointer<Float>, weights: UnsafePointer<Float>,
-      destination: UnsafePointer<Float>, scratch: UnsafeMutablePointer<Float>
+      source: UnsafeRawPointer, weights: UnsafeRawPointer, destination: UnsafeRawPointer,
+      scratch: UnsafeMutablePointer<Float>
     ) {
-      set(0, UnsafeMutablePointer(mutating: source))
-      set(1, UnsafeMutablePointer(mutating: weights))
-      set(2, UnsafeMutablePointer(mutating: destination))
+      set(0, UnsafeMutableRawPointer(mutating: source))
+      set(1, UnsafeMutableRawPointer(mutating: weights))
+      set(2, UnsafeMutableRawPointer(mutating: destination))
       set(3, scratch)
       require(
         dnnl_primitive_execute(primitive, stream, Int32(arguments.count), arguments.baseAddress),
         "run a convolution")
     }
 
-    private func set(_ index: Int, _ pointer: UnsafeMutablePointer<Float>) {
+    private func set(_ index: Int, _ pointer: UnsafeMutableRawPointer) {
       require(
         dnnl_memory_set_data_handle(arguments[index].memory, pointer), "set a memory's address")
     }
   }
 
-  /// Copies between two orders of one set of weights.
+  /// Copies between two orders or types of one set of weights.
   final class OneDNNReorder {
     private let primitive: dnnl_primitive_t
     private let stream: dnnl_stream_t
@@ -127,10 +127,10 @@
       dnnl_primitive_destroy(primitive)
     }
 
-    func run(from source: UnsafePointer<Float>, to destination: UnsafeMutablePointer<Float>) {
+    func run(from source: UnsafeRawPointer, to destination: UnsafeMutableRawPointer) {
       require(
         dnnl_memory_set_data_handle(
-          arguments[0].memory, UnsafeMutablePointer(mutating: source)), "set a memory's address")
+          arguments[0].memory, UnsafeMutableRawPointer(mutating: source)), "set a memory's address")
       require(
         dnnl_memory_set_data_handle(arguments[1].memory, destination), "set a memory's address")
       require(

@@ -14,6 +14,8 @@
     let output: ActivationLayout
     /// Order that the weights must have; nil lets oneDNN choose.
     var weights: dnnl_memory_desc_t?
+    /// Type of what is multiplied; sums and results are always fp32.
+    var operands = dnnl_f32
 
     /// Channels as oneDNN sees them: whole blocks.
     var inputChannels: Int { input.blocks * input.block }
@@ -21,13 +23,15 @@
 
     /// Plans the direction, or throws where no kernel fits.
     func plan(engine: dnnl_engine_t) throws -> OneDNNPrimitive {
-      let source = try describe(input, batch: shape.batch)
-      let destination = try describe(output, batch: shape.batch)
-      let weights = try self.weights ?? anyWeights()
+      func type(_ isResult: Bool) -> dnnl_data_type_t { isResult ? dnnl_f32 : operands }
+      let source = try describe(input, type(direction == .backwardInput))
+      let destination = try describe(output, type(direction == .forward))
+      let weights = try self.weights ?? anyWeights(type(direction == .backwardWeights))
 
       // The backward planners want a forward one as a hint, and read only its shapes.
       let hint = try descriptor(
-        .forward, source, weights: anyWeights(), destination, engine: engine, hint: nil)
+        .forward, describe(input, operands), weights: anyWeights(operands),
+        describe(output, dnnl_f32), engine: engine, hint: nil)
       defer { dnnl_primitive_desc_destroy(hint) }
       let planned = try descriptor(
         direction, source, weights: weights, destination, engine: engine, hint: hint)
@@ -90,7 +94,7 @@
     }
 
     private func describe(
-      _ layout: ActivationLayout, batch: Int
+      _ layout: ActivationLayout, _ type: dnnl_data_type_t
     ) throws -> dnnl_memory_desc_t {
       let tag =
         switch layout.block {
@@ -99,20 +103,22 @@
         default: dnnl_nchw
         }
       return try oneDNNMemory(
-        [batch, layout.blocks * layout.block, layout.height, layout.width], tag)
+        [shape.batch, layout.blocks * layout.block, layout.height, layout.width], tag, type)
     }
 
-    private func anyWeights() throws -> dnnl_memory_desc_t {
+    private func anyWeights(_ type: dnnl_data_type_t) throws -> dnnl_memory_desc_t {
       try oneDNNMemory(
-        [outputChannels, inputChannels, shape.kernel, shape.kernel], dnnl_format_tag_any)
+        [outputChannels, inputChannels, shape.kernel, shape.kernel], dnnl_format_tag_any, type)
     }
   }
 
-  /// Describes floats of four dimensions in the order `tag`.
-  func oneDNNMemory(_ sizes: [Int], _ tag: dnnl_format_tag_t) throws -> dnnl_memory_desc_t {
+  /// Describes numbers of four dimensions in the order `tag`.
+  func oneDNNMemory(
+    _ sizes: [Int], _ tag: dnnl_format_tag_t, _ type: dnnl_data_type_t = dnnl_f32
+  ) throws -> dnnl_memory_desc_t {
     var result = dnnl_memory_desc_t()
     try check(
-      dnnl_memory_desc_init_by_tag(&result, 4, sizes.map(Int64.init), dnnl_f32, tag),
+      dnnl_memory_desc_init_by_tag(&result, 4, sizes.map(Int64.init), type, tag),
       "describe memory")
     return result
   }

@@ -1,0 +1,13 @@
+/// What convolutions multiply in training.
+///
+/// Weights, activations, statistics, losses, sums and everything outside of training are fp32 with
+/// either.
+public enum Precision: String, Sendable, CaseIterable, Codable {
+  /// 32-bit floats.
+  case fp32
+  /// Operands rounded to bfloat16 (8 bits of mantissa), products and sums in fp32.
+  ///
+  /// Where a convolution has a faster algorithm in fp32 (Winograd), it stays there: that costs less
+  /// time than the shorter operands save, and rounds less.
+  case bf16
+}

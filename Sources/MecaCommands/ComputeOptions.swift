@@ -5,6 +5,7 @@ import MecaTraining
 
 extension EngineKind: ExpressibleByArgument {}
 extension Architecture: ExpressibleByArgument {}
+extension OverlapChoice: ExpressibleByArgument {}
 
 /// Which network.
 struct ModelOptions: ParsableArguments {
@@ -42,12 +43,16 @@ struct ComputeOptions: ParsableArguments {
   @Option(help: "Kernels: onednn, openblas (default: onednn where it is there).")
   var engine: EngineKind?
 
+  @Option(
+    help: "Exchange gradients while others are computed: auto (on several hosts), on, off.")
+  var overlap: OverlapChoice = .auto
+
   @Option(help: "Seed of everything random.")
   var seed: UInt64 = 1
 
   func resolved() -> ComputeConfiguration {
     ComputeConfiguration(
       batch: batch, shards: shards, threads: threads,
-      engine: engine ?? EngineKind.available[0], seed: seed)
+      engine: engine ?? EngineKind.available[0], overlap: overlap, seed: seed)
   }
 }

@@ -11,8 +11,11 @@ public struct BucketPlan: Sendable, Hashable {
   /// How many of `ranges` are the head's.
   private let headCount: Int
 
-  /// Bytes of a bucket where nothing else is said.
-  public static let usualBytes = 4 << 20
+  /// Floats of a bucket where nothing else is said.
+  ///
+  /// 1 MB stays in the second-level cache between its way in, its additions and its way out; more
+  /// ranks need more, since messages below 64 kB cost more than their bytes.
+  public static func usualSize(ranks: Int) -> Int { max(1 << 20, ranks << 16) / 4 }
 
   /// Cuts a vector.
   ///
@@ -20,9 +23,7 @@ public struct BucketPlan: Sendable, Hashable {
   ///   - head: floats that become complete from their end to their beginning.
   ///   - total: floats of the vector, at least one; those behind the head are complete last.
   ///   - size: floats of a bucket, about; a vector not longer than that stays whole.
-  public init(
-    head: Int, total: Int, size: Int = usualBytes / MemoryLayout<Float>.stride
-  ) {
+  public init(head: Int, total: Int, size: Int) {
     precondition(head >= 0 && head <= total && total > 0, "\(head) of \(total) floats")
     precondition(size > 0, "buckets of \(size) floats")
     guard total > size, head > 0 else {

@@ -23,10 +23,10 @@ extension Communicator {
   ///   - floats: lengths of the vectors.
   ///   - shards: logical shards of a step.
   ///   - repetitions: measured all-reduces of each kind, after one that is not.
-  ///   - bucketBytes: size of a bucket.
+  ///   - bucket: floats of a bucket; nil takes the usual size.
   /// - Throws: ``MPIError``.
   public func measureReductions(
-    floats: [Int], shards: Int, repetitions: Int = 9, bucketBytes: Int = BucketPlan.usualBytes
+    floats: [Int], shards: Int, repetitions: Int = 9, bucket: Int? = nil
   ) throws -> [ReductionCost] {
     precondition(size > 1 && repetitions > 0, "\(size) ranks, \(repetitions) repetitions")
     return try floats.map { count in
@@ -40,7 +40,7 @@ extension Communicator {
       let reducer = OrderedReducer(
         communicator: self, forests: [forest],
         plan: BucketPlan(
-          head: count, total: count, size: max(1, bucketBytes / MemoryLayout<Float>.stride)))
+          head: count, total: count, size: bucket ?? BucketPlan.usualSize(ranks: size)))
       let values = AlignedStorage<Float>(count: count)
       var times: (ordered: [Double], plain: [Double]) = ([], [])
       for repetition in 0...repetitions {

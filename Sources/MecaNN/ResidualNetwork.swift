@@ -62,24 +62,31 @@ final class ResidualNetwork {
   ///
   /// - Parameter imageGradient: receives the gradient by raw pixels, `[N, 3, H, W]`; only in lanes
   ///   that were planned with it, otherwise left alone.
+  /// - Parameter produced: called with the first place from which on the gradient by the parameters
+  ///   is complete.
   func backward(
-    gradLogits: UnsafePointer<Float>, imageGradient: UnsafeMutablePointer<Float>, _ pass: Pass
+    gradLogits: UnsafePointer<Float>, imageGradient: UnsafeMutablePointer<Float>, _ pass: Pass,
+    produced: ((Int) -> Void)? = nil
   ) {
+    let plan = memory.model.plan
     var buffers = GradientBuffers(
       current: memory.gradients[0].pointer, spare: memory.gradients[1].pointer,
       other: memory.gradients[2].pointer)
     dense.backward(
       input: pool.output.pointer, gradOutput: gradLogits, gradInput: gradPooled.pointer, pass)
+    produced?(plan.dense.weights.lowerBound)
     pool.backward(gradOutput: gradPooled.pointer, gradInput: buffers.current)
     for index in blocks.indices.reversed() {
       let input = index == 0 ? stem.output : blocks[index - 1].output
       blocks[index].backward(input.pointer, &buffers, pass)
+      produced?(plan.blocks[index].first.convolution.weights.lowerBound)
     }
     stem.backwardNormalise(
       gradOutput: buffers.current, gradConvolved: buffers.other, gradResidual: nil, pass)
     stem.backwardConvolve(
       input: image.pointer, gradConvolved: buffers.other,
       gradInput: inputGradient ? buffers.spare : nil, pass)
+    produced?(plan.stem.convolution.weights.lowerBound)
     if inputGradient {
       let model = memory.model
       unloadImageGradient(

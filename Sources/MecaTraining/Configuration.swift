@@ -40,6 +40,18 @@ public struct DataConfiguration: Codable, Hashable, Sendable {
   }
 }
 
+/// Whether the ranks exchange gradients while the last of them are still computed; no influence on
+/// results.
+public enum OverlapChoice: String, Codable, Sendable, CaseIterable {
+  /// On several hosts, where the exchange waits for a network; not on one, where it takes the same
+  /// cores as the computation.
+  case auto
+  /// Always.
+  case on
+  /// Never.
+  case off
+}
+
 /// How a run's arithmetic is laid out; with the seed it decides the bits of the result.
 public struct ComputeConfiguration: Codable, Hashable, Sendable {
   /// Samples of one optimiser step over all ranks.
@@ -50,6 +62,8 @@ public struct ComputeConfiguration: Codable, Hashable, Sendable {
   public var threads: Int
   /// Kernel library.
   public var engine: EngineKind
+  /// Exchange beside the computation; no influence on results.
+  public var overlap: OverlapChoice
   /// Seed of everything that training draws: weights, orders, masks, folds.
   public var seed: UInt64
 
@@ -59,11 +73,15 @@ public struct ComputeConfiguration: Codable, Hashable, Sendable {
   private static let mostShards = 4096
 
   /// All values.
-  public init(batch: Int, shards: Int, threads: Int, engine: EngineKind, seed: UInt64) {
+  public init(
+    batch: Int, shards: Int, threads: Int, engine: EngineKind, overlap: OverlapChoice = .auto,
+    seed: UInt64
+  ) {
     self.batch = batch
     self.shards = shards
     self.threads = threads
     self.engine = engine
+    self.overlap = overlap
     self.seed = seed
   }
 

@@ -13,7 +13,7 @@ import MecaMPI
 /// meca-mpi-probe abort RANK CODE                 one rank aborts, the others wait
 /// meca-mpi-probe sleep                           processor time of waiting in both barriers
 /// meca-mpi-probe placements                      prints where every rank runs
-/// meca-mpi-probe bench N REPETITIONS S BYTES     times OrderedReducer and MPI_Allreduce
+/// meca-mpi-probe bench N REPETITIONS S BUCKET    times OrderedReducer and MPI_Allreduce
 /// ```
 @main
 enum Probe {
@@ -59,7 +59,7 @@ enum Probe {
     case "bench":
       try measureReductions(
         ranks, elementCount: number(1), repetitions: number(2), shards: number(3),
-        bucketBytes: number(4))
+        bucket: number(4))
     default:
       throw ProbeError(text: "unknown subcommand \(arguments)")
     }

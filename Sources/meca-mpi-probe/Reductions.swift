@@ -83,16 +83,17 @@ private func addPiecewise(
   }
 }
 
-/// Prints milliseconds of the ordered sum beside MPI's own.
+/// Prints milliseconds of the ordered sum beside MPI's own; a `bucket` of 0 floats is the usual one.
 func measureReductions(
-  _ ranks: Communicator, elementCount: Int, repetitions: Int, shards: Int, bucketBytes: Int
+  _ ranks: Communicator, elementCount: Int, repetitions: Int, shards: Int, bucket: Int
 ) throws {
   let rows = try ranks.measureReductions(
-    floats: [elementCount], shards: shards, repetitions: repetitions, bucketBytes: bucketBytes)
+    floats: [elementCount], shards: shards, repetitions: repetitions,
+    bucket: bucket == 0 ? nil : bucket)
   guard ranks.rank == 0 else { return }
   for row in rows {
     print(
-      "bytes \(row.bytes) ordered \(row.orderedMilliseconds) ms, plain \(row.plainMilliseconds) ms, "
+      "bytes \(row.bytes) ordered \(row.orderedMilliseconds) ms plain \(row.plainMilliseconds) ms "
         + "\(row.gigabytesPerSecond) GB/s")
   }
 }

@@ -2,25 +2,25 @@ import MecaCore
 import MecaMPI
 
 /// What the exchange of gradients cost in an epoch, over all ranks.
-struct ExchangeReport: Equatable {
+package struct ExchangeReport {
   /// Steps of the epoch.
   var steps: Int
   /// Bytes that all ranks sent.
-  var bytes: Int
+  package var bytes: Int
   /// Number of ranks.
   var ranks: Int
   /// Milliseconds of a step during which the exchange ran beside the computation; mean over the
   /// ranks.
-  var hiddenMilliseconds: Double
+  package var hiddenMilliseconds: Double
   /// Milliseconds of a step during which a rank only waited for the exchange or for later ranks;
   /// mean over the ranks.
-  var exposedMilliseconds: Double
+  package var exposedMilliseconds: Double
   /// Milliseconds of a step that the exchange took on the late rank, which waits for nobody.
   var leastMilliseconds: Double
   /// The rank that worked longest between the exchanges.
-  var lateRank: Int
+  package var lateRank: Int
   /// How many milliseconds of a step it worked longer than the others, in their mean.
-  var lateMilliseconds: Double
+  package var lateMilliseconds: Double
 
   /// Gathers the figures of all ranks, one small collective.
   ///
@@ -41,13 +41,16 @@ struct ExchangeReport: Equatable {
     self.init(rows: rows, steps: statistics.calls)
   }
 
+  /// The figures of an epoch of `steps` steps.
+  ///
   /// - Parameter rows: for each rank bytes sent, then nanoseconds hidden, exposed and in all.
-  init(rows: [Int64], steps: Int) {
-    ranks = rows.count / 4
+  package init(rows: [Int64], steps: Int) {
+    let size = rows.count / 4
+    ranks = size
     self.steps = steps
-    let milliseconds = { (value: Double) in value / 1e6 / Double(max(1, steps)) }
-    func column(_ number: Int) -> [Double] { (0..<rows.count / 4).map { Double(rows[$0 * 4 + number]) } }
+    func column(_ number: Int) -> [Double] { (0..<size).map { Double(rows[$0 * 4 + number]) } }
     func mean(_ values: [Double]) -> Double { values.reduce(0, +) / Double(values.count) }
+    func milliseconds(_ nanoseconds: Double) -> Double { nanoseconds / 1e6 / Double(steps) }
     let (hidden, exposed) = (column(1), column(2))
     let busy = zip(column(3), exposed).map { $0 - $1 }
     let late = busy.indices.max { busy[$0] < busy[$1] } ?? 0
@@ -61,15 +64,16 @@ struct ExchangeReport: Equatable {
   }
 
   /// 10⁹ bytes that a rank sends in a second of the exchange.
-  var gigabytesPerSecond: Double {
-    Double(bytes) / Double(ranks) / Double(max(1, steps)) / max(leastMilliseconds, 1e-6) / 1e6
+  package var gigabytesPerSecond: Double {
+    Double(bytes) / Double(ranks * steps) / leastMilliseconds / 1e6
   }
 
   /// A few words for people.
-  var summary: String {
-    let megabytes = Double(bytes) / Double(max(1, steps)) / 1e6
+  package var summary: String {
+    let megabytes = Double(bytes) / Double(steps) / 1e6
+    let rate = gigabytesPerSecond
     return "exchange \(fixed(megabytes, megabytes < 10 ? 1 : 0)) MB, "
-      + "\(fixed(gigabytesPerSecond, 1)) GB/s, \(fixed(hiddenMilliseconds, 1)) + "
+      + "\(fixed(rate, rate < 1 ? 2 : 1)) GB/s, \(fixed(hiddenMilliseconds, 1)) + "
       + "\(fixed(exposedMilliseconds, 1)) ms a step, late: rank \(lateRank) by "
       + "\(fixed(lateMilliseconds, 1)) ms"
   }

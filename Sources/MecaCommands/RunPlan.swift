@@ -117,7 +117,8 @@ struct TrainOptions: ParsableArguments {
       ("relearn-rate", "\(plan.meca.relearn.learningRate)"),
       ("batch", "\(plan.compute.batch)"), ("shards", "\(plan.compute.shards)"),
       ("threads", "\(plan.compute.threads)"), ("engine", plan.compute.engine.rawValue),
-      ("overlap", plan.compute.overlap.rawValue), ("seed", "\(plan.compute.seed)"), ("output", run.output), ("resume", run.resume.rawValue),
+      ("overlap", plan.compute.overlap.rawValue), ("seed", "\(plan.compute.seed)"),
+      ("output", run.output), ("resume", run.resume.rawValue),
       ("undefended", "\(plan.undefended)"), ("oracle", "\(plan.oracle)"),
       ("quiet", "\(run.quiet)"),
     ]

@@ -70,10 +70,11 @@ extension OverlapChoice {
   ///
   /// - Ranks: collective; every rank returns the same.
   func isOn(_ communicator: Communicator) throws -> Bool {
-    switch self {
+    let severalHosts = try communicator.firstDifference(in: communicator.host) != nil
+    return switch self {
     case .on: communicator.size > 1
     case .off: false
-    case .auto: try communicator.firstDifference(in: communicator.host) != nil
+    case .auto: severalHosts
     }
   }
 }

@@ -61,7 +61,8 @@ import Testing
 
   /// A digest that differs must be seen as different: another seed, one shard more or fewer.
   @Test func otherNumbersGiveAnotherDigest() throws {
-    let outcome = try runWithMPI(ranks: 3, Self.program, ["reduce", "8", "1003", "11", "1", "100", "1"])
+    let outcome = try runWithMPI(
+      ranks: 3, Self.program, ["reduce", "8", "1003", "11", "1", "100", "1"])
     #expect(outcome.output.hasPrefix("digest "))
     for (shards, count, seed) in [(8, 1003, 12), (7, 1003, 11), (8, 1002, 11)] {
       let other = naiveDigest(shards: shards, count: count, seed: UInt64(seed))

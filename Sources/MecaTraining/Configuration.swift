@@ -43,8 +43,8 @@ public struct DataConfiguration: Codable, Hashable, Sendable {
 /// Whether the ranks exchange gradients while the last of them are still computed; no influence on
 /// results.
 public enum OverlapChoice: String, Codable, Sendable, CaseIterable {
-  /// On several hosts, where the exchange waits for a network; not on one, where it takes the same
-  /// cores as the computation.
+  /// On several hosts, where the exchange waits for a network; not on one, where it takes the cores
+  /// that compute. Figures: `docs/results.md`, "Exchange of gradients".
   case auto
   /// Always.
   case on

@@ -31,8 +31,7 @@ final class GradientSummation {
 
   /// The longest pause between two looks at an exchange under way, in microseconds.
   ///
-  /// MPI moves messages only inside its calls. A look costs a few microseconds of a core that may
-  /// be computing: some 1 % of the time that an exchange is under way.
+  /// MPI moves messages only inside its calls, and a look costs a core that may be computing.
   private static let pause = 200
 
   /// Plans the summation of vectors of `elementCount` floats.
@@ -43,6 +42,7 @@ final class GradientSummation {
     self.session = session
     let own = session.ownShards
     let threads = session.compute.threads
+    precondition(own.count >= threads, "\(own.count) shards for \(threads) threads")
     forests = (0..<threads).map {
       ShardForest(
         shards: session.compute.shards, range: evenSplit(own, parts: threads, part: $0),

@@ -71,7 +71,6 @@ int meca_all_reduce_in_place(void *buffer, int count, MecaDatatype type, MecaOpe
 int meca_all_gather_v(const void *send, int send_count, void *receive, const int *counts,
                       const int *displacements, MecaDatatype type,
                       MecaCommunicator communicator);
-
 /// MPI_Isend: `buffer` must stay as it is until `*request` is done.
 int meca_begin_send(const void *buffer, int count, MecaDatatype type, int to, int tag,
                     MecaCommunicator communicator, MecaRequest *request);

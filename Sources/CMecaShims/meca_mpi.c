@@ -88,18 +88,23 @@ int meca_all_gather_v(const void *send, int send_count, void *receive, const int
                         type.handle, communicator.handle);
 }
 
-int meca_all_gather_v_in_place(void *buffer, const int *counts, const int *displacements,
-                               MecaDatatype type, MecaCommunicator communicator) {
-  return MPI_Allgatherv(MPI_IN_PLACE, 0, MPI_DATATYPE_NULL, buffer, counts, displacements,
-                        type.handle, communicator.handle);
+int meca_begin_send(const void *buffer, int count, MecaDatatype type, int to, int tag,
+                    MecaCommunicator communicator, MecaRequest *request) {
+  return MPI_Isend(buffer, count, type.handle, to, tag, communicator.handle, &request->handle);
 }
 
-int meca_all_to_all_v(const void *send, const int *send_counts, const int *send_displacements,
-                      void *receive, const int *receive_counts,
-                      const int *receive_displacements, MecaDatatype type,
-                      MecaCommunicator communicator) {
-  return MPI_Alltoallv(send, send_counts, send_displacements, type.handle, receive,
-                       receive_counts, receive_displacements, type.handle, communicator.handle);
+int meca_begin_receive(void *buffer, int count, MecaDatatype type, int from, int tag,
+                       MecaCommunicator communicator, MecaRequest *request) {
+  return MPI_Irecv(buffer, count, type.handle, from, tag, communicator.handle, &request->handle);
+}
+
+// A struct of one member has the layout of that member, and so have arrays of it.
+int meca_test_all(MecaRequest *requests, int count, int *done) {
+  return MPI_Testall(count, &requests->handle, done, MPI_STATUSES_IGNORE);
+}
+
+int meca_wait_all(MecaRequest *requests, int count) {
+  return MPI_Waitall(count, &requests->handle, MPI_STATUSES_IGNORE);
 }
 
 int meca_allowed_processors(uint64_t *bits, size_t bytes) {

@@ -74,7 +74,8 @@ struct Bench: RankedCommand {
       },
       rssMegabytes: peakMemoryMegabytes(), model: model.model.rawValue,
       width: network.width, ranks: communicator.size, threads: layout.threads,
-      batch: layout.batch, precision: layout.precision.rawValue, engine: session.engine.kind.rawValue)
+      batch: layout.batch, precision: layout.precision.rawValue,
+      engine: session.engine.kind.rawValue)
     if layers {
       let tables = try [true, false].map {
         try LayerTable(

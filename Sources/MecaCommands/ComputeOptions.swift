@@ -6,6 +6,7 @@ import MecaTraining
 extension EngineKind: ExpressibleByArgument {}
 extension Precision: ExpressibleByArgument {}
 extension Architecture: ExpressibleByArgument {}
+extension OverlapChoice: ExpressibleByArgument {}
 
 /// Which network.
 struct ModelOptions: ParsableArguments {
@@ -48,12 +49,17 @@ struct ComputeOptions: ParsableArguments {
   @Option(help: "What convolutions multiply in training: fp32, bf16.")
   var precision: Precision = .fp32
 
+  @Option(
+    help: "Exchange gradients while others are computed: auto (on several hosts), on, off.")
+  var overlap: OverlapChoice = .auto
+
   @Option(help: "Seed of everything random.")
   var seed: UInt64 = 1
 
   func resolved() -> ComputeConfiguration {
     ComputeConfiguration(
       batch: batch, shards: shards, threads: threads,
-      engine: engine ?? EngineKind.available[0], precision: precision, seed: seed)
+      engine: engine ?? EngineKind.available[0], precision: precision,
+      overlap: overlap, seed: seed)
   }
 }

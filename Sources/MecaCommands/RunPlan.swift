@@ -32,8 +32,8 @@ struct RunPlan: Codable {
     var programDigest: String
   }
 
-  /// The settings that every phase depends on; number of threads and place of the files change no
-  /// result.
+  /// The settings that every phase depends on; number of threads, overlap and place of the files
+  /// change no result.
   ///
   /// - Parameters:
   ///   - dataDigest: the images and labels that were found.
@@ -41,6 +41,7 @@ struct RunPlan: Codable {
   func basis(dataDigest: String, engineFingerprint: String) -> Basis {
     var compute = compute
     compute.threads = 1
+    compute.overlap = .auto
     var data = data
     data.path = nil
     return Basis(
@@ -116,7 +117,8 @@ struct TrainOptions: ParsableArguments {
       ("relearn-rate", "\(plan.meca.relearn.learningRate)"),
       ("batch", "\(plan.compute.batch)"), ("shards", "\(plan.compute.shards)"),
       ("threads", "\(plan.compute.threads)"), ("engine", plan.compute.engine.rawValue),
-      ("seed", "\(plan.compute.seed)"), ("output", run.output), ("resume", run.resume.rawValue),
+      ("overlap", plan.compute.overlap.rawValue), ("seed", "\(plan.compute.seed)"),
+      ("output", run.output), ("resume", run.resume.rawValue),
       ("undefended", "\(plan.undefended)"), ("oracle", "\(plan.oracle)"),
       ("quiet", "\(run.quiet)"),
     ]

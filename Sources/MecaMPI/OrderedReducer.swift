@@ -1,19 +1,23 @@
 import MecaCore
 
 /// Sums the vectors of all logical shards over all ranks, with the same bits for any number of
-/// ranks.
+/// ranks, any cut into buckets and any timing.
 ///
-/// Every rank brings a ``ShardForest`` with the partial sums of its shards
-/// (``shardRange(rank:size:shards:)``); every rank ends with the value of the ``ShardTree``'s root.
-/// The exchange between them is `ChunkExchange`; one rank alone calls nothing of MPI. Memory and
-/// counts are set up once; a call allocates nothing.
+/// Every rank brings the partial sums of its shards (``shardRange(rank:size:shards:)``) in the
+/// forests of its threads; every rank ends with the value of the ``ShardTree``'s root. The exchange
+/// between ranks is `BucketExchange`; one rank alone calls nothing of MPI. Memory and counts are set
+/// up once; a call allocates nothing.
 ///
-/// Measured on 2 shared cores against `MPI_Allreduce` (Open MPI 4.1.4, shared memory, median of
-/// 7 and 31, three runs on a loaded machine): 11.2 million floats, 2 ranks 35–39 ms against 66–83,
-/// 4 ranks 61–66 against 104–124; 0.7 million floats, 2 ranks 0.6–1.0 ms against 0.5–1.2, 4 ranks
-/// 3.3–4.7 against 2.5–4.3. Recursive halving and doubling, which also follows the tree where
-/// counts are powers of two, took 37–47, 65–83, 0.6–1.0 and 3.5–5.3 ms: no gain, so it is not here.
+/// Faster than `MPI_Allreduce` of the same floats or as fast, also where ranks and shards are no
+/// powers of two: `docs/results.md`, "Exchange of gradients"; `Communicator.measureReductions`
+/// measures both.
 ///
+/// ```swift
+/// // Each step, in one piece: all forests are complete.
+/// let sum = try reducer.finish()
+/// // Or while another thread still computes: the first n buckets are complete.
+/// try reducer.advance(ready: n)
+/// ```
 /// - Ranks: collective.
 public final class OrderedReducer {
   /// What the exchanges have cost so far, on this rank.
@@ -22,62 +26,100 @@ public final class OrderedReducer {
     public var calls = 0
     /// Bytes that this rank gave to MPI for other ranks.
     public var bytesSent = 0
-    /// Seconds inside ``OrderedReducer/allReduce(_:into:)``, waiting for later ranks included.
-    public var seconds = 0.0
+    /// Seconds before this rank's own sums were complete during which a bucket was under way:
+    /// from the call that began it to the one that saw its sum here.
+    public var hiddenSeconds = 0.0
+    /// Seconds after this rank's own sums were complete: inside ``OrderedReducer/finish()``,
+    /// waiting for later ranks included.
+    public var exposedSeconds = 0.0
 
     /// Nothing has been sent.
     public init() {}
   }
 
-  /// The tree that fixes the order of the additions.
-  public let tree: ShardTree
-  /// The shards whose sums this rank must bring.
-  public let range: Range<Int>
-  /// Floats of one vector.
-  public let elementCount: Int
+  /// The cut into buckets.
+  public let plan: BucketPlan
+  /// Where the sum is after ``finish()``, until the forests are filled again.
+  public let sum: UnsafeMutablePointer<Float>
   /// Cost so far; the caller may set it back to zero.
   public var statistics = Statistics()
 
+  private let joined: JoinedForests
+  /// Memory of `sum` on a rank without shards.
+  private let ownSum: AlignedStorage<Float>?
   /// Nil for a single rank.
-  private let exchange: ChunkExchange?
+  private let exchange: BucketExchange?
+  /// When the exchange was looked at last, if it was under way then.
+  private var lastLook: ContinuousClock.Instant?
 
-  /// Prepares all-reduces of vectors of `elementCount` floats, at most 2³¹ − 1.
+  /// Prepares all-reduces of what `forests` will hold, vectors of at most 2³¹ − 1 floats.
   ///
-  /// - Ranks: local, with the same arguments on every rank.
-  public init(communicator: Communicator, shards: Int, elementCount: Int) {
+  /// - Ranks: local, with the same plan and tree on every rank.
+  /// - Parameters:
+  ///   - forests: of this rank's threads, over neighbouring ranges that together are its shards.
+  ///   - plan: the cut into buckets, in the order in which ``advance(ready:)`` counts them.
+  public init(communicator: Communicator, forests: [ShardForest], plan: BucketPlan) {
+    joined = JoinedForests(forests)
+    self.plan = plan
+    let (tree, elementCount) = (forests[0].tree, forests[0].elementCount)
+    let range = shardRange(
+      rank: communicator.rank, size: communicator.size, shards: tree.shards)
+    precondition(joined.range == range, "sums of \(joined.range), not of \(range)")
     precondition(
-      elementCount > 0 && elementCount <= Int(Int32.max), "\(elementCount) elements")
-    tree = ShardTree(shards: shards)
-    range = shardRange(rank: communicator.rank, size: communicator.size, shards: shards)
-    self.elementCount = elementCount
+      elementCount == plan.elementCount && elementCount <= Int(Int32.max),
+      "\(elementCount) floats, a plan for \(plan.elementCount)")
+    ownSum = joined.values.isEmpty ? AlignedStorage(count: elementCount) : nil
+    sum = ownSum?.pointer ?? joined.values[0]
     exchange =
       communicator.size == 1
-      ? nil : ChunkExchange(communicator: communicator, tree: tree, elementCount: elementCount)
+      ? nil
+      : BucketExchange(communicator: communicator, joined: joined, plan: plan, sum: sum)
   }
 
-  /// Writes the sum over all shards of all ranks to `destination`.
+  /// Whether a bucket has been begun and its sum is not here yet.
+  public var isUnderWay: Bool { exchange?.isUnderWay ?? false }
+
+  /// Begins the exchange of the first `ready` buckets, unless it has begun, and moves on what is
+  /// under way, without waiting for anybody.
   ///
-  /// - Ranks: collective.
-  /// - Parameters:
-  ///   - forest: the complete sums of ``range``; its values are used up.
-  ///   - destination: ``elementCount`` floats, none of them the forest's.
+  /// - Ranks: local; called as often as one likes, also never.
+  /// - Parameter ready: how many of the plan's buckets are complete in all forests; never fewer
+  ///   than in the call before.
   /// - Throws: ``MPIError``.
-  public func allReduce(
-    _ forest: ShardForest, into destination: UnsafeMutablePointer<Float>
-  ) throws {
-    precondition(forest.tree == tree, "\(forest.tree.shards) shards, not \(tree.shards)")
-    precondition(forest.covered == range, "sums of \(forest.covered), not of \(range)")
-    precondition(
-      forest.elementCount == elementCount, "\(forest.elementCount) floats, not \(elementCount)")
-    let start = ContinuousClock.now
-    if let exchange {
-      try exchange.run(forest.partials, into: destination)
-      statistics.bytesSent += exchange.bytesPerCall
-    } else {
-      destination.update(from: forest.rootValues, count: elementCount)
-    }
-    let passed = (ContinuousClock.now - start).components
-    statistics.seconds += Double(passed.seconds) + Double(passed.attoseconds) * 1e-18
+  public func advance(ready: Int) throws {
+    precondition(ready >= 0 && ready <= plan.ranges.count, "\(ready) of \(plan.ranges.count)")
+    guard let exchange else { return }
+    let entry = noteHidden()
+    try exchange.advance(ready: ready, waiting: false)
+    lastLook = exchange.isUnderWay ? entry : nil
+  }
+
+  /// Completes the sum over all shards of all ranks.
+  ///
+  /// - Ranks: collective; the forests must be complete.
+  /// - Returns: ``sum``. The forests' own values are used up.
+  /// - Throws: ``MPIError``.
+  @discardableResult
+  public func finish() throws -> UnsafeMutablePointer<Float> {
+    precondition(joined.isComplete, "a shard of \(joined.range) is missing")
     statistics.calls += 1
+    guard let exchange else {
+      joined.join(0..<plan.elementCount)
+      return sum
+    }
+    let entry = noteHidden()
+    try exchange.advance(ready: plan.ranges.count, waiting: true)
+    exchange.reset()
+    lastLook = nil
+    statistics.exposedSeconds += (ContinuousClock.now - entry) / .seconds(1)
+    statistics.bytesSent += exchange.bytesPerCall
+    return sum
+  }
+
+  /// Counts the time since the last look as hidden if something was under way.
+  private func noteHidden() -> ContinuousClock.Instant {
+    let now = ContinuousClock.now
+    if let lastLook { statistics.hiddenSeconds += (now - lastLook) / .seconds(1) }
+    return now
   }
 }

@@ -4,7 +4,8 @@ import MecaCore
 ///
 /// A rank (or one thread of it) computes its shards' vectors in ascending order. Like a binary
 /// counter, the forest adds two sums as soon as they are siblings, so that it holds about log₂ S
-/// vectors and not S. All memory is taken at the start; a step allocates nothing.
+/// vectors and not S. All memory is taken at the start; a step allocates nothing, and its sums end
+/// in the same memory as those of the step before.
 ///
 /// ```swift
 /// forest.clear()
@@ -12,10 +13,12 @@ import MecaCore
 ///   lane.train(objectives[shard], reduction: forest.nextBuffer())
 ///   forest.add(shard: shard)
 /// }
-/// try reducer.allReduce(forest, into: gradient)
+/// try reducer.finish()
 /// ```
-/// Several threads: one forest each, over neighbouring ranges; then ``merge(_:)`` on one thread.
-/// A forest is used by one thread at a time; that is why it may be handed over (`@unchecked`).
+/// Where the parts of the last vector are complete one after the other, ``addPart(_:)`` does a
+/// part's additions at once, and ``close(shard:)`` ends the shard. Several threads: one forest
+/// each, over neighbouring ranges, and ``JoinedForests``. A forest is used by one thread at a time;
+/// that is why it may be handed over (`@unchecked`).
 ///
 /// - Ranks: local.
 public final class ShardForest: @unchecked Sendable {
@@ -28,14 +31,17 @@ public final class ShardForest: @unchecked Sendable {
   /// The shard that is to be filled next; `range.upperBound` when all have been added.
   public private(set) var nextShard: Int
 
-  /// A complete partial sum.
+  /// A partial sum.
   struct Partial {
     let node: TreeNode
     let values: UnsafeMutablePointer<Float>
   }
+  /// The sums that the complete forest holds, from the left: the same memory in every step.
+  private(set) var complete: [Partial] = []
   /// The sums so far, from the left.
-  private(set) var partials: [Partial] = []
+  private var partials: [Partial] = []
   private let storage: [AlignedStorage<Float>]
+  private let scratch = AlignedStorage<Float>(count: additionBlock)
   private var free: [UnsafeMutablePointer<Float>] = []
   private var filling: UnsafeMutablePointer<Float>?
 
@@ -58,7 +64,14 @@ public final class ShardForest: @unchecked Sendable {
     let most = range.map { tree.nodes(covering: range.lowerBound..<$0).count + 1 }.max() ?? 0
     storage = (0..<most).map { _ in AlignedStorage(count: elementCount) }
     free.reserveCapacity(most)
-    partials.reserveCapacity(4 * (tree.rootLevel + 1))
+    partials.reserveCapacity(most)
+    // A step without numbers shows where the sums will lie.
+    clear()
+    for shard in range {
+      _ = nextBuffer()
+      close(shard: shard)
+    }
+    complete = partials
     clear()
   }
 
@@ -84,59 +97,58 @@ public final class ShardForest: @unchecked Sendable {
 
   /// Takes the filled ``nextBuffer()`` as shard `shard`'s vector and adds what became siblings.
   public func add(shard: Int) {
-    precondition(shard == nextShard, "shard \(shard) was added where \(nextShard) was due")
+    addPart(0..<elementCount)
+    close(shard: shard)
+  }
+
+  /// Does the additions that the vector being filled leads to, for its floats `part` alone.
+  ///
+  /// The vector itself is only read, so that a backward pass may go on reading it.
+  public func addPart(_ part: Range<Int>) {
+    guard let filling else { preconditionFailure("shard \(nextShard) has not been filled") }
+    let depth = additionsDue
+    guard depth > 0 else { return }
+    for start in stride(from: part.lowerBound, to: part.upperBound, by: additionBlock) {
+      let count = min(additionBlock, part.upperBound - start)
+      // Only the last sum goes to memory; those between stay in the cache.
+      var right = filling + start
+      for step in 1...depth {
+        let left = partials[partials.count - step].values + start
+        let target = step == depth ? left : scratch.pointer
+        addPair(left, right, to: target, count: count)
+        right = target
+      }
+    }
+  }
+
+  /// Ends shard `shard`, all parts of which have been through ``addPart(_:)``.
+  public func close(shard: Int) {
+    precondition(shard == nextShard, "shard \(shard) was closed where \(nextShard) was due")
     guard let buffer = filling else { preconditionFailure("shard \(shard) has not been filled") }
+    var sum = Partial(node: tree.leaf(shard), values: buffer)
+    while let left = partials.last, let parent = tree.parent(left.node, sum.node) {
+      partials.removeLast()
+      free.append(sum.values)
+      sum = Partial(node: parent, values: left.values)
+    }
+    partials.append(sum)
     filling = nil
     nextShard += 1
-    push(Partial(node: tree.leaf(shard), values: buffer), recycling: true)
   }
 
   /// True when every shard of ``range`` has been added.
   public var isComplete: Bool { nextShard >= range.upperBound }
 
-  /// Joins the complete forests of neighbouring ranges into the first one and returns it.
-  ///
-  /// The result may use the others' memory: clear none of them before the sums have been used.
-  /// The bits are those of a single forest over the whole range.
-  public static func merge(_ forests: [ShardForest]) -> ShardForest {
-    precondition(!forests.isEmpty, "no forest")
-    let first = forests[0]
-    precondition(first.isComplete, "shard \(first.nextShard) of \(first.range) is missing")
-    for other in forests.dropFirst() {
-      precondition(
-        other.tree == first.tree && other.elementCount == first.elementCount,
-        "forests of different trees or lengths")
-      precondition(other.isComplete, "shard \(other.nextShard) of \(other.range) is missing")
-      precondition(
-        other.range.lowerBound == first.nextShard,
-        "\(other.range) does not follow shard \(first.nextShard - 1)")
-      for partial in other.partials { first.push(partial, recycling: false) }
-      first.nextShard = other.range.upperBound
-    }
-    return first
-  }
-
-  /// The shards whose sums are here: ``range``, or more after ``merge(_:)``.
-  public var covered: Range<Int> { range.lowerBound..<nextShard }
-
-  /// The sum over all shards, when this forest covers them all.
-  public var rootValues: UnsafeMutablePointer<Float> {
-    precondition(covered == 0..<tree.shards, "\(covered) are not all \(tree.shards) shards")
-    return partials[0].values
-  }
-
-  /// Appends a sum on the right and adds siblings until none are left.
-  private func push(_ partial: Partial, recycling: Bool) {
-    partials.append(partial)
-    while partials.count > 1,
-      let parent = tree.parent(partials[partials.count - 2].node, partials[partials.count - 1].node)
+  /// How many sums, from the right, the vector being filled is added to in turn.
+  private var additionsDue: Int {
+    var node = tree.leaf(nextShard)
+    var depth = 0
+    while depth < partials.count,
+      let parent = tree.parent(partials[partials.count - 1 - depth].node, node)
     {
-      let right = partials.removeLast()
-      let left = partials.removeLast()
-      MecaMPI.add(right.values, to: left.values, count: elementCount)
-      // A merged forest's memory belongs to another forest and stays there.
-      if recycling { free.append(right.values) }
-      partials.append(Partial(node: parent, values: left.values))
+      node = parent
+      depth += 1
     }
+    return depth
   }
 }

@@ -68,8 +68,12 @@ public final class Lane: @unchecked Sendable {
   ///   - reduction: overwritten, `model.reductionCount` floats: the gradient of Σ loss laid out like
   ///     `model.parameters`, then the batch's means and unbiased variances laid out like
   ///     `model.statistics`.
+  ///   - produced: called in the backward pass whenever a piece of the gradient is complete, with
+  ///     the first place from which on it is; from the end down to 0. The statistics are complete
+  ///     then, but still read: they are to be left alone until `train` returns.
   public func train(
-    _ objectives: UnsafeBufferPointer<SampleObjective>, reduction: UnsafeMutablePointer<Float>
+    _ objectives: UnsafeBufferPointer<SampleObjective>, reduction: UnsafeMutablePointer<Float>,
+    produced: ((Int) -> Void)? = nil
   ) {
     precondition(isTraining, "this lane was planned without training")
     precondition(
@@ -82,7 +86,9 @@ public final class Lane: @unchecked Sendable {
       TrainingResult(gradients: reduction, statistics: reduction + model.parameters.count))
     network.forward(images: images.pointer, logits: logits.pointer, pass)
     for sample in 0..<microbatch { judge(sample, objectives[sample]) }
-    network.backward(gradLogits: gradLogits.pointer, imageGradient: imageGradient.pointer, pass)
+    network.backward(
+      gradLogits: gradLogits.pointer, imageGradient: imageGradient.pointer, pass,
+      produced: produced)
   }
 
   /// Forward pass of `images` by the running statistics; fills `logits` and `predictions`.

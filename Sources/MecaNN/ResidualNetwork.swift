@@ -20,6 +20,8 @@ final class ResidualNetwork {
   private let image: AlignedStorage<Float>
   private let stem: NormalisedConvolution
   private let blocks: [any Block]
+  /// Where each block's parameters begin.
+  private let blockStarts: [Int]
   private let head: NormalisedConvolution?
   private let pool: GlobalAveragePool
   private let dense: Dense
@@ -43,6 +45,7 @@ final class ResidualNetwork {
         try site.makeBlock(memory: memory, inputIndex: blocks.last?.outputIndex ?? 0))
     }
     self.blocks = blocks
+    blockStarts = plan.blocks.map { $0.convolutions[0].convolution.weights.lowerBound }
     let free = ((blocks.last?.outputIndex ?? 0) + 1) % 3
     head = try plan.head.map {
       try NormalisedConvolution(
@@ -81,16 +84,22 @@ final class ResidualNetwork {
 
   /// Computes the gradients of what `gradLogits` is the gradient of.
   ///
-  /// - Parameter imageGradient: receives the gradient by raw pixels, `[N, 3, H, W]`; only in lanes
-  ///   that were planned with it, otherwise left alone.
+  /// - Parameters:
+  ///   - imageGradient: receives the gradient by raw pixels, `[N, 3, H, W]`; only in lanes that were
+  ///     planned with it, otherwise left alone.
+  ///   - produced: called with the first place from which on the gradient by the parameters
+  ///     is complete.
   func backward(
-    gradLogits: UnsafePointer<Float>, imageGradient: UnsafeMutablePointer<Float>, _ pass: Pass
+    gradLogits: UnsafePointer<Float>, imageGradient: UnsafeMutablePointer<Float>, _ pass: Pass,
+    produced: ((Int) -> Void)? = nil
   ) {
+    let plan = memory.model.plan
     var buffers = GradientBuffers(
       current: memory.gradients[0].pointer, spare: memory.gradients[1].pointer,
       other: memory.gradients[2].pointer)
     dense.backward(
       input: pool.output.pointer, gradOutput: gradLogits, gradInput: gradPooled.pointer, pass)
+    produced?(plan.dense.weights.lowerBound)
     pool.backward(gradOutput: gradPooled.pointer, gradInput: buffers.current)
     if let head {
       head.backward(
@@ -101,10 +110,12 @@ final class ResidualNetwork {
     for index in blocks.indices.reversed() {
       let input = index == 0 ? stem.output : blocks[index - 1].output
       blocks[index].backward(input.pointer, &buffers, pass)
+      produced?(blockStarts[index])
     }
     stem.backward(
       image.pointer, gradOutput: buffers.current, scratch: buffers.current,
       gradInput: inputGradient ? buffers.spare : nil, pass)
+    produced?(plan.stem.convolution.weights.lowerBound)
     if inputGradient {
       let model = memory.model
       unloadImageGradient(

@@ -17,6 +17,22 @@ func runOnThreads(_ count: Int, _ work: (Int) -> Void) {
   }
 }
 
+/// Runs `work(0)` to `work(count − 1)` on other threads while the caller runs `meanwhile`, and waits
+/// for all of them, also where `meanwhile` throws.
+///
+/// - Ranks: local.
+func runBeside(
+  _ count: Int, _ work: (Int) -> Void, meanwhile: () throws -> Void
+) rethrows {
+  try withoutActuallyEscaping(work) { work in
+    nonisolated(unsafe) let work = work
+    let running = DispatchGroup()
+    defer { running.wait() }
+    for index in 0..<count { DispatchQueue.global().async(group: running) { work(index) } }
+    try meanwhile()
+  }
+}
+
 /// Cuts `range` into `parts` consecutive pieces whose lengths differ by one at most, the longer ones
 /// first; by the rule of `shardRange`.
 func evenSplit(_ range: Range<Int>, parts: Int, part: Int) -> Range<Int> {

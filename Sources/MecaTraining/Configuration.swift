@@ -40,6 +40,18 @@ public struct DataConfiguration: Codable, Hashable, Sendable {
   }
 }
 
+/// Whether the ranks exchange gradients while the last of them are still computed; no influence on
+/// results.
+public enum OverlapChoice: String, Codable, Sendable, CaseIterable {
+  /// On several hosts, where the exchange waits for a network; not on one, where it takes the cores
+  /// that compute. Figures: `docs/results.md`, "Exchange of gradients".
+  case auto
+  /// Always.
+  case on
+  /// Never.
+  case off
+}
+
 /// How a run's arithmetic is laid out; with the seed it decides the bits of the result.
 public struct ComputeConfiguration: Codable, Hashable, Sendable {
   /// Samples of one optimiser step over all ranks.
@@ -52,6 +64,8 @@ public struct ComputeConfiguration: Codable, Hashable, Sendable {
   public var engine: EngineKind
   /// What convolutions multiply in training.
   public var precision: Precision
+  /// Exchange beside the computation; no influence on results.
+  public var overlap: OverlapChoice
   /// Seed of everything that training draws: weights, orders, masks, folds.
   public var seed: UInt64
 
@@ -63,6 +77,7 @@ public struct ComputeConfiguration: Codable, Hashable, Sendable {
   /// All values.
   public init(
     batch: Int, shards: Int, threads: Int, engine: EngineKind, precision: Precision = .fp32,
+    overlap: OverlapChoice = .auto,
     seed: UInt64
   ) {
     self.batch = batch
@@ -70,6 +85,7 @@ public struct ComputeConfiguration: Codable, Hashable, Sendable {
     self.threads = threads
     self.engine = engine
     self.precision = precision
+    self.overlap = overlap
     self.seed = seed
   }
 

@@ -66,7 +66,8 @@ extension TrainingSession {
     }
     let tally = StepTally(groups: phase.groups.count, after: model.reductionCount)
     let summation = GradientSummation(
-      session: self, elementCount: model.reductionCount + tally.elementCount)
+      session: self, head: model.parameters.count,
+      elementCount: model.reductionCount + tally.elementCount)
     let optimiser = SGD(model: model)
     let recipe = phase.recipe
     let setup = SGDConfiguration(
@@ -83,7 +84,7 @@ extension TrainingSession {
       let begin = journal.seconds
       var total = tally.zero
       for stepInEpoch in 0..<order.stepCount {
-        let sum = try summation.sum { thread, shard, result in
+        let sum = try summation.sum { thread, shard, result, produced in
           let worker = workers[thread]
           let number = order.place(ofShard: shard).group
           let group = phase.groups[number]
@@ -94,7 +95,8 @@ extension TrainingSession {
             worker.objectives[slot] = SampleObjective(
               label: phase.labels[index], coefficient: coefficient, lossCap: group.lossCap)
           }
-          worker.lane.train(UnsafeBufferPointer(worker.objectives), reduction: result)
+          worker.lane.train(
+            UnsafeBufferPointer(worker.objectives), reduction: result, produced: produced)
           tally.write(
             losses: worker.lane.losses.pointer, predictions: worker.lane.predictions.pointer,
             objectives: UnsafeBufferPointer(worker.objectives), group: number, to: result)
@@ -115,7 +117,8 @@ extension TrainingSession {
           throw NonFiniteTraining(phase: phase.name, epoch: epoch)
         }
       }
-      report(phase, epoch: epoch, total: total, order: order, since: begin, summation: summation)
+      try report(
+        phase, epoch: epoch, total: total, order: order, since: begin, summation: summation)
       try afterEpoch(epoch, summary)
     }
     return summary
@@ -139,23 +142,25 @@ extension TrainingSession {
   private func report(
     _ phase: TrainingPhase, epoch: Int, total: StepTally.Total, order: EpochOrder,
     since begin: Double, summation: GradientSummation
-  ) {
+  ) throws {
     let seconds = journal.seconds - begin
+    let exchange = try ExchangeReport(
+      summation.takeStatistics(), seconds: seconds, on: communicator)
     let images = order.stepCount * compute.batch
     throughput.add(images: images, seconds: seconds)
     let summary = total.summary(ofGroup: 0)
+    let rate = "\(Int(Double(images) / max(seconds, 1e-9))) images/s"
     journal.say(
       "\(phase.name): epoch \(epoch + 1)/\(phase.recipe.epochs) loss \(fixed(summary.loss, 3)) "
         + "accuracy \(fixed(summary.accuracy * 100, 1)) % "
-        + "(\(Int(Double(images) / max(seconds, 1e-9))) images/s)")
+        + "(\([rate, exchange?.summary].compactMap(\.self).joined(separator: "; ")))")
     journal.record(
       "epoch",
       [
         "phase": .text(phase.name), "epoch": .integer(epoch + 1),
         "loss": .number(summary.loss), "accuracy": .number(summary.accuracy),
         "images_per_second": .number((Double(images) / max(seconds, 1e-9)).rounded()),
-        "reduce_seconds": .number(summation.takeSeconds()),
-      ])
+      ].merging(exchange?.metrics ?? [:]) { own, _ in own })
   }
 }
 

@@ -16,6 +16,8 @@ public final class TrainingSession {
   public let engine: any Engine
   /// Where progress and metrics go.
   public let journal: Journal
+  /// Whether gradients are exchanged while the last of them are still computed.
+  public let overlapsExchange: Bool
   /// Images trained so far, and how long it took.
   var throughput = Throughput()
   /// Images trained per second over all phases, all ranks together.
@@ -38,6 +40,7 @@ public final class TrainingSession {
       try compute.validate(ranks: communicator.size)
       return try makeEngine(compute.engine, precision: compute.precision)
     }
+    overlapsExchange = try compute.overlap.isOn(communicator)
     let cores = allowedCores().count
     if cores > 0, cores < compute.threads {
       journal.warn(
@@ -59,6 +62,20 @@ public final class TrainingSession {
   /// Runs `work` once per compute thread; thread 0 is the caller when there is only one.
   func onEachThread(_ work: (Int) -> Void) {
     runOnThreads(compute.threads, work)
+  }
+}
+
+extension OverlapChoice {
+  /// The choice for the ranks of this run.
+  ///
+  /// - Ranks: collective; every rank returns the same.
+  func isOn(_ communicator: Communicator) throws -> Bool {
+    let severalHosts = try communicator.firstDifference(in: communicator.host) != nil
+    return switch self {
+    case .on: communicator.size > 1
+    case .off: false
+    case .auto: severalHosts
+    }
   }
 }
 

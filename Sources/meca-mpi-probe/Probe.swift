@@ -6,13 +6,14 @@ import MecaMPI
 ///
 /// ```
 /// meca-mpi-probe collectives                     checks every collective against its expectation
-/// meca-mpi-probe reduce S N SEED THREADS         sums S made-up vectors, prints their digest
+/// meca-mpi-probe reduce S N SEED THREADS BUCKET OVERLAP
+///                                                sums S made-up vectors, prints their digest
 /// meca-mpi-probe fail FIRST LAST                 ranks FIRST to LAST throw in a shared section
 /// meca-mpi-probe fail-alone RANK                 one rank throws outside, the others wait
 /// meca-mpi-probe abort RANK CODE                 one rank aborts, the others wait
 /// meca-mpi-probe sleep                           processor time of waiting in both barriers
 /// meca-mpi-probe placements                      prints where every rank runs
-/// meca-mpi-probe bench N REPETITIONS             times OrderedReducer and MPI_Allreduce
+/// meca-mpi-probe bench N REPETITIONS S BUCKET    times OrderedReducer and MPI_Allreduce
 /// ```
 @main
 enum Probe {
@@ -41,8 +42,9 @@ enum Probe {
     case "collectives": try checkCollectives(ranks)
     case "reduce":
       try reduce(
-        shards: number(1), elementCount: number(2), seed: UInt64(number(3)), threads: number(4),
-        ranks)
+        ReductionSetting(
+          shards: number(1), elementCount: number(2), seed: UInt64(number(3)), threads: number(4),
+          bucket: number(5), overlap: number(6) == 1), ranks)
     case "fail": try fail(ranks, number(1)...number(2))
     case "fail-alone":
       if try ranks.rank == number(1) { throw ProbeError(text: "alone") }
@@ -54,7 +56,10 @@ enum Probe {
     case "placements":
       let all = try ranks.placements()
       if ranks.rank == 0 { for placement in all { print(placement.summary) } }
-    case "bench": try measureReductions(ranks, elementCount: number(1), repetitions: number(2))
+    case "bench":
+      try measureReductions(
+        ranks, elementCount: number(1), repetitions: number(2), shards: number(3),
+        bucket: number(4))
     default:
       throw ProbeError(text: "unknown subcommand \(arguments)")
     }

@@ -12,21 +12,33 @@ func fillShard(_ values: UnsafeMutableBufferPointer<Float>, shard: Int, seed: UI
   }
 }
 
+/// How `reduce` sums.
+struct ReductionSetting {
+  var shards: Int
+  var elementCount: Int
+  var seed: UInt64
+  var threads: Int
+  /// Floats of a bucket.
+  var bucket: Int
+  /// Whether the exchange begins while the last shards are being added.
+  var overlap: Bool
+}
+
 /// Sums made-up vectors of all shards and prints the digest of the result, the same on all ranks.
-func reduce(
-  shards: Int, elementCount: Int, seed: UInt64, threads: Int, _ ranks: Communicator
-) throws {
-  let reducer = OrderedReducer(
-    communicator: ranks, shards: shards, elementCount: elementCount)
-  let forests = (0..<threads).map { thread in
-    let part = shardRange(rank: thread, size: threads, shards: reducer.range.count)
+func reduce(_ setting: ReductionSetting, _ ranks: Communicator) throws {
+  let (shards, elementCount) = (setting.shards, setting.elementCount)
+  let own = shardRange(rank: ranks.rank, size: ranks.size, shards: shards)
+  let forests = (0..<setting.threads).map { thread in
+    let part = shardRange(rank: thread, size: setting.threads, shards: own.count)
     return ShardForest(
       shards: shards,
-      range: (reducer.range.lowerBound + part.lowerBound)..<(reducer.range.lowerBound
-        + part.upperBound),
+      range: (own.lowerBound + part.lowerBound)..<(own.lowerBound + part.upperBound),
       elementCount: elementCount)
   }
-  let result = AlignedStorage<Float>(count: elementCount)
+  // The last tenth is complete last, as statistics are.
+  let plan = BucketPlan(
+    head: elementCount - elementCount / 10, total: elementCount, size: setting.bucket)
+  let reducer = OrderedReducer(communicator: ranks, forests: forests, plan: plan)
   var digests: [String] = []
   // Twice: the second step works in used memory.
   for _ in 0..<2 {
@@ -35,14 +47,14 @@ func reduce(
       for shard in forest.range {
         fillShard(
           UnsafeMutableBufferPointer(start: forest.nextBuffer(), count: elementCount),
-          shard: shard, seed: seed)
-        forest.add(shard: shard)
+          shard: shard, seed: setting.seed)
+        if !setting.overlap || shard != forest.range.last { forest.add(shard: shard) }
       }
     }
-    result.fill(.nan)
-    try reducer.allReduce(ShardForest.merge(forests), into: result.pointer)
+    if setting.overlap { try addPiecewise(forests, reducer, late: ranks.rank == 1) }
+    let sum = try reducer.finish()
     var digest = SHA256Digest()
-    digest.update(UnsafeRawBufferPointer(result.buffer))
+    digest.update(UnsafeRawBufferPointer(start: sum, count: elementCount * 4))
     digests.append(digest.hexadecimal())
   }
   let all = Set(try ranks.allGatherText(digests[0]) + ranks.allGatherText(digests[1]))
@@ -56,39 +68,32 @@ func reduce(
   if ranks.rank == 0 { print("digest \(digests[0])") }
 }
 
-/// Prints milliseconds of the ordered sum and of MPI's own: median and fastest.
-func measureReductions(_ ranks: Communicator, elementCount: Int, repetitions: Int) throws {
-  let shards = 8 * ranks.size
-  let reducer = OrderedReducer(communicator: ranks, shards: shards, elementCount: elementCount)
-  let forest = ShardForest(shards: shards, range: reducer.range, elementCount: elementCount)
-  let result = AlignedStorage<Float>(count: elementCount)
-  for shard in forest.range {
-    UnsafeMutableBufferPointer(start: forest.nextBuffer(), count: elementCount)
-      .update(repeating: 1)
-    forest.add(shard: shard)
+/// Adds the last shard of every forest bucket by bucket while the exchange goes on; a `late` rank
+/// lets the others wait in the middle.
+private func addPiecewise(
+  _ forests: [ShardForest], _ reducer: OrderedReducer, late: Bool
+) throws {
+  for (index, bucket) in reducer.plan.ranges.enumerated() {
+    if late, index == reducer.plan.ranges.count / 2 { usleep(5000) }
+    for forest in forests where !forest.range.isEmpty { forest.addPart(bucket) }
+    try reducer.advance(ready: index + 1)
   }
-  try measure("OrderedReducer", ranks, repetitions) {
-    try reducer.allReduce(forest, into: result.pointer)
-  }
-  let values = AlignedStorage<Float>(count: elementCount)
-  try measure("MPI_Allreduce", ranks, repetitions) {
-    try ranks.unorderedAllReduceSum(values.pointer, count: elementCount)
+  for forest in forests {
+    if let last = forest.range.last { forest.close(shard: last) }
   }
 }
 
-private func measure(
-  _ name: String, _ ranks: Communicator, _ repetitions: Int, _ work: () throws -> Void
+/// Prints milliseconds of the ordered sum beside MPI's own; a `bucket` of 0 floats is the usual one.
+func measureReductions(
+  _ ranks: Communicator, elementCount: Int, repetitions: Int, shards: Int, bucket: Int
 ) throws {
-  try work()
-  var times: [Double] = []
-  for _ in 0..<repetitions {
-    try ranks.barrier()
-    let start = ContinuousClock.now
-    try work()
-    var passed = [Int64((ContinuousClock.now - start) / Duration.nanoseconds(1))]
-    try ranks.allReduceMax(&passed)
-    times.append(Double(passed[0]) / 1e6)
+  let rows = try ranks.measureReductions(
+    floats: [elementCount], shards: shards, repetitions: repetitions,
+    bucket: bucket == 0 ? nil : bucket)
+  guard ranks.rank == 0 else { return }
+  for row in rows {
+    print(
+      "bytes \(row.bytes) ordered \(row.orderedMilliseconds) ms plain \(row.plainMilliseconds) ms "
+        + "\(row.gigabytesPerSecond) GB/s")
   }
-  times.sort()
-  if ranks.rank == 0 { print(name, "median", times[times.count / 2], "ms, fastest", times[0]) }
 }

@@ -154,13 +154,15 @@ extension ProgramTests {
       }
     }
 
-    @Test func neverStartsAnewAndThreadsKeepCheckpoints() throws {
+    @Test func neverStartsAnewAndThreadsAndOverlapKeepCheckpoints() throws {
       let folder = try checkpointsAlone()
       let anew = try meca(tinyRun + ["--resume", "never", "--output", folder.path])
       #expect(anew.status == 0 && taken(anew).isEmpty, "\(anew.errors)")
       #expect(try RunBits(folder) == reference())
       let again = try meca(
-        tinyRun + ["--threads", "2", "--resume", "must", "--output", folder.path])
+        tinyRun + [
+          "--threads", "2", "--overlap", "on", "--resume", "must", "--output", folder.path,
+        ])
       #expect(again.status == 0 && taken(again).count >= 6, "\(again.errors)")
       #expect(try RunBits(folder) == reference())
     }

@@ -76,6 +76,40 @@ extension ProgramTests {
       #expect(stored.status == 0 && stored.output.contains("accuracy"), "\(stored.errors)")
     }
 
+    /// Wide enough for a dozen buckets.
+    @Test func theOverlapOfTheExchangeChangesNoBits() throws {
+      func weights(_ layout: Layout, overlap: String) throws -> String {
+        let folder = try TestFolder()
+        let outcome = try meca(
+          ranks: layout.ranks,
+          [
+            "--defense", "none", "--no-oracle", "--width", "32", "--train-limit", "128",
+            "--test-limit", "32", "--epochs", "1", "--threads", "\(layout.threads)", "--overlap",
+            overlap, "--output", folder.path,
+          ])
+        #expect(outcome.status == 0, "\(outcome.errors)")
+        let epoch = try #require(try metrics(folder).first { $0["event"] as? String == "epoch" })
+        let keys = [
+          "reduce_bytes", "reduce_gb_per_s", "reduce_hidden_ms", "reduce_exposed_ms", "late_rank",
+          "late_ms",
+        ]
+        #expect(keys.allSatisfy { (epoch[$0] != nil) == (layout.ranks > 1) }, "\(epoch)")
+        #expect(outcome.errors.contains("; exchange ") == (layout.ranks > 1))
+        if layout.ranks > 1 {
+          let hidden = try #require(epoch["reduce_hidden_ms"] as? Double)
+          #expect((hidden > 0) == (overlap == "on"))
+        }
+        return try #require(try result(folder)["weights_sha256"] as? String)
+      }
+      let alone = try weights(Layout(ranks: 1, threads: 1), overlap: "on")
+      #expect(try weights(Layout(ranks: 2, threads: 1), overlap: "off") == alone)
+      #expect(try weights(Layout(ranks: 2, threads: 1), overlap: "auto") == alone)
+      for layout in [(2, 1), (2, 3), (3, 1), (5, 1), (8, 1)] {
+        let layout = Layout(ranks: layout.0, threads: layout.1)
+        #expect(try weights(layout, overlap: "on") == alone, "\(layout)")
+      }
+    }
+
     /// No label can reach such a separation, so the first attempt flags nobody.
     @Test func aSecondAttemptIsMadeAndKeepsItsBits() throws {
       func run(ranks: Int, _ more: [String] = []) throws -> (TestFolder, ProgramOutcome) {

@@ -96,6 +96,13 @@ func result(_ folder: TestFolder) throws -> [String: Any] {
     try JSONSerialization.jsonObject(with: try folder.bytes("result.json")) as? [String: Any])
 }
 
+/// The lines of `metrics.jsonl`.
+func metrics(_ folder: TestFolder) throws -> [[String: Any]] {
+  try folder.bytes("metrics.jsonl").split(separator: UInt8(ascii: "\n")).map {
+    try #require(try JSONSerialization.jsonObject(with: $0) as? [String: Any])
+  }
+}
+
 /// One complete run that several tests look at; made once, by whoever needs it first.
 let referenceRun: Result<TestFolder, any Error> = Result {
   let folder = try TestFolder()

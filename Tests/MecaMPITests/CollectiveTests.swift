@@ -26,16 +26,43 @@ import Testing
     for ranks in [1, 2, 3, 5, 8] {
       for threads in ranks < 3 ? [1, 3] : [2] {
         let outcome = try runWithMPI(
-          ranks: ranks, Self.program, ["reduce", "\(shards)", "\(count)", "11", "\(threads)"])
+          ranks: ranks, Self.program,
+          ["reduce", "\(shards)", "\(count)", "11", "\(threads)", "1000000", "0"])
         #expect(outcome.status == 0, "\(outcome.errors)")
         #expect(outcome.output == expected, "\(ranks) ranks, \(threads) threads")
       }
     }
   }
 
+  /// Buckets of less than a chunk for each rank, odd ones, and one for all; more of them than are
+  /// under way at once; begun early, with a late rank, and in one go.
+  @Test(arguments: [5, 8, 16], [1, 2, 3, 5, 8])
+  func bucketsAndOverlapChangeNoBits(shards: Int, ranks: Int) throws {
+    let count = 20_011
+    let expected = "digest \(naiveDigest(shards: shards, count: count, seed: 3))\n"
+    for (bucket, overlap) in [(17, 1), (1001, 0), (1001, 1), (4096, 1), (100_000, 1)] {
+      for threads in [1, 2] {
+        let outcome = try runWithMPI(
+          ranks: ranks, Self.program,
+          ["reduce", "\(shards)", "\(count)", "3", "\(threads)", "\(bucket)", "\(overlap)"])
+        #expect(outcome.status == 0, "\(outcome.errors)")
+        #expect(outcome.output == expected, "bucket \(bucket), overlap \(overlap)")
+      }
+    }
+  }
+
+  @Test func theCostOfBothReductionsIsMeasured() throws {
+    let outcome = try runWithMPI(ranks: 3, Self.program, ["bench", "50000", "3", "8", "0"])
+    #expect(outcome.status == 0, "\(outcome.errors)")
+    let words = outcome.output.split(separator: " ")
+    #expect(words.prefix(3) == ["bytes", "200000", "ordered"])
+    #expect([3, 6, 8].allSatisfy { Double(words[$0]) ?? 0 > 0 }, "\(outcome.output)")
+  }
+
   /// A digest that differs must be seen as different: another seed, one shard more or fewer.
   @Test func otherNumbersGiveAnotherDigest() throws {
-    let outcome = try runWithMPI(ranks: 3, Self.program, ["reduce", "8", "1003", "11", "1"])
+    let outcome = try runWithMPI(
+      ranks: 3, Self.program, ["reduce", "8", "1003", "11", "1", "100", "1"])
     #expect(outcome.output.hasPrefix("digest "))
     for (shards, count, seed) in [(8, 1003, 12), (7, 1003, 11), (8, 1002, 11)] {
       let other = naiveDigest(shards: shards, count: count, seed: UInt64(seed))

@@ -15,7 +15,23 @@ import Testing
     #expect(forest.isComplete)
   }
 
-  /// The root through `size` forests side by side that are then merged, as threads do it.
+  /// Fills a forest whose last vector becomes complete in parts.
+  func fillInParts(_ forest: ShardForest, _ vectors: [[Float]]) {
+    forest.clear()
+    for shard in forest.range {
+      let buffer = forest.nextBuffer()
+      for index in 0..<Self.count { buffer[index] = vectors[shard][index] }
+      if shard == forest.range.last {
+        for part in [20..<Self.count, 19..<20, 0..<19] { forest.addPart(part) }
+        #expect((0..<Self.count).allSatisfy { buffer[$0] == vectors[shard][$0] })
+        forest.close(shard: shard)
+      } else {
+        forest.add(shard: shard)
+      }
+    }
+  }
+
+  /// The root through `size` forests side by side that are then joined, as threads do it.
   func root(_ vectors: [[Float]], size: Int) -> [Float] {
     let shards = vectors.count
     let forests = (0..<size).map {
@@ -23,14 +39,20 @@ import Testing
         shards: shards, range: shardRange(rank: $0, size: size, shards: shards),
         elementCount: Self.count)
     }
-    var last: [Float] = []
-    for _ in 0..<2 {  // the second time in used memory
-      for forest in forests { fill(forest, vectors) }
-      let merged = ShardForest.merge(forests)
-      #expect(merged.covered == 0..<shards)
-      last = Array(UnsafeBufferPointer(start: merged.rootValues, count: Self.count))
+    let joined = JoinedForests(forests)
+    #expect(joined.range == 0..<shards)
+    func sum() -> [Float] {
+      Array(UnsafeBufferPointer(start: joined.rootValues, count: Self.count))
     }
-    return last
+    for forest in forests { fill(forest, vectors) }
+    #expect(joined.isComplete)
+    joined.join(0..<Self.count)
+    let whole = sum()
+    // Again in used memory, and in parts.
+    for forest in forests { fillInParts(forest, vectors) }
+    for part in [30..<Self.count, 0..<30] { joined.join(part) }
+    #expect(sum().map(\.bitPattern) == whole.map(\.bitPattern))
+    return whole
   }
 
   @Test(arguments: 1...17) func everyCutGivesTheBitsOfTheDefinition(shards: Int) {
@@ -63,14 +85,8 @@ import Testing
       forest.add(shard: 1)
     }
     await #expect(processExitsWith: .failure) {
-      let forests = [0..<2, 3..<4].map { ShardForest(shards: 4, range: $0, elementCount: 8) }
-      for forest in forests {
-        for shard in forest.range {
-          _ = forest.nextBuffer()
-          forest.add(shard: shard)
-        }
-      }
-      _ = ShardForest.merge(forests)  // shard 2 is missing
+      // Shard 2 is missing.
+      _ = JoinedForests([0..<2, 3..<4].map { ShardForest(shards: 4, range: $0, elementCount: 8) })
     }
   }
 }

@@ -73,6 +73,32 @@ import Testing
     #expect(firstDifference(\.losses) == nil)
   }
 
+  /// An exchange may begin with what a backward pass has announced.
+  @Test(arguments: EngineKind.available)
+  func announcedGradientsAreComplete(_ kind: EngineKind) throws {
+    let model = try makeModel(kind)
+    let lane = try Lane(model: model, microbatch: 3, training: true, inputGradient: false)
+    fillImages(lane)
+    let reduction = AlignedStorage<Float>(count: model.reductionCount)
+    reduction.fill(.nan)
+    var floors: [Int] = []
+    var seen: [[Float]] = []
+    let objectives = (0..<3).map { SampleObjective(label: Int32($0), coefficient: 1) }
+    objectives.withUnsafeBufferPointer {
+      lane.train($0, reduction: reduction.pointer) { floor in
+        floors.append(floor)
+        seen.append(Array(reduction.buffer[floor..<model.parameters.count]))
+      }
+    }
+    // Classifier, eight blocks, stem.
+    #expect(floors.count == 10 && floors.last == 0)
+    #expect(zip(floors, floors.dropFirst()).allSatisfy { $0 > $1 })
+    #expect(reduction.array.allSatisfy { $0.isFinite })
+    for (floor, part) in zip(floors, seen) {
+      #expect(part == Array(reduction.buffer[floor..<model.parameters.count]), "from \(floor)")
+    }
+  }
+
   @Test(arguments: oddConfigurations)
   func enginesAgree(_ configuration: NetworkConfiguration) throws {
     let results = try EngineKind.available.map { kind in

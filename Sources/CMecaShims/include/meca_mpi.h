@@ -71,14 +71,16 @@ int meca_all_reduce_in_place(void *buffer, int count, MecaDatatype type, MecaOpe
 int meca_all_gather_v(const void *send, int send_count, void *receive, const int *counts,
                       const int *displacements, MecaDatatype type,
                       MecaCommunicator communicator);
-/// MPI_Allgatherv with MPI_IN_PLACE: the caller's own part already lies in `buffer`.
-int meca_all_gather_v_in_place(void *buffer, const int *counts, const int *displacements,
-                               MecaDatatype type, MecaCommunicator communicator);
-/// MPI_Alltoallv with one datatype for both sides.
-int meca_all_to_all_v(const void *send, const int *send_counts, const int *send_displacements,
-                      void *receive, const int *receive_counts,
-                      const int *receive_displacements, MecaDatatype type,
-                      MecaCommunicator communicator);
+/// MPI_Isend: `buffer` must stay as it is until `*request` is done.
+int meca_begin_send(const void *buffer, int count, MecaDatatype type, int to, int tag,
+                    MecaCommunicator communicator, MecaRequest *request);
+/// MPI_Irecv without a status: `buffer` is to be left alone until `*request` is done.
+int meca_begin_receive(void *buffer, int count, MecaDatatype type, int from, int tag,
+                       MecaCommunicator communicator, MecaRequest *request);
+/// MPI_Testall without statuses; `*done` becomes 1 when all calls have ended.
+int meca_test_all(MecaRequest *requests, int count, int *done);
+/// MPI_Waitall without statuses.
+int meca_wait_all(MecaRequest *requests, int count);
 
 /// The processors that this thread may run on, one bit each (sched_getaffinity, which Swift does
 /// not see: it is declared only with _GNU_SOURCE). -1 where the system has no such call.

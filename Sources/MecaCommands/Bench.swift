@@ -1,5 +1,4 @@
 import ArgumentParser
-import Foundation
 import MecaCore
 import MecaData
 import MecaMPI
@@ -7,19 +6,28 @@ import MecaNN
 import MecaTensor
 import MecaTraining
 
+/// What `bench` measures.
+enum BenchMode: String, CaseIterable, ExpressibleByArgument {
+  case train, eval, score
+}
+
 /// Throughput of training, evaluation and scoring on this machine.
 struct Bench: RankedCommand {
   static let configuration = CommandConfiguration(
-    abstract: "Measure images per second of training, evaluation and scoring.")
+    abstract: "Measure training, evaluation, scoring, the exchange and the data path.")
 
   @OptionGroup(title: "Model") var model: ModelOptions
   @OptionGroup(title: "Compute") var compute: ComputeOptions
+  @OptionGroup(title: "Data") var data: DataOptions
 
   @Option(help: "Samples a measured pass goes over.")
   var samples: Int = 512
 
   @Option(help: "Measured passes; the median counts.")
   var repeats: Int = 5
+
+  @Option(parsing: .upToNextOption, help: "What to measure: train, eval, score (default: all).")
+  var modes: [BenchMode] = BenchMode.allCases
 
   @Flag(help: "Also measure every layer, of training and of evaluation.")
   var layers = false
@@ -33,7 +41,9 @@ struct Bench: RankedCommand {
   func validate() throws {
     try requireAtLeast(1, repeats, "--repeats")
     try requireAtLeast(1, samples, "--samples")
-    try requireAtMost(DataOptions.mostShapes, samples, "--samples")
+    if data.trainLimit != nil || data.testLimit != nil {
+      throw ValidationError("--train-limit, --test-limit: bench takes --samples instead")
+    }
   }
 
   func run(on communicator: Communicator) throws {
@@ -41,115 +51,106 @@ struct Bench: RankedCommand {
     let session = try TrainingSession(
       communicator: communicator, compute: layout,
       journal: try Journal(metricsPath: nil, isWriter: false, logger: progressLogger(quiet: true)))
-    let data = try TrainingData(
-      DataConfiguration(
-        dataset: .shapes, path: nil, seed: 1, trainLimit: samples, testLimit: samples),
-      attack: .init(kind: .none), communicator: communicator)
+    var source = try data.resolved(seed: layout.seed)
+    (source.trainLimit, source.testLimit) = (samples, 1)
+    let data = try TrainingData(source, attack: .init(kind: .none), communicator: communicator)
     let (mean, deviation) = data.training.meanAndDeviation
     let network = NetworkConfiguration(
-      architecture: model.model, width: model.width ?? model.model.usualWidth,
-      classCount: data.classCount,
-      imageHeight: data.training.imageShape.height, imageWidth: data.training.imageShape.width,
-      mean: mean, standardDeviation: deviation)
+      architecture: model.model, width: model.resolvedWidth(dataset: .cifar10),
+      classCount: data.classCount, imageHeight: data.training.imageShape.height,
+      imageWidth: data.training.imageShape.width, mean: mean, standardDeviation: deviation)
     try session.requireMemory(for: [network])
-    let network0 = try Model(network, engine: session.engine, seed: 1)
-    let batches = (samples + layout.batch - 1) / layout.batch
-    let figures = BenchFigures(
-      train: try rate(session, images: batches * layout.batch) {
-        try session.train(
-          network0, on: data.training,
-          phase: TrainingPhase(
-            name: "bench", groups: [.learn(data.allIndices, shards: layout.shards)],
-            labels: data.labels,
-            recipe: TrainingRecipe(epochs: 1, learningRate: 0.01, schedule: .constant),
-            orderKey: 0))
-      },
-      eval: try rate(session, images: samples) {
-        _ = try session.evaluate(network0, on: data.training)
-      },
-      score: try rate(session, images: samples) {
-        _ = try session.score(
-          network0, on: data.training, indices: data.allIndices, labels: data.labels,
-          perturbation: PerturbationConfiguration(), round: 0)
-      },
-      rssMegabytes: peakMemoryMegabytes(), model: model.model.rawValue,
-      width: network.width, ranks: communicator.size, threads: layout.threads,
-      batch: layout.batch, precision: layout.precision.rawValue,
-      engine: session.engine.kind.rawValue)
+    let measured = try Model(network, engine: session.engine, seed: 1)
+    var figures = BenchFigures(
+      model: model.model.rawValue, width: network.width, ranks: communicator.size,
+      threads: layout.threads, batch: layout.batch, precision: layout.precision.rawValue,
+      engine: session.engine.kind.rawValue, kernels: session.engine.fingerprint,
+      samples: data.training.count, peakGigaflops: measuredPeak())
+    for mode in modes { try measure(mode, measured, session, data, into: &figures) }
+    figures.loading = session.loadingRate(of: data.training, count: 4096)
+    if communicator.size > 1 {
+      figures.reductions = try communicator.measureReductions(
+        floats: [1 << 14, 1 << 18, 1 << 21, measured.reductionCount], shards: layout.shards)
+    }
     if layers {
-      let tables = try [true, false].map {
+      figures.layers = try [true, false].map {
         try LayerTable(
-          model: network0, microbatch: $0 ? layout.microbatch : TrainingSession.evaluationBatch,
+          model: measured, microbatch: $0 ? layout.microbatch : TrainingSession.evaluationBatch,
           training: $0, passes: repeats)
       }
-      if communicator.rank == 0 { for table in tables { print(table.text, "\n") } }
     }
+    (figures.rssMegabytes, figures.anonymousMegabytes) = memoryMegabytes()
     guard communicator.rank == 0 else { return }
-    print(json ? try figures.jsonLine() : figures.table)
+    print(json ? try figures.jsonLine() : figures.text)
   }
 
-  /// Images per second over all ranks, the median of the repeats after one unmeasured pass.
+  /// Fills in one mode's images per second over all ranks, and what it would take directly.
   ///
   /// - Ranks: collective; the slowest rank counts.
+  private func measure(
+    _ mode: BenchMode, _ model: Model, _ session: TrainingSession, _ data: TrainingData,
+    into figures: inout BenchFigures
+  ) throws {
+    let operations = model.multiplyAdds
+    func gigaflops(_ rate: Double, _ multiplyAdds: Int) -> Double {
+      rate * 2 * Double(multiplyAdds) / 1e9
+    }
+    switch mode {
+    case .train:
+      let rate = try trainingRate(model, session, data)
+      (figures.train, figures.trainGigaflops) = (rate, gigaflops(rate, operations.training))
+    case .eval:
+      let pass = try session.evaluation(model, on: data.training)
+      let rate = try self.rate(session, images: data.training.count) {
+        _ = try pass.run(data.allIndices)
+      }
+      (figures.eval, figures.evalGigaflops) = (rate, gigaflops(rate, operations.evaluation))
+    case .score:
+      let pass = try session.scoring(
+        model, on: data.training, labels: data.labels, perturbation: PerturbationConfiguration(),
+        round: 0)
+      let rate = try self.rate(session, images: data.training.count) {
+        _ = try pass.run(data.allIndices)
+      }
+      (figures.score, figures.scoreGigaflops) = (rate, gigaflops(rate, operations.scoring))
+    }
+  }
+
+  /// Images per second of the epochs of one training phase but the first.
+  private func trainingRate(
+    _ model: Model, _ session: TrainingSession, _ data: TrainingData
+  ) throws -> Double {
+    var ends: [Double] = []
+    try session.train(
+      model, on: data.training,
+      phase: TrainingPhase(
+        name: "bench", groups: [.learn(data.allIndices, shards: session.compute.shards)],
+        labels: data.labels,
+        recipe: TrainingRecipe(epochs: repeats + 1, learningRate: 0.01, schedule: .constant),
+        orderKey: 0)
+    ) { _, _ in
+      try session.communicator.barrier()
+      ends.append(session.journal.seconds)
+    }
+    let batch = session.compute.batch
+    let images = (data.training.count + batch - 1) / batch * batch
+    return Double(images) / median(zip(ends.dropFirst(), ends).map { $0 - $1 })
+  }
+
+  /// Images per second of a pass, after one that does not count.
   private func rate(
     _ session: TrainingSession, images: Int, _ pass: () throws -> Void
   ) throws -> Double {
-    var rates: [Double] = []
+    var seconds: [Double] = []
     for repetition in 0...repeats {
       try session.communicator.barrier()
       let begin = session.journal.seconds
       try pass()
       try session.communicator.barrier()
-      if repetition > 0 { rates.append(Double(images) / (session.journal.seconds - begin)) }
+      if repetition > 0 { seconds.append(session.journal.seconds - begin) }
     }
-    return rates.sorted()[rates.count / 2]
+    return Double(images) / median(seconds)
   }
 }
 
-/// The figures of one benchmark run; rates in images per second over all ranks.
-struct BenchFigures: Codable {
-  var train: Double
-  var eval: Double
-  var score: Double
-  var rssMegabytes: Double
-  var model: String
-  var width: Int
-  var ranks: Int
-  var threads: Int
-  var batch: Int
-  var precision: String
-  var engine: String
-
-  private enum CodingKeys: String, CodingKey {
-    case train, eval, score, model, width, ranks, threads, batch, precision, engine
-    case rssMegabytes = "rss_mb"
-  }
-
-  func jsonLine() throws -> String {
-    var rounded = self
-    rounded.train = (train * 10).rounded() / 10
-    rounded.eval = (eval * 10).rounded() / 10
-    rounded.score = (score * 10).rounded() / 10
-    let encoder = JSONEncoder()
-    encoder.outputFormatting = [.sortedKeys]
-    return String(decoding: try encoder.encode(rounded), as: UTF8.self)
-  }
-
-  var table: String {
-    """
-    \(model), width \(width), \(engine) \(precision), \(ranks) ranks x \(threads) threads, \
-    batch \(batch)
-      training    \(fixed(train, 1)) images/s
-      evaluation  \(fixed(eval, 1)) images/s
-      scoring     \(fixed(score, 1)) images/s
-      peak memory of rank 0: \(fixed(rssMegabytes, 0)) MB
-    """
-  }
-}
-
-/// Largest resident set of this process so far, MB.
-func peakMemoryMegabytes() -> Double {
-  var usage = rusage()
-  getrusage(__rusage_who_t(RUSAGE_SELF.rawValue), &usage)
-  return (Double(usage.ru_maxrss) / 1024).rounded()
-}
+private func median(_ values: [Double]) -> Double { values.sorted()[values.count / 2] }

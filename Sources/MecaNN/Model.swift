@@ -57,6 +57,16 @@ public final class Model: @unchecked Sendable {
     weightsDidChange()
   }
 
+  /// Multiplications of the network for one image, counting those of direct convolutions.
+  ///
+  /// Training computes three directions of each layer, but not the gradient by the image; scoring
+  /// two forward passes and one by the image.
+  public var multiplyAdds: (evaluation: Int, training: Int, scoring: Int) {
+    let convolutions = plan.normalisedConvolutions.map(\.convolution.shape.multiplyAdds)
+    let forward = convolutions.reduce(plan.dense.weights.count, +)
+    return (forward, 3 * forward - convolutions[0], 3 * forward)
+  }
+
   /// Whether every weight and every running statistic is a number.
   public var isFinite: Bool {
     func allFinite(_ storage: AlignedStorage<Float>) -> Bool {

@@ -27,11 +27,19 @@ extension TrainingSession {
   public func evaluate(
     _ model: Model, on set: any ImageSet, indices: [Int32]? = nil, labels: [Int32]? = nil
   ) throws -> [SampleRecord] {
-    let indices = indices ?? (0..<Int32(set.count)).map { $0 }
-    let lanes = try (0..<compute.threads).map { _ in
+    try evaluation(model, on: set, labels: labels).run(
+      indices ?? (0..<Int32(set.count)).map { $0 })
+  }
+
+  /// Plans what `evaluate` runs.
+  ///
+  /// - Ranks: local.
+  public func evaluation(
+    _ model: Model, on set: any ImageSet, labels: [Int32]? = nil
+  ) throws -> SamplePass {
+    try SamplePass(self) {
       try InferenceVisitor(session: self, model: model, set: set, labels: labels)
     }
-    return try visit(indices, lanes: lanes)
   }
 
   /// The rate of correct predictions over a set, all classes.

@@ -19,6 +19,27 @@ public struct SampleRecord: BitwiseCopyable, Sendable {
   }
 }
 
+/// A planned pass over samples in evaluation mode, with its lanes; may run any number of times.
+///
+/// - Ranks: every rank has one, and runs it together with the others.
+public struct SamplePass {
+  fileprivate let session: TrainingSession
+  fileprivate let lanes: [BatchVisitor]
+
+  init(_ session: TrainingSession, makeLane: () throws -> BatchVisitor) throws {
+    self.session = session
+    lanes = try (0..<session.compute.threads).map { _ in try makeLane() }
+  }
+
+  /// One record for each place of `indices`, equal on all ranks.
+  ///
+  /// - Ranks: collective.
+  /// - Throws: `RemoteFailure` with `NonFiniteOutput` if a record is no number.
+  public func run(_ indices: [Int32]) throws -> [SampleRecord] {
+    try session.visit(indices, lanes: lanes)
+  }
+}
+
 extension TrainingSession {
   /// Visits the samples `indices` of a set in fixed batches, each batch on one rank, and brings
   /// the records together on every rank.
@@ -30,7 +51,7 @@ extension TrainingSession {
   /// - Ranks: collective.
   /// - Returns: one record for each place of `indices`, equal on all ranks.
   /// - Throws: `RemoteFailure` with `NonFiniteOutput` if a record is no number.
-  func visit(
+  fileprivate func visit(
     _ indices: [Int32], lanes: [BatchVisitor]
   ) throws -> [SampleRecord] {
     let split = BatchSplit(

@@ -47,12 +47,22 @@ extension TrainingSession {
     _ model: Model, on set: any ImageSet, indices: [Int32], labels: [Int32],
     perturbation: PerturbationConfiguration, round: Int
   ) throws -> [SampleRecord] {
-    let lanes = try (0..<compute.threads).map { _ in
+    try scoring(model, on: set, labels: labels, perturbation: perturbation, round: round)
+      .run(indices)
+  }
+
+  /// Plans what `score` runs.
+  ///
+  /// - Ranks: local.
+  public func scoring(
+    _ model: Model, on set: any ImageSet, labels: [Int32],
+    perturbation: PerturbationConfiguration, round: Int
+  ) throws -> SamplePass {
+    try SamplePass(self) {
       try ScoringVisitor(
         session: self, model: model, set: set, labels: labels, perturbation: perturbation,
         round: round)
     }
-    return try visit(indices, lanes: lanes)
   }
 }
 

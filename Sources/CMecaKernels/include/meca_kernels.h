@@ -62,6 +62,10 @@ void meca_sgd(int64_t count, const float *grad, float scale, float rate, float m
 // Σ x², in double over 16 lanes, lanes added pairwise.
 double meca_sum_of_squares(int64_t count, const float *x);
 
+// Runs fused multiply-adds from registers, as wide as the processor has them, and returns how many
+// operations (two for each number); 0 where it has none. sink keeps the compiler from skipping them.
+double meca_multiply_add(int64_t rounds, volatile float *sink);
+
 // Size of a convolution over channels-last images, and its column matrix
 // [images][out_height·out_width][kernel·kernel·channels].
 typedef struct {

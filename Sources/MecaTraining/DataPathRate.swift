@@ -1,0 +1,23 @@
+import MecaCore
+import MecaData
+
+extension TrainingSession {
+  /// Images per second that one thread brings from the set into a microbatch, in random order.
+  ///
+  /// What training does between two passes; in the same thread, so that it adds to the step's time.
+  /// - Ranks: local.
+  public func loadingRate(of set: any ImageSet, count: Int) -> Double {
+    let slots = compute.microbatch
+    let pixels = PixelLoader(set: set, threads: 1)
+    let images = AlignedStorage<Float>(count: slots * set.imageShape.byteCount)
+    var random = KeyedRandom(seed: compute.seed, purpose: .trainingOrder, 0)
+    let order = random.permutation(count: set.count)
+    let time = ContinuousClock().measure {
+      for place in 0..<count {
+        pixels.load(
+          Int(order[place % set.count]), thread: 0, to: images.pointer, slot: place % slots)
+      }
+    }
+    return Double(count) / (time / .seconds(1))
+  }
+}

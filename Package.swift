@@ -59,7 +59,9 @@ var targets: [Target] = [
   .executableTarget(name: "meca-mpi-probe", dependencies: ["MecaMPI", "MecaCore"]),
 
   .testTarget(name: "MecaCoreTests", dependencies: ["MecaCore"]),
-  .testTarget(name: "MecaTensorTests", dependencies: ["MecaTensor"], swiftSettings: swiftFlags),
+  .testTarget(
+    name: "MecaTensorTests", dependencies: ["MecaTensor", "CMecaKernels"],
+    swiftSettings: swiftFlags),
   .testTarget(name: "MecaNNTests", dependencies: ["MecaNN"], resources: [.copy("Golden")]),
   .testTarget(name: "MecaDataTests", dependencies: ["MecaData"]),
   .testTarget(name: "MecaAttacksTests", dependencies: ["MecaAttacks"]),

@@ -13,7 +13,7 @@ public func makeEngine(
     #else
       throw EngineError.notBuilt(kind)
     #endif
-  case .openblas: return OpenBLASEngine()
+  case .openblas: return OpenBLASEngine(precision: precision)
   }
 }
 

@@ -44,6 +44,27 @@ extension ProgramTests {
       #expect(try Self.run(engine, layout) == alone)
     }
 
+    /// Rounded operands too, on either engine; and they do change the result.
+    @Test(arguments: EngineKind.available)
+    func bfloat16KeepsItsBitsToo(engine: EngineKind) throws {
+      guard (try? makeEngine(engine, precision: .bf16)) != nil else { return }
+      func weights(ranks: Int, _ precision: Precision) throws -> String {
+        let folder = try TestFolder()
+        let outcome = try meca(
+          ranks: ranks,
+          [
+            "--defense", "none", "--no-oracle", "--width", "16", "--train-limit", "64",
+            "--test-limit", "32", "--epochs", "1", "--engine", engine.rawValue, "--precision",
+            precision.rawValue, "--output", folder.path,
+          ])
+        #expect(outcome.status == 0, "\(outcome.errors)")
+        return try #require(try result(folder)["weights_sha256"] as? String)
+      }
+      let alone = try weights(ranks: 1, .bf16)
+      for ranks in [2, 3, 5, 8] { #expect(try weights(ranks: ranks, .bf16) == alone, "\(ranks) ranks") }
+      #expect(try weights(ranks: 1, .fp32) != alone)
+    }
+
     /// A width at which convolutions go through Winograd kernels, where the processor has them.
     @Test func wideNetworksKeepTheirBitsToo() throws {
       func weights(ranks: Int) throws -> String {

@@ -1,3 +1,4 @@
+import CMecaKernels
 import MecaCore
 import MecaTensor
 import Testing
@@ -97,11 +98,37 @@ let groupedShapes: [ConvolutionShape] = [
     try compare(try ConvolutionRun(try makeEngine(kind), shape, image: true), shape)
   }
 
-  func compare(_ run: ConvolutionRun, _ shape: ConvolutionShape) throws {
+  /// Products of bfloat16 numbers are exact in fp32, so that only the sums may differ from plain
+  /// loops over the rounded operands.
+  @Test(arguments: EngineKind.available, oddShapes + networkShapes)
+  func roundedOperandsAgreeWithPlainLoops(kind: EngineKind, shape: ConvolutionShape) throws {
+    guard let engine = try bfloat16Engine(kind) else { return }
+    let run = try ConvolutionRun(engine, shape)
+    let isRounded = run.kernelNames.allSatisfy { $0.contains("bf16") || $0.contains("rounded") }
+    #expect(kind != .openblas || isRounded)
+    try compare(run, shape, operands: isRounded ? roundedToBFloat16 : { $0 })
+  }
+
+  @Test func halfwayNumbersAreRoundedToEven() {
+    let values: [Float] = [
+      1, 1 + 0x1p-8, 1 + 0x1p-8 + 0x1p-20, 1 + 3 * 0x1p-8, -(1 + 0x1p-8), 0, -0.0, .infinity,
+      .greatestFiniteMagnitude, 0x1p-133,
+    ]
+    let expected: [Float] = [
+      1, 1, 1 + 0x1p-7, 1 + 0x1p-6, -1, 0, -0.0, .infinity, .infinity, 0x1p-133,
+    ]
+    #expect(roundedToBFloat16(values) == expected)
+    #expect(roundedToBFloat16([.nan])[0].isNaN)
+  }
+
+  func compare(
+    _ run: ConvolutionRun, _ shape: ConvolutionShape, operands: ([Float]) -> [Float] = { $0 }
+  ) throws {
     let naive = NaiveConvolution(shape: shape)
-    let input = ConvolutionRun.input(shape)
-    let weights = ConvolutionRun.weights(shape)
-    let gradOutput = ConvolutionRun.gradOutput(shape)
+    let input = operands(ConvolutionRun.input(shape))
+    let exactWeights = ConvolutionRun.weights(shape)
+    let weights = operands(exactWeights)
+    let gradOutput = operands(ConvolutionRun.gradOutput(shape))
     let winograd = run.kernelNames.contains { $0.contains("wino") }
     let window = shape.kernel * shape.kernel
 
@@ -121,7 +148,7 @@ let groupedShapes: [ConvolutionShape] = [
         <= sumTolerance(
           terms: shape.batch * shape.outputHeight * shape.outputWidth, winograd: winograd),
       "backwardWeights \(shape)")
-    #expect(run.weightsBack == weights, "import and export \(shape)")
+    #expect(run.weightsBack == exactWeights, "import and export \(shape)")
     #expect(run.padding.allSatisfy { $0 == 0 }, "padding \(shape)")
   }
 
@@ -260,4 +287,19 @@ func plan(
   return try engine.makeConvolution(
     shape, input: input, output: output, needsInputGradient: needsInputGradient,
     training: training, workspace: workspace)
+}
+
+/// The engine with bfloat16 operands; nil where the processor has no instructions for it.
+func bfloat16Engine(_ kind: EngineKind) throws -> (any Engine)? {
+  do {
+    return try makeEngine(kind, precision: .bf16)
+  } catch EngineError.noBFloat16 {
+    return nil
+  }
+}
+
+func roundedToBFloat16(_ values: [Float]) -> [Float] {
+  var result = values
+  meca_round_to_bfloat16(Int64(values.count), values, &result)
+  return result
 }

@@ -5,12 +5,15 @@ final class OpenBLASEngine: Engine {
   let kind = EngineKind.openblas
   let fingerprint: String
 
-  init() {
+  private let precision: Precision
+
+  init(precision: Precision) {
+    self.precision = precision
     openblas_set_num_threads(1)
     // The core type decides which kernels run; the configuration text holds the version.
     let core = openblas_get_corename().map { String(cString: $0) } ?? "unknown"
     let configuration = openblas_get_config().map { String(cString: $0) } ?? "unknown"
-    fingerprint = "OpenBLAS core \(core) (\(configuration))"
+    fingerprint = "OpenBLAS core \(core) (\(configuration))" + (precision == .bf16 ? " bf16" : "")
   }
 
   /// OpenBLAS keeps its thread count per process.
@@ -42,6 +45,9 @@ final class OpenBLASEngine: Engine {
         shape, input: input, output: output, needsInputGradient: needsInputGradient,
         training: training, workspace: workspace, engine: self)
     }
-    return OpenBLASConvolution(shape, workspace: workspace)
+    guard precision == .bf16 else { return OpenBLASConvolution(shape, workspace: workspace) }
+    return RoundedConvolution(
+      shape, input: input, output: output, training: training, workspace: workspace
+    ) { OpenBLASConvolution(shape, workspace: $0) }
   }
 }

@@ -20,9 +20,10 @@ import Testing
     #expect(tensors.last?.name == "fc.bias")
   }
 
-  /// Names and shapes of torchvision's mobilenet_v2.
+  /// The state dictionary of torchvision's mobilenet_v2.
   ///
-  /// 52 convolutions, five entries for each normalisation, two of the classifier. `tools/check-safetensors.py` loads a whole file.
+  /// 52 convolutions, five entries for each normalisation, two of the classifier.
+  /// `tools/check-safetensors.py` loads a whole file.
   @Test func namesOfMobileNet() throws {
     var configuration = oddConfigurations[1]
     configuration.width = 32

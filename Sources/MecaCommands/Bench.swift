@@ -20,6 +20,12 @@ struct Bench: RankedCommand {
   @OptionGroup(title: "Compute") var compute: ComputeOptions
   @OptionGroup(title: "Data") var data: DataOptions
 
+  @Option(help: "Random images of this side instead of an image set.")
+  var imageSize: Int?
+
+  @Option(help: "Classes of the random images (10).")
+  var classes: Int?
+
   @Option(help: "Samples a measured pass goes over.")
   var samples: Int = 512
 
@@ -41,6 +47,16 @@ struct Bench: RankedCommand {
   func validate() throws {
     try requireAtLeast(1, repeats, "--repeats")
     try requireAtLeast(1, samples, "--samples")
+    try requireAtLeast(1, imageSize ?? 1, "--image-size")
+    try requireAtMost(1024, imageSize ?? 1, "--image-size")
+    try requireAtLeast(1, classes ?? 1, "--classes")
+    try requireAtMost(1 << 16, classes ?? 1, "--classes")
+    if imageSize == nil && classes != nil {
+      throw ValidationError("--classes: is for random images (--image-size)")
+    }
+    if imageSize != nil && data.dataset != nil {
+      throw ValidationError("--image-size: instead of --dataset, not with it")
+    }
     if data.trainLimit != nil || data.testLimit != nil {
       throw ValidationError("--train-limit, --test-limit: bench takes --samples instead")
     }
@@ -51,23 +67,21 @@ struct Bench: RankedCommand {
     let session = try TrainingSession(
       communicator: communicator, compute: layout,
       journal: try Journal(metricsPath: nil, isWriter: false, logger: progressLogger(quiet: true)))
-    var source = try data.resolved(seed: layout.seed)
-    (source.trainLimit, source.testLimit) = (samples, 1)
-    let data = try TrainingData(source, attack: .init(kind: .none), communicator: communicator)
-    let (mean, deviation) = data.training.meanAndDeviation
+    let set = try imageSet(seed: layout.seed, communicator)
+    let (mean, deviation) = set.meanAndDeviation
     let network = NetworkConfiguration(
       architecture: model.model, width: model.resolvedWidth(dataset: .cifar10),
-      classCount: data.classCount, imageHeight: data.training.imageShape.height,
-      imageWidth: data.training.imageShape.width, mean: mean, standardDeviation: deviation)
+      classCount: set.classNames.count, imageHeight: set.imageShape.height,
+      imageWidth: set.imageShape.width, mean: mean, standardDeviation: deviation)
     try session.requireMemory(for: [network])
     let measured = try Model(network, engine: session.engine, seed: 1)
     var figures = BenchFigures(
       model: model.model.rawValue, width: network.width, ranks: communicator.size,
       threads: layout.threads, batch: layout.batch, precision: layout.precision.rawValue,
       engine: session.engine.kind.rawValue, kernels: session.engine.fingerprint,
-      samples: data.training.count, peakGigaflops: measuredPeak())
-    for mode in modes { try measure(mode, measured, session, data, into: &figures) }
-    figures.loading = session.loadingRate(of: data.training, count: 4096)
+      samples: set.count, peakGigaflops: measuredPeak())
+    for mode in modes { try measure(mode, measured, session, set, into: &figures) }
+    figures.loading = session.loadingRate(of: set, count: 4096)
     if communicator.size > 1 {
       figures.reductions = try communicator.measureReductions(
         floats: [1 << 14, 1 << 18, 1 << 21, measured.reductionCount], shards: layout.shards)
@@ -84,11 +98,36 @@ struct Bench: RankedCommand {
     print(json ? try figures.jsonLine() : figures.text)
   }
 
+  /// What is trained on: an image set's first samples, or random images.
+  ///
+  /// - Ranks: collective.
+  private func imageSet(seed: UInt64, _ communicator: Communicator) throws -> any ImageSet {
+    guard let imageSize else {
+      var source = try data.resolved(seed: seed)
+      (source.trainLimit, source.testLimit) = (samples, 1)
+      return try TrainingData(source, attack: .init(kind: .none), communicator: communicator)
+        .training
+    }
+    let shape = ImageShape(channels: 3, height: imageSize, width: imageSize)
+    var random = KeyedRandom(seed: seed, purpose: .shapesImage, 0)
+    let names = (0..<(classes ?? 10)).map { "\($0)" }
+    // A few hundred different images cost what others would.
+    let different = min(samples, 256)
+    let bytes = (0..<different * shape.byteCount).map { _ in UInt8(random.integer(below: 256)) }
+    return MemorySet(
+      name: "random", classNames: names, imageShape: shape,
+      labels: (0..<samples).map { $0 % names.count },
+      images: (0..<samples).flatMap { sample in
+        let start = sample % different * shape.byteCount
+        return bytes[start..<start + shape.byteCount]
+      })
+  }
+
   /// Fills in one mode's images per second over all ranks, and what it would take directly.
   ///
   /// - Ranks: collective; the slowest rank counts.
   private func measure(
-    _ mode: BenchMode, _ model: Model, _ session: TrainingSession, _ data: TrainingData,
+    _ mode: BenchMode, _ model: Model, _ session: TrainingSession, _ set: any ImageSet,
     into figures: inout BenchFigures
   ) throws {
     let operations = model.multiplyAdds
@@ -97,20 +136,21 @@ struct Bench: RankedCommand {
     }
     switch mode {
     case .train:
-      let rate = try trainingRate(model, session, data)
+      let rate = try trainingRate(model, session, set)
       (figures.train, figures.trainGigaflops) = (rate, gigaflops(rate, operations.training))
     case .eval:
-      let pass = try session.evaluation(model, on: data.training)
-      let rate = try self.rate(session, images: data.training.count) {
-        _ = try pass.run(data.allIndices)
+      let pass = try session.evaluation(model, on: set)
+      let rate = try self.rate(session, images: set.count) {
+        _ = try pass.run(Self.indices(of: set))
       }
       (figures.eval, figures.evalGigaflops) = (rate, gigaflops(rate, operations.evaluation))
     case .score:
       let pass = try session.scoring(
-        model, on: data.training, labels: data.labels, perturbation: PerturbationConfiguration(),
+        model, on: set, labels: set.labels.map(Int32.init),
+        perturbation: PerturbationConfiguration(),
         round: 0)
-      let rate = try self.rate(session, images: data.training.count) {
-        _ = try pass.run(data.allIndices)
+      let rate = try self.rate(session, images: set.count) {
+        _ = try pass.run(Self.indices(of: set))
       }
       (figures.score, figures.scoreGigaflops) = (rate, gigaflops(rate, operations.scoring))
     }
@@ -118,14 +158,14 @@ struct Bench: RankedCommand {
 
   /// Images per second of the epochs of one training phase but the first.
   private func trainingRate(
-    _ model: Model, _ session: TrainingSession, _ data: TrainingData
+    _ model: Model, _ session: TrainingSession, _ set: any ImageSet
   ) throws -> Double {
     var ends: [Double] = []
     try session.train(
-      model, on: data.training,
+      model, on: set,
       phase: TrainingPhase(
-        name: "bench", groups: [.learn(data.allIndices, shards: session.compute.shards)],
-        labels: data.labels,
+        name: "bench", groups: [.learn(Self.indices(of: set), shards: session.compute.shards)],
+        labels: set.labels.map(Int32.init),
         recipe: TrainingRecipe(epochs: repeats + 1, learningRate: 0.01, schedule: .constant),
         orderKey: 0)
     ) { _, _ in
@@ -133,7 +173,7 @@ struct Bench: RankedCommand {
       ends.append(session.journal.seconds)
     }
     let batch = session.compute.batch
-    let images = (data.training.count + batch - 1) / batch * batch
+    let images = (set.count + batch - 1) / batch * batch
     return Double(images) / median(zip(ends.dropFirst(), ends).map { $0 - $1 })
   }
 
@@ -151,6 +191,10 @@ struct Bench: RankedCommand {
     }
     return Double(images) / median(seconds)
   }
+}
+
+extension Bench {
+  private static func indices(of set: any ImageSet) -> [Int32] { (0..<Int32(set.count)).map { $0 } }
 }
 
 private func median(_ values: [Double]) -> Double { values.sorted()[values.count / 2] }

@@ -50,6 +50,10 @@ void meca_sgd(int64_t count, const float *grad, float scale, float rate, float m
 // Σ x², in double over 16 lanes, lanes added pairwise.
 double meca_sum_of_squares(int64_t count, const float *x);
 
+// What processor and system offer: 512 with AVX-512 F, CD, BW, DQ and VL, 256 with AVX2 and FMA,
+// else 0.
+int meca_processor_vectors(void);
+
 // Size of a convolution over channels-last images, and its column matrix
 // [images][out_height·out_width][kernel·kernel·channels].
 typedef struct {

@@ -7,6 +7,7 @@ import MecaDefenses
 import MecaMPI
 import MecaNN
 import MecaReport
+import MecaTensor
 import MecaTraining
 
 /// Trains a model by a defence and writes the run folder.
@@ -107,6 +108,9 @@ struct Train: RankedCommand {
 
   private func announce(_ plan: RunPlan, data: TrainingData, session: TrainingSession) {
     session.journal.say("engine: \(session.engine.fingerprint)")
+    if session.engine.kind == .openblas, let note = OpenBLASCoreType.note {
+      session.journal.say(note)
+    }
     session.journal.say(
       "data: \(data.training.name), \(data.training.count) training and \(data.test.count) test "
         + "samples, \(data.classCount) classes")

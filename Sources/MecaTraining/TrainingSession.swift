@@ -108,7 +108,8 @@ public struct UnequalRanks: ReportableError {
   /// One line for people.
   public var description: String {
     "rank \(rank) computes with \(fingerprint), rank 0 with \(expected); results would differ "
-      + "from run to run: use hosts of one kind, or --engine openblas with one core type on all"
+      + "from run to run: use hosts of one kind, or --engine openblas with one OPENBLAS_CORETYPE "
+      + "on all"
   }
 }
 

@@ -1,4 +1,5 @@
 import MecaCommands
+import MecaTensor
 
 #if canImport(Glibc)
   import Glibc
@@ -8,6 +9,7 @@ import MecaCommands
 @main
 enum Program {
   static func main() {
+    OpenBLASCoreType.chooseForThisProcess()
     exit(MecaDist.run(arguments: Array(CommandLine.arguments.dropFirst())))
   }
 }

@@ -14,17 +14,27 @@ import MecaMPI
 /// meca-mpi-probe sleep                           processor time of waiting in both barriers
 /// meca-mpi-probe placements                      prints where every rank runs
 /// meca-mpi-probe bench N REPETITIONS S BUCKET    times OrderedReducer and MPI_Allreduce
+/// meca-mpi-probe restarted SUBCOMMAND …          the same in a process that started itself anew
 /// ```
 @main
 enum Probe {
   static func main() {
+    var arguments = Array(CommandLine.arguments.dropFirst())
+    if arguments.first == "restarted" {
+      arguments.removeFirst()
+      if getenv("MECA_PROBE_RESTARTED") == nil {
+        restart(adding: ["MECA_PROBE_RESTARTED": "1"])
+        print("not restarted: \(String(cString: strerror(errno)))")
+        exit(ExitCode.internalError.rawValue)
+      }
+    }
     let ranks: Communicator
     do { ranks = try Communicator.initialise() } catch {
       print(error)
       exit(ExitCode.inputOutput.rawValue)
     }
     do {
-      try run(Array(CommandLine.arguments.dropFirst()), ranks)
+      try run(arguments, ranks)
       try ranks.finalise()
     } catch {
       ranks.end(with: error)

@@ -65,6 +65,9 @@ double meca_sum_of_squares(int64_t count, const float *x);
 // Runs fused multiply-adds from registers, as wide as the processor has them, and returns how many
 // operations (two for each number); 0 where it has none. sink keeps the compiler from skipping them.
 double meca_multiply_add(int64_t rounds, volatile float *sink);
+// What processor and system offer: 512 with AVX-512 F, CD, BW, DQ and VL, 256 with AVX2 and FMA,
+// else 0.
+int meca_processor_vectors(void);
 
 // Size of a convolution over channels-last images, and its column matrix
 // [images][out_height·out_width][kernel·kernel·channels].

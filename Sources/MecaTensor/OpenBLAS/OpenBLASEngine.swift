@@ -11,9 +11,9 @@ final class OpenBLASEngine: Engine {
     self.precision = precision
     openblas_set_num_threads(1)
     // The core type decides which kernels run; the configuration text holds the version.
-    let core = openblas_get_corename().map { String(cString: $0) } ?? "unknown"
-    let configuration = openblas_get_config().map { String(cString: $0) } ?? "unknown"
-    fingerprint = "OpenBLAS core \(core) (\(configuration))" + (precision == .bf16 ? " bf16" : "")
+    fingerprint =
+      "OpenBLAS core \(OpenBLASCoreType.current) (\(OpenBLASCoreType.configuration))"
+      + (precision == .bf16 ? " bf16" : "")
   }
 
   /// OpenBLAS keeps its thread count per process.

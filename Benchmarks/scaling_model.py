@@ -1,0 +1,61 @@
+#!/usr/bin/env python3
+"""How training scales to N ranks: a model of the step from measured compute and message costs.
+
+    Benchmarks/scaling_model.py --compute-ms 1830 --floats 11.26e6 --latency-us 30
+
+A step of a rank, weak scaling (every rank keeps its microbatch):
+
+    step     = compute + exchange
+    exchange = 2 (P - 1) B alpha + K-dependent bytes / beta
+
+P ranks; B buckets of max(1 MB, 64 kB P); alpha the cost of a message; beta a rank's share of its
+node's network, both directions at once. A rank whose shards are one node of the tree (P a power of
+two that divides the shards) sends (P - 1) / P of the vector to the ranks that add it and as much
+again as sums. Messages within a node cost nothing here, which is less than they do: with G ranks a
+node, (P - G) / P of the bytes leave it. Nothing overlaps; what --overlap hides comes on top.
+
+The default latency is what small all-reduces over TCP cost on the loopback device; see
+docs/performance.md for where the numbers come from.
+"""
+
+import argparse
+
+
+def efficiency(ranks, options, gigabits):
+    if ranks == 1:
+        return 1.0, 0.0
+    outside = max(0, ranks - options.ranks_per_node)
+    vector = 4 * options.floats
+    bucket = max(1e6, 64e3 * ranks)
+    buckets = max(1, -(-vector // bucket))
+    messages = 2 * outside * buckets * options.latency_us * 1e-6
+    sharing = min(ranks, options.ranks_per_node)
+    share = gigabits * 1e9 / 8 / sharing
+    exchange = messages + 2 * vector * outside / ranks / share
+    exchange += options.local_ms * 1e-3
+    compute = options.compute_ms * 1e-3
+    return compute / (compute + exchange), exchange * 1e3
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--compute-ms", type=float, required=True, help="a step without exchange")
+    parser.add_argument("--floats", type=float, required=True, help="length of the summed vector")
+    parser.add_argument("--latency-us", type=float, default=30, help="cost of a message")
+    parser.add_argument("--local-ms", type=float, default=0, help="additions and copies of a step")
+    parser.add_argument("--ranks-per-node", type=int, default=16)
+    options = parser.parse_args()
+    print("| ranks | nodes | 10 Gb/s: exchange ms | efficiency | 100 Gb/s: exchange ms | efficiency |")
+    print("|---|---|---|---|---|---|")
+    for power in range(11):
+        ranks = 1 << power
+        cells = []
+        for gigabits in (10, 100):
+            share, exchange = efficiency(ranks, options, gigabits)
+            cells += [f"{exchange:.0f}", f"{100 * share:.1f} %"]
+        nodes = -(-ranks // options.ranks_per_node)
+        print(f"| {ranks} | {nodes} | " + " | ".join(cells) + " |")
+
+
+if __name__ == "__main__":
+    main()

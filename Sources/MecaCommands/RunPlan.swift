@@ -117,6 +117,7 @@ struct TrainOptions: ParsableArguments {
       ("relearn-rate", "\(plan.meca.relearn.learningRate)"),
       ("batch", "\(plan.compute.batch)"), ("shards", "\(plan.compute.shards)"),
       ("threads", "\(plan.compute.threads)"), ("engine", plan.compute.engine.rawValue),
+      ("precision", plan.compute.precision.rawValue),
       ("overlap", plan.compute.overlap.rawValue), ("seed", "\(plan.compute.seed)"),
       ("output", run.output), ("resume", run.resume.rawValue),
       ("undefended", "\(plan.undefended)"), ("oracle", "\(plan.oracle)"),

@@ -54,7 +54,7 @@ var targets: [Target] = [
       .product(name: "Logging", package: "swift-log"),
       "Yams",
     ]),
-  .executableTarget(name: "meca-dist", dependencies: ["MecaCommands"]),
+  .executableTarget(name: "meca-dist", dependencies: ["MecaCommands", "MecaTensor"]),
   // Internal: what the tests of MecaMPI start under mpirun.
   .executableTarget(name: "meca-mpi-probe", dependencies: ["MecaMPI", "MecaCore"]),
 

@@ -27,6 +27,8 @@ import subprocess
 import sys
 from dataclasses import asdict, dataclass
 
+# Seconds that one run of either side may take.
+TIMEOUT = 1800
 HERE = pathlib.Path(__file__).resolve().parent
 
 
@@ -100,13 +102,34 @@ class RunFailed(Exception):
 
 def json_line(command, environment):
     """The last line that a command prints, as JSON."""
-    done = subprocess.run(command, env=environment, capture_output=True, text=True)
+    name = pathlib.Path(command[0]).name
+    try:
+        done = subprocess.run(
+            command, env=environment, capture_output=True, text=True, timeout=TIMEOUT
+        )
+    except subprocess.TimeoutExpired:
+        raise RunFailed(f"{name} took longer than {TIMEOUT} s") from None
+    except OSError as error:
+        raise RunFailed(f"{name}: {error.strerror}") from None
     lines = done.stdout.strip().splitlines()
     if done.returncode != 0 or not lines:
         why = [line for line in done.stderr.splitlines() if line.startswith("meca-dist:")]
         why = why or done.stderr.strip().splitlines()[-1:] or ["no output"]
-        raise RunFailed(f"{pathlib.Path(command[0]).name} ended with {done.returncode}: {why[0]}")
-    return json.loads(lines[-1])
+        raise RunFailed(f"{name} ended with {done.returncode}: {why[0]}")
+    try:
+        return json.loads(lines[-1])
+    except json.JSONDecodeError:
+        raise RunFailed(f"{name} printed no JSON: {lines[-1][:80]}") from None
+
+
+def distinct_cores():
+    """One logical processor of each core that this process may use; as in peer.py."""
+    seen = {}
+    for cpu in sorted(os.sched_getaffinity(0)):
+        path = f"/sys/devices/system/cpu/cpu{cpu}/topology/thread_siblings_list"
+        siblings = pathlib.Path(path).read_text() if os.path.exists(path) else str(cpu)
+        seen.setdefault(siblings, cpu)
+    return list(seen.values())
 
 
 class Runner:
@@ -115,7 +138,7 @@ class Runner:
     def __init__(self, options):
         self.options = options
         self.measured = {}
-        enough = len(os.sched_getaffinity(0)) >= options.ranks
+        enough = len(distinct_cores()) >= options.ranks
         binding = ["--bind-to", "core"] if enough else ["--oversubscribe", "--bind-to", "none"]
         self.launcher = ["mpirun", "-n", str(options.ranks), *binding]
         # mpirun refuses root unless told that it is meant.

@@ -180,9 +180,24 @@ def scoring_step(model, images, labels, options):
 STEPS = {"train": training_step, "eval": evaluation_step, "score": scoring_step}
 
 
+def distinct_cores():
+    """One logical processor of each core that this process may use."""
+    seen, cores = set(), []
+    for cpu in sorted(os.sched_getaffinity(0)):
+        path = f"/sys/devices/system/cpu/cpu{cpu}/topology/thread_siblings_list"
+        try:
+            siblings = pathlib.Path(path).read_text()
+        except OSError:
+            siblings = str(cpu)
+        if siblings not in seen:
+            seen.add(siblings)
+            cores.append(cpu)
+    return cores
+
+
 def pin(rank, options):
     """Gives the rank cores of its own, if there are as many as threads of all ranks."""
-    cores = sorted(os.sched_getaffinity(0))
+    cores = distinct_cores()
     if len(cores) >= options.ranks * options.threads:
         os.sched_setaffinity(0, cores[rank * options.threads : (rank + 1) * options.threads])
 

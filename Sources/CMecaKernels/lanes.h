@@ -114,9 +114,6 @@ INLINE void meca_where_positive(vec *x, const vec *y) {
   *x = (vec)((ivec)*x & ~(ivec)(*y <= zero));
 }
 
-// Where ReLU6 bends for the second time.
-#define MECA_RELU6_LIMIT 6.0f
-
 // The smaller of x and the limit; what is not a number stays.
 INLINE void meca_limit(vec *x) {
   const vec zero = {0}, limit = zero + MECA_RELU6_LIMIT;

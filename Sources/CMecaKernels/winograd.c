@@ -58,22 +58,18 @@ int64_t meca_winograd_work_floats(meca_winograd w, int training) {
 void meca_winograd_convolve(meca_winograd w, int by_input, const float *input,
                             const float *weights, const meca_ending *ending, float *output,
                             float *work) {
-#if defined(__x86_64__)
   if (w.block == 16) {
     meca_winograd_convolve_16(&w, by_input, input, weights, ending, output, work);
     return;
   }
-#endif
   meca_winograd_convolve_8(&w, by_input, input, weights, ending, output, work);
 }
 
 void meca_winograd_weight_gradient(meca_winograd w, const float *input, const float *grad_output,
                                    float *grad_weights, float *work) {
-#if defined(__x86_64__)
   if (w.block == 16) {
     meca_winograd_weight_gradient_16(&w, input, grad_output, grad_weights, work);
     return;
   }
-#endif
   meca_winograd_weight_gradient_8(&w, input, grad_output, grad_weights, work);
 }

@@ -7,9 +7,12 @@
 
 #include "winograd.h"
 
-#if BLOCK == 16
+#if BLOCK == 16 && defined(__x86_64__)
 enum { ROWS = 12, GRADIENT_ROWS = 8 };
 #define TARGET __attribute__((target("avx512f,avx512dq,avx512vl,avx512bw,avx2,fma")))
+#elif BLOCK == 16
+enum { ROWS = 12, GRADIENT_ROWS = 8 };
+#define TARGET
 #elif defined(__x86_64__)
 enum { ROWS = 6, GRADIENT_ROWS = 4 };
 #define TARGET __attribute__((target("avx2,fma")))
@@ -254,9 +257,10 @@ TARGET static void outputs_to_points(const meca_winograd *w, int64_t blocks, con
 
 // What is not a number stays, so that a diverged run is seen.
 INLINE vec where_positive(vec x) { return (vec)((bits)x & ~(bits)(x <= (vec){0})); }
-INLINE vec at_most_six(vec x) {
-  const bits above = x > all_lanes(6);
-  return (vec)(((bits)x & ~above) | ((bits)all_lanes(6) & above));
+INLINE vec limited(vec x) {
+  const vec limit = all_lanes(MECA_RELU6_LIMIT);
+  const bits above = x > limit;
+  return (vec)(((bits)x & ~above) | ((bits)limit & above));
 }
 
 // Aᵀ M A of `width` output blocks from `k`, as far as it lies in the image.
@@ -292,7 +296,7 @@ TARGET static void points_to_outputs(const meca_winograd *w, int by_input,
           vec value = row[j] + shift;
           if (ending->residual) value += ((const vec_memory *)ending->residual + place)[j];
           if (ending->activation != MECA_NO_ACTIVATION) value = where_positive(value);
-          if (ending->activation == MECA_RELU6) value = at_most_six(value);
+          if (ending->activation == MECA_RELU6) value = limited(value);
           target[j] = value;
         }
       }

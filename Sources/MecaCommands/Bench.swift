@@ -7,8 +7,25 @@ import MecaTensor
 import MecaTraining
 
 /// What `bench` measures.
-enum BenchMode: String, CaseIterable, ExpressibleByArgument {
+enum BenchMode: String, CaseIterable {
   case train, eval, score
+}
+
+/// Modes as one argument: `train,score`.
+struct BenchModes: ExpressibleByArgument {
+  var values: [BenchMode]
+
+  init(_ values: [BenchMode]) { self.values = values }
+
+  init?(argument: String) {
+    let modes = argument.split(separator: ",", omittingEmptySubsequences: false).map {
+      BenchMode(rawValue: String($0))
+    }
+    guard modes.allSatisfy({ $0 != nil }) else { return nil }
+    values = modes.compactMap { $0 }
+  }
+
+  var defaultValueDescription: String { values.map(\.rawValue).joined(separator: ",") }
 }
 
 /// Throughput of training, evaluation and scoring on this machine.
@@ -32,8 +49,8 @@ struct Bench: RankedCommand {
   @Option(help: "Measured passes; the median counts.")
   var repeats: Int = 5
 
-  @Option(parsing: .upToNextOption, help: "What to measure: train, eval, score (default: all).")
-  var modes: [BenchMode] = BenchMode.allCases
+  @Option(help: "What to measure, comma-separated: train, eval, score.")
+  var modes = BenchModes(BenchMode.allCases)
 
   @Flag(help: "Also measure every layer, of training and of evaluation.")
   var layers = false
@@ -47,6 +64,7 @@ struct Bench: RankedCommand {
   func validate() throws {
     try requireAtLeast(1, repeats, "--repeats")
     try requireAtLeast(1, samples, "--samples")
+    try requireAtMost(DataOptions.mostShapes, samples, "--samples")
     try requireAtLeast(1, imageSize ?? 1, "--image-size")
     try requireAtMost(1024, imageSize ?? 1, "--image-size")
     try requireAtLeast(1, classes ?? 1, "--classes")
@@ -54,8 +72,9 @@ struct Bench: RankedCommand {
     if imageSize == nil && classes != nil {
       throw ValidationError("--classes: is for random images (--image-size)")
     }
-    if imageSize != nil && data.dataset != nil {
-      throw ValidationError("--image-size: instead of --dataset, not with it")
+    if imageSize != nil && (data.dataset != nil || data.data != nil || data.dataSeed != nil) {
+      throw ValidationError(
+        "--image-size: instead of --dataset, --data and --data-seed, not with them")
     }
     if data.trainLimit != nil || data.testLimit != nil {
       throw ValidationError("--train-limit, --test-limit: bench takes --samples instead")
@@ -73,24 +92,28 @@ struct Bench: RankedCommand {
       architecture: model.model, width: model.resolvedWidth(dataset: .cifar10),
       classCount: set.classNames.count, imageHeight: set.imageShape.height,
       imageWidth: set.imageShape.width, mean: mean, standardDeviation: deviation)
-    try session.requireMemory(for: [network])
-    let measured = try Model(network, engine: session.engine, seed: 1)
+    try session.requireMemory(for: [network], scoring: modes.values.contains(.score))
+    let measured = try communicator.collectively {
+      try Model(network, engine: session.engine, seed: 1)
+    }
     var figures = BenchFigures(
       model: model.model.rawValue, width: network.width, ranks: communicator.size,
       threads: layout.threads, batch: layout.batch, precision: layout.precision.rawValue,
       engine: session.engine.kind.rawValue, kernels: session.engine.fingerprint,
       samples: set.count, peakGigaflops: measuredPeak())
-    for mode in modes { try measure(mode, measured, session, set, into: &figures) }
+    for mode in modes.values { try measure(mode, measured, session, set, into: &figures) }
     figures.loading = session.loadingRate(of: set, count: 4096)
     if communicator.size > 1 {
       figures.reductions = try communicator.measureReductions(
         floats: [1 << 14, 1 << 18, 1 << 21, measured.reductionCount], shards: layout.shards)
     }
     if layers {
-      figures.layers = try [true, false].map {
-        try LayerTable(
-          model: measured, microbatch: $0 ? layout.microbatch : TrainingSession.evaluationBatch,
-          training: $0, passes: repeats)
+      figures.layers = try communicator.collectively {
+        try [true, false].map {
+          try LayerTable(
+            model: measured, microbatch: $0 ? layout.microbatch : TrainingSession.evaluationBatch,
+            training: $0, passes: repeats)
+        }
       }
     }
     (figures.rssMegabytes, figures.anonymousMegabytes) = memoryMegabytes()
@@ -103,24 +126,14 @@ struct Bench: RankedCommand {
   /// - Ranks: collective.
   private func imageSet(seed: UInt64, _ communicator: Communicator) throws -> any ImageSet {
     guard let imageSize else {
-      var source = try data.resolved(seed: seed)
+      var source = try communicator.collectively { try data.resolved(seed: seed) }
       (source.trainLimit, source.testLimit) = (samples, 1)
       return try TrainingData(source, attack: .init(kind: .none), communicator: communicator)
         .training
     }
-    let shape = ImageShape(channels: 3, height: imageSize, width: imageSize)
-    var random = KeyedRandom(seed: seed, purpose: .shapesImage, 0)
-    let names = (0..<(classes ?? 10)).map { "\($0)" }
-    // A few hundred different images cost what others would.
-    let different = min(samples, 256)
-    let bytes = (0..<different * shape.byteCount).map { _ in UInt8(random.integer(below: 256)) }
-    return MemorySet(
-      name: "random", classNames: names, imageShape: shape,
-      labels: (0..<samples).map { $0 % names.count },
-      images: (0..<samples).flatMap { sample in
-        let start = sample % different * shape.byteCount
-        return bytes[start..<start + shape.byteCount]
-      })
+    return RandomSet(
+      shape: ImageShape(channels: 3, height: imageSize, width: imageSize), classes: classes ?? 10,
+      count: samples, seed: seed)
   }
 
   /// Fills in one mode's images per second over all ranks, and what it would take directly.
@@ -139,7 +152,9 @@ struct Bench: RankedCommand {
       let rate = try trainingRate(model, session, set)
       (figures.train, figures.trainGigaflops) = (rate, gigaflops(rate, operations.training))
     case .eval:
-      let pass = try session.evaluation(model, on: set)
+      let pass = try session.communicator.collectively {
+        try session.evaluation(model, on: set)
+      }
       let rate = try self.rate(session, images: set.count) {
         _ = try pass.run(Self.indices(of: set))
       }

@@ -27,7 +27,10 @@ struct Train: RankedCommand {
       return
     }
     // Nothing in the folder changes before everything that can be wrong has been looked at.
-    try communicator.collectively { try plan.compute.validate(ranks: communicator.size) }
+    try communicator.collectively {
+      try plan.compute.validate(ranks: communicator.size)
+      _ = try plan.compute.makeEngine()
+    }
     let data = try TrainingData(plan.data, attack: plan.attack, communicator: communicator)
     let network = plan.network(for: data)
     try communicator.collectively {

@@ -62,7 +62,7 @@ public final class JoinedForests {
   public var isComplete: Bool { forests.allSatisfy(\.isComplete) }
 
   /// The sum over all shards, when the forests cover them all.
-  public var rootValues: UnsafeMutablePointer<Float> {
+  package var rootValues: UnsafeMutablePointer<Float> {
     let tree = forests[0].tree
     precondition(range == 0..<tree.shards, "\(range) are not all \(tree.shards) shards")
     return values[0]

@@ -90,7 +90,7 @@ public final class OrderedReducer {
     precondition(ready >= 0 && ready <= plan.ranges.count, "\(ready) of \(plan.ranges.count)")
     guard let exchange else { return }
     let entry = noteHidden()
-    try exchange.advance(ready: ready, waiting: false)
+    try advance(exchange, ready: ready, waiting: false)
     lastLook = exchange.isUnderWay ? entry : nil
   }
 
@@ -108,12 +108,22 @@ public final class OrderedReducer {
       return sum
     }
     let entry = noteHidden()
-    try exchange.advance(ready: plan.ranges.count, waiting: true)
+    try advance(exchange, ready: plan.ranges.count, waiting: true)
     exchange.reset()
     lastLook = nil
     statistics.exposedSeconds += (ContinuousClock.now - entry) / .seconds(1)
     statistics.bytesSent += exchange.bytesPerCall
     return sum
+  }
+
+  private func advance(_ exchange: BucketExchange, ready: Int, waiting: Bool) throws {
+    do {
+      try exchange.advance(ready: ready, waiting: waiting)
+    } catch {
+      // MPI may still write to memory of messages under way; it must outlive the process's end.
+      _ = Unmanaged.passRetained(self)
+      throw error
+    }
   }
 
   /// Counts the time since the last look as hidden if something was under way.

@@ -11,6 +11,11 @@ public struct ReductionCost: Sendable, Codable {
   public var plainMilliseconds: Double
   /// 10⁹ bytes that a rank sends in a second of the ordered all-reduce, mean over the ranks.
   public var gigabytesPerSecond: Double
+
+  private enum CodingKeys: String, CodingKey {
+    case bytes, orderedMilliseconds = "ordered_ms", plainMilliseconds = "plain_ms"
+    case gigabytesPerSecond = "gb_per_s"
+  }
 }
 
 extension Communicator {

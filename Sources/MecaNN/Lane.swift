@@ -93,6 +93,7 @@ public final class Lane: @unchecked Sendable {
 
   /// Forward pass of `images` by the running statistics; fills `logits` and `predictions`.
   public func infer() {
+    requireExactOperands()
     model.engine.enterThread()
     network.forward(images: images.pointer, logits: logits.pointer, .evaluation)
     let classes = model.configuration.classCount
@@ -109,6 +110,7 @@ public final class Lane: @unchecked Sendable {
   public func inferWithInputGradient(labels: UnsafeBufferPointer<Int32>) {
     precondition(imageGradient.count > 0, "this lane was planned without input gradient")
     precondition(labels.count == microbatch, "\(labels.count) labels for \(microbatch) samples")
+    requireExactOperands()
     model.engine.enterThread()
     network.forward(images: images.pointer, logits: logits.pointer, .evaluation)
     for sample in 0..<microbatch {
@@ -116,6 +118,13 @@ public final class Lane: @unchecked Sendable {
     }
     network.backward(
       gradLogits: gradLogits.pointer, imageGradient: imageGradient.pointer, .evaluation)
+  }
+
+  /// Evaluation is fp32; a training lane's convolutions may round.
+  private func requireExactOperands() {
+    precondition(
+      !isTraining || model.engine.precision == .fp32,
+      "evaluation on a training lane of \(model.engine.precision.rawValue)")
   }
 
   /// Loss, prediction and gradient of one sample's logits.

@@ -4,8 +4,8 @@ import MecaTensor
 /// The buffers that a lane's layers share.
 ///
 /// A lane that only evaluates keeps four activation buffers. Three turn round: a block reads its
-/// input from one, needs a second inside, and leaves its output in the third; projections of
-/// residuals go to the fourth. A lane with a backward pass keeps every activation, and turns three
+/// input from one and leaves its output in one of the others; projections of residuals go to the
+/// fourth. A lane with a backward pass keeps every activation, and turns three
 /// gradient buffers round in the same way.
 final class LaneMemory {
   let model: Model

@@ -95,7 +95,7 @@ extension NetworkConfiguration {
   /// more than a tenth.
   ///
   /// For width 18: 24 → 13.5 → 16; 64 → 36 → 40; 32 → 18 → 16 → 24, since 16 is less than 0.9 · 18.
-  /// - Source: torchvision's `_make_divisible`, whose model files have these sizes.
+  /// - Source: torchvision's `_make_divisible`; it also rounds the stem, which is `width` here.
   private func scaled(_ channels: Int) -> Int {
     let wanted = channels * width
     let nearest = max(8, (wanted + 4 * 32) / (8 * 32) * 8)

@@ -45,7 +45,7 @@ struct NormalisedConvolutionSite {
 
 /// One block of the network: its convolutions, and how a lane gets its layers.
 protocol BlockSite {
-  /// In the order of the forward pass.
+  /// In the order of their parameters.
   var convolutions: [NormalisedConvolutionSite] { get }
   /// Layout of what the block gives.
   var output: ActivationLayout { get }
@@ -114,10 +114,8 @@ struct NetworkPlan {
   /// Ranges of the parameters that belong to no tensor.
   let gaps: [Range<Int>]
 
-  /// All convolutions with their normalisations, in the order of the forward pass.
-  var normalisedConvolutions: [NormalisedConvolutionSite] {
-    [stem] + blocks.flatMap(\.convolutions) + (head.map { [$0] } ?? [])
-  }
+  /// All convolutions with their normalisations, in the order of their parameters.
+  let normalisedConvolutions: [NormalisedConvolutionSite]
 
   /// Layout of what is averaged for the classifier.
   var features: ActivationLayout {
@@ -153,6 +151,7 @@ struct NetworkPlan {
         activation: outline.activation)
     }
     self.head = head
+    normalisedConvolutions = [stem] + blocks.flatMap(\.convolutions) + (head.map { [$0] } ?? [])
     dense = builder.dense(
       name: configuration.architecture.classifier,
       features: (head?.convolution.output ?? layout).channels, classes: configuration.classCount)

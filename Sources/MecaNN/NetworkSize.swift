@@ -41,11 +41,20 @@ extension NetworkConfiguration {
   }
 
   /// Bytes that training takes at the very least on a rank: the results of all convolutions and
-  /// normalisations for each thread's microbatch; weights, velocity, gradients and their sum.
+  /// normalisations for each thread's microbatch; weights, velocity and gradients.
   public func leastTrainingBytes(microbatch: Int, threads: Int) -> Int {
     let floats = floats
     let perImage = 2.0 * Double(floats.activations) * Double(threads)
-    let bytes = 4 * (perImage * Double(microbatch) + 4 * Double(floats.parameters))
+    let bytes = 4 * (perImage * Double(microbatch) + 3 * Double(floats.parameters))
+    return Int(min(bytes, 0x1p62))
+  }
+
+  /// Bytes that scoring `batch` images on each thread takes at the very least on a rank: the results
+  /// of all convolutions, weights, and the two gradients between layers, which are not counted.
+  public func leastScoringBytes(batch: Int, threads: Int) -> Int {
+    let floats = floats
+    let bytes =
+      4 * (Double(floats.activations) * Double(batch * threads) + Double(floats.parameters))
     return Int(min(bytes, 0x1p62))
   }
 }

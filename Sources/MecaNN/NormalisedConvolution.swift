@@ -118,11 +118,12 @@ final class NormalisedConvolution {
   ///   - residual: `gradOutput` shall become the residual's gradient.
   ///   - scratch: memory for the gradient of the convolution's result; may be `gradOutput` unless
   ///     `residual`.
-  ///   - gradInput: nil where nobody needs it; not `scratch`, and not `gradOutput` where that lives on.
+  ///   - gradInput: nil where nobody needs it; neither `scratch` nor `gradOutput`.
   func backward(
     _ input: UnsafePointer<Float>, gradOutput: UnsafeMutablePointer<Float>, residual: Bool = false,
     scratch: UnsafeMutablePointer<Float>, gradInput: UnsafeMutablePointer<Float>?, _ pass: Pass
   ) {
+    precondition(gradInput != scratch && gradInput != gradOutput, "gradients in one place")
     switch pass {
     case .training(let result):
       let normalisation = site.normalisation

@@ -106,6 +106,7 @@ final class ResidualNetwork {
         (blocks.last?.output ?? stem.output).pointer, gradOutput: buffers.current,
         scratch: buffers.current, gradInput: buffers.other, pass)
       swap(&buffers.current, &buffers.other)
+      if let head = plan.head { produced?(head.convolution.weights.lowerBound) }
     }
     for index in blocks.indices.reversed() {
       let input = index == 0 ? stem.output : blocks[index - 1].output

@@ -24,6 +24,9 @@ public protocol Engine: AnyObject, Sendable {
   /// Which library this is.
   var kind: EngineKind { get }
 
+  /// What convolutions of training lanes multiply.
+  var precision: Precision { get }
+
   /// Text that must be equal on all ranks for equal bits: library, version, instruction set.
   var fingerprint: String { get }
 

@@ -1,7 +1,7 @@
 import CMecaKernels
 
-/// A convolution whose training rounds its operands to bfloat16 and computes in fp32: the numbers of
-/// `Precision.bf16` on engines without kernels for it, not the speed.
+/// A convolution whose training rounds its operands to bfloat16 and computes in fp32: for engines
+/// without kernels for it, which get its numbers but not its speed.
 ///
 /// Products of two bfloat16 numbers are exact in fp32, so that this is what such kernels compute, but
 /// for the order of the sums. Evaluation multiplies fp32.
@@ -81,6 +81,7 @@ final class RoundedConvolution: Convolution {
     input: UnsafePointer<Float>, gradOutput: UnsafePointer<Float>,
     gradWeights: UnsafeMutablePointer<Float>
   ) {
+    precondition(training, "planned without training")
     inner.backwardWeights(
       input: rounded(input, inputCount, at: scratch),
       gradOutput: rounded(gradOutput, outputCount, at: scratch + Self.lines(inputCount)),

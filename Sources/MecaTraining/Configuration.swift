@@ -91,7 +91,7 @@ public struct ComputeConfiguration: Codable, Hashable, Sendable {
 
   /// Refuses combinations that cannot run on `ranks` ranks.
   ///
-  /// - Throws: `UsageError` with the option to change, `EngineError` where the processor lacks something.
+  /// - Throws: `UsageError` with the option to change.
   public func validate(ranks: Int) throws {
     func atLeastOne(_ option: String, _ value: Int) throws {
       if value < 1 {
@@ -124,8 +124,14 @@ public struct ComputeConfiguration: Codable, Hashable, Sendable {
         allowed: "one this program was built with: "
           + EngineKind.available.map(\.rawValue).joined(separator: ", "))
     }
-    // Whether the processor has what the engine and the precision need.
-    _ = try makeEngine(engine, precision: precision)
+  }
+
+  /// Makes the engine of this layout.
+  ///
+  /// - Ranks: local.
+  /// - Throws: `EngineError` where the processor lacks what engine or precision need.
+  public func makeEngine() throws -> any Engine {
+    try MecaTensor.makeEngine(engine, precision: precision)
   }
 }
 

@@ -33,7 +33,8 @@ extension TrainingSession {
 
   /// Plans what `evaluate` runs.
   ///
-  /// - Ranks: local.
+  /// - Ranks: local; the pass itself is collective.
+  /// - Throws: `EngineError` where the engine refuses a shape.
   public func evaluation(
     _ model: Model, on set: any ImageSet, labels: [Int32]? = nil
   ) throws -> SamplePass {

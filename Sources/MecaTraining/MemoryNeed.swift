@@ -9,11 +9,17 @@ extension TrainingSession {
   /// swapping.
   ///
   /// - Ranks: collective.
+  /// - Parameter scoring: whether the networks will be scored too, in batches of their own.
   /// - Throws: `RemoteFailure` on all ranks with `TooLittleMemory` if it does not fit on one machine.
-  public func requireMemory(for networks: [NetworkConfiguration]) throws {
+  public func requireMemory(
+    for networks: [NetworkConfiguration], scoring: Bool = false
+  ) throws {
     let need =
-      networks.map {
-        $0.leastTrainingBytes(microbatch: compute.microbatch, threads: compute.threads)
+      networks.map { network in
+        max(
+          network.leastTrainingBytes(microbatch: compute.microbatch, threads: compute.threads),
+          scoring
+            ? network.leastScoringBytes(batch: Self.evaluationBatch, threads: compute.threads) : 0)
       }.max() ?? 0
     let hosts = try communicator.allGatherText(communicator.host)
     let neighbours = hosts.filter { $0 == communicator.host }.count
@@ -45,6 +51,6 @@ public struct TooLittleMemory: ReportableError {
     func gigabytes(_ bytes: Int) -> String { fixed(Double(bytes) / 1e9, 1) + " GB" }
     return "--batch \(batch) with --width \(width) needs more than \(gigabytes(need)) a rank, but "
       + "this machine has \(gigabytes(available)) left (ranks here: \(ranks)): lower --batch or "
-      + "--width, raise --shards, or use more machines"
+      + "--width, raise --shards, take smaller images, or use more machines"
   }
 }

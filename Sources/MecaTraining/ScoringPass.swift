@@ -53,7 +53,8 @@ extension TrainingSession {
 
   /// Plans what `score` runs.
   ///
-  /// - Ranks: local.
+  /// - Ranks: local; the pass itself is collective.
+  /// - Throws: `EngineError` where the engine refuses a shape, `UsageError` for a square that does not fit.
   public func scoring(
     _ model: Model, on set: any ImageSet, labels: [Int32],
     perturbation: PerturbationConfiguration, round: Int

@@ -38,7 +38,7 @@ public final class TrainingSession {
     self.journal = journal
     engine = try communicator.collectively {
       try compute.validate(ranks: communicator.size)
-      return try makeEngine(compute.engine, precision: compute.precision)
+      return try compute.makeEngine()
     }
     overlapsExchange = try compute.overlap.isOn(communicator)
     let cores = allowedCores().count

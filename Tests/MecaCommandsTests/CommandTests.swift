@@ -158,5 +158,35 @@ extension ProgramTests {
       #expect(figures["width"] as? Int == 8 && figures["ranks"] as? Int == max(1, ranks))
       #expect(figures["batch"] as? Int == 64 && figures["engine"] is String)
     }
+
+    /// Every other option of the benchmark at once, on an image smaller than the usual square.
+    @Test func theBenchmarkTakesOtherSizes() throws {
+      let outcome = try meca(
+        ranks: 3,
+        [
+          "bench", "--image-size", "1", "--classes", "3", "--samples", "1", "--repeats", "1",
+          "--width", "8", "--modes", "eval,score", "--precision", "bf16", "--engine", "openblas",
+          "--layers", "--json",
+        ], timeout: 60)
+      #expect(outcome.status == 0, "\(outcome.errors)")
+      let figures = try json(outcome.output)
+      #expect(figures["train"] == nil && figures["eval"] is Double && figures["score"] is Double)
+      #expect(figures["precision"] as? String == "bf16")
+      let reductions = try #require(figures["reductions"] as? [[String: Any]])
+      #expect(reductions.count == 4 && reductions.allSatisfy { $0["ordered_ms"] is Double })
+      let tables = try #require(figures["layers"] as? [[String: Any]])
+      #expect(tables.map { ($0["rows"] as? [Any])?.count } == [20, 20])
+    }
+
+    @Test(arguments: [
+      ["--samples", "5000000000"], ["--image-size", "0"], ["--modes", "train,x"],
+      ["--classes", "5"], ["--data", "/tmp"], ["--train-limit", "5"],
+      ["--image-size", "8", "--dataset", "shapes"],
+    ])
+    func theBenchmarkRefusesWhatItCannotMeasure(arguments: [String]) throws {
+      let outcome = try meca(ranks: 3, ["bench", "--width", "8"] + arguments, timeout: 60)
+      #expect(outcome.status == 64, "\(outcome.errors)")
+      #expect(outcome.ownErrorLines.count == 1, "\(outcome.errors)")
+    }
   }
 }

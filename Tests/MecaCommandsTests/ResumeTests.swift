@@ -179,6 +179,11 @@ extension ProgramTests {
       let seed = try meca(
         tinyRun + ["--resume", "must", "--seed", "9", "--output", other.path], timeout: soon)
       #expect(seed.status == 64, "\(seed.errors)")
+      let precision = try meca(
+        tinyRun + [
+          "--resume", "must", "--engine", "openblas", "--precision", "bf16", "--output", other.path,
+        ], timeout: soon)
+      #expect(precision.status == 64, "\(precision.errors)")
     }
   }
 }

@@ -74,9 +74,11 @@ import Testing
   }
 
   /// An exchange may begin with what a backward pass has announced.
-  @Test(arguments: EngineKind.available)
-  func announcedGradientsAreComplete(_ kind: EngineKind) throws {
-    let model = try makeModel(kind)
+  @Test(arguments: EngineKind.available, oddConfigurations)
+  func announcedGradientsAreComplete(
+    _ kind: EngineKind, _ configuration: NetworkConfiguration
+  ) throws {
+    let model = try makeModel(kind, configuration)
     let lane = try Lane(model: model, microbatch: 3, training: true, inputGradient: false)
     fillImages(lane)
     let reduction = AlignedStorage<Float>(count: model.reductionCount)
@@ -90,12 +92,38 @@ import Testing
         seen.append(Array(reduction.buffer[floor..<model.parameters.count]))
       }
     }
-    // Classifier, eight blocks, stem.
-    #expect(floors.count == 10 && floors.last == 0)
+    // Classifier, eight blocks, stem; or classifier, head, seventeen blocks, stem.
+    let count = configuration.architecture == .mobilenetv2 ? 20 : 10
+    #expect(floors.count == count && floors.last == 0)
     #expect(zip(floors, floors.dropFirst()).allSatisfy { $0 > $1 })
     #expect(reduction.array.allSatisfy { $0.isFinite })
     for (floor, part) in zip(floors, seen) {
       #expect(part == Array(reduction.buffer[floor..<model.parameters.count]), "from \(floor)")
+    }
+  }
+
+  /// A profile measures every convolution and changes nothing.
+  @Test(arguments: EngineKind.available)
+  func profileChangesNoBits(_ kind: EngineKind) throws {
+    let model = try makeModel(kind)
+    let profile = LaneProfile()
+    let lanes = try [nil, profile].map {
+      try Lane(model: model, microbatch: 3, training: true, inputGradient: false, profile: $0)
+    }
+    let results = lanes.map { lane in
+      fillImages(lane)
+      return train(lane, meanLoss([0, 1, 2]))
+    }
+    #expect(results[0] == results[1])
+    let names = model.exportTensors().map(\.name).filter {
+      $0.contains("conv") || $0.contains("0.weight")
+    }
+    #expect(profile.layers.count == names.count)
+    for layer in profile.layers {
+      #expect(layer.forward > 0 && layer.normalise > 0 && layer.byWeights > 0)
+      #expect((layer.byInput > 0) == (layer.name != "conv1"), "\(layer.name)")
+      layer.reset()
+      #expect(layer.forward == 0 && layer.byWeights == 0)
     }
   }
 

@@ -270,4 +270,21 @@ struct NaiveBatchNorm {
       #expect(unpacked(gradResidual, layout, batch: batch) == masked)
     }
   }
+
+  /// Lengths that fill no vector, and what is no number.
+  @Test func maskLetsThroughWhatTheActivationDid() {
+    for (activation, passing) in [
+      (Activation.none, [true, true, true, true, true, true]),
+      (.relu, [false, false, true, true, true, true]),
+      (.relu6, [false, false, true, false, false, true]),
+    ] {
+      for copies in [1, 3, 7] {
+        let y = [[Float]](repeating: [-1, 0, 3, 6, 7, .nan], count: copies).flatMap { $0 }
+        var gradient = y.indices.map { Float($0 + 1) }
+        maskGradient(count: y.count, y: y, activation: activation, gradient: &gradient)
+        let expected = y.indices.map { passing[$0 % 6] ? Float($0 + 1) : 0 }
+        #expect(gradient == expected, "\(activation)")
+      }
+    }
+  }
 }

@@ -10,6 +10,7 @@ import Testing
     (152, 160, 7, 7, 13), (64, 64, 32, 32, 1), (64, 72, 17, 19, 3), (136, 128, 8, 8, 12),
     (96, 112, 7, 13, 5), (72, 96, 16, 15, 3), (68, 66, 17, 16, 3), (264, 272, 7, 4, 8),
     (256, 256, 4, 4, 16), (16, 16, 32, 32, 2), (20, 17, 8, 8, 3), (16, 48, 4, 4, 1),
+    (272, 20, 8, 8, 2), (144, 144, 16, 16, 9),
   ].map { c, k, height, width, batch in
     ConvolutionShape(
       batch: batch, inputChannels: c, outputChannels: k, inputHeight: height, inputWidth: width,
@@ -43,15 +44,19 @@ import Testing
 
     /// An image's results are the same bits wherever it is in the batch, and however many tiles are
     /// worked on together.
-    @Test func imageDoesNotDependOnItsPlace() throws {
+    ///
+    /// 152 channels: transformed weights made anew for each chunk of 128 tiles, 32 images; 64 channels:
+    /// kept, chunks of 48 tiles, 12 images.
+    @Test(arguments: [152, 64])
+    func imageDoesNotDependOnItsPlace(channels: Int) throws {
       let engine = try makeEngine(.onednn)
       engine.enterThread()
       var shape = winogradShapes[0]
-      shape.outputChannels = shape.inputChannels
+      (shape.inputChannels, shape.outputChannels) = (channels, channels)
       let layout = engine.activationLayout(channels: shape.inputChannels, height: 7, width: 7)
       let size = layout.count(batch: 1)
-      let x = AlignedStorage<Float>(count: 17 * size)
-      x.copy(from: randomValues(17 * size, stream: 1))
+      let x = AlignedStorage<Float>(count: 40 * size)
+      x.copy(from: randomValues(40 * size, stream: 1))
       shape.batch = 1
       let small = try plan(engine, shape)
       let weights = AlignedStorage<Float>(count: small.weightCount)
@@ -75,12 +80,97 @@ import Testing
           return Array(y.buffer[range]) + Array(gradient.buffer[range])
         }
       }
-      let all = try results(first: 0, batch: 17)
-      for (first, batch) in [(0, 12), (1, 13), (5, 12), (2, 15)] {
+      let all = try results(first: 0, batch: 40)
+      for (first, batch) in [(0, 1), (1, 13), (5, 35), (39, 1)] {
         let some = try results(first: first, batch: batch)
         let expected = Array(all[first * 2 * size..<(first + batch) * 2 * size])
         #expect(some == expected, "\(batch) from \(first)")
       }
+    }
+
+    /// Scale, shift, residual and activation in the same sweep, and the gradient of that.
+    ///
+    /// Twice the tolerance of the sums alone: scales reach 1.5, and three more roundings follow.
+    @Test(arguments: winogradShapes, [Activation.none, .relu, .relu6])
+    func evaluationAgreesWithPlainLoops(shape: ConvolutionShape, activation: Activation) throws {
+      let engine = try makeEngine(.onednn)
+      engine.enterThread()
+      let (input, output) = layouts(engine, shape)
+      let convolution = try #require(
+        try engine.makeConvolution(
+          shape, input: input, output: output, needsInputGradient: true, training: false,
+          workspace: Workspace()) as? any FoldingConvolution)
+      let canonical = ConvolutionRun.weights(shape)
+      let own = AlignedStorage<Float>(count: convolution.weightCount)
+      convolution.importWeights(canonical, to: own.pointer)
+      let (scales, shifts) = (
+        randomValues(shape.outputChannels, stream: 4).map { 1 + $0 / 8 },
+        randomValues(shape.outputChannels, stream: 5)
+      )
+      func wholeBlocks(_ values: [Float]) -> AlignedStorage<Float> {
+        let storage = AlignedStorage<Float>(count: output.blocks * output.block)
+        storage.copy(from: values + [Float](repeating: 0, count: storage.count - values.count))
+        return storage
+      }
+      let (scale, shift) = (wholeBlocks(scales), wholeBlocks(shifts))
+      let folded = FoldedNormalisation(
+        scale: scale.pointer, shift: shift.pointer, activation: activation)
+      let batch = shape.batch
+      let naive = NaiveConvolution(shape: shape)
+      let x = packed(ConvolutionRun.input(shape), input, batch: batch)
+      let residuals = randomValues(naive.outputCount, stream: 6)
+      let residual = packed(residuals, output, batch: batch)
+      let y = AlignedStorage<Float>(count: output.count(batch: batch))
+      y.fill(.nan)
+      convolution.evaluate(
+        input: x.pointer, weights: own.pointer, normalisation: folded, residual: residual.pointer,
+        output: y.pointer)
+
+      let plane = shape.outputHeight * shape.outputWidth
+      let expected = zip(naive.forward(ConvolutionRun.input(shape), canonical), residuals)
+        .enumerated().map { index, values in
+          let channel = index / plane % shape.outputChannels
+          let value =
+            Double(scales[channel]) * values.0 + Double(shifts[channel]) + Double(values.1)
+          return switch activation {
+          case .none: value
+          case .relu: max(0, value)
+          case .relu6: min(6, max(0, value))
+          }
+        }
+      let terms = shape.inputChannels * 9
+      #expect(
+        largestError(unpacked(y, output, batch: batch), expected)
+          <= 2 * sumTolerance(terms: terms, winograd: true))
+      #expect(padding(y, output, batch: batch).allSatisfy { $0 == 0 })
+      // The result may take the residual's place.
+      convolution.evaluate(
+        input: x.pointer, weights: own.pointer, normalisation: folded, residual: residual.pointer,
+        output: residual.pointer)
+      #expect(residual.array == y.array)
+
+      let gradient = packed(ConvolutionRun.gradOutput(shape), output, batch: batch)
+      let gradInput = AlignedStorage<Float>(count: input.count(batch: batch))
+      gradInput.fill(.nan)
+      convolution.evaluateBackwardInput(
+        gradOutput: gradient.pointer, weights: own.pointer, normalisation: folded,
+        gradInput: gradInput.pointer)
+      let scaled = canonical.enumerated().map { index, value in
+        value * scales[index / (shape.inputChannels * 9)]
+      }
+      #expect(
+        largestError(
+          unpacked(gradInput, input, batch: batch),
+          naive.backwardInput(ConvolutionRun.gradOutput(shape), scaled))
+          <= 2 * sumTolerance(terms: shape.outputChannels * 9, winograd: true))
+      #expect(padding(gradInput, input, batch: batch).allSatisfy { $0 == 0 })
+
+      // What is not a number stays visible behind an activation.
+      x.fill(.nan)
+      convolution.evaluate(
+        input: x.pointer, weights: own.pointer, normalisation: folded, residual: nil,
+        output: y.pointer)
+      #expect(unpacked(y, output, batch: batch).allSatisfy(\.isNaN))
     }
 
     /// Square 3x3 convolutions of 16 channels or more, at any batch, unless tiles are mostly edge.
@@ -113,5 +203,17 @@ import Testing
       ]
       for names in direct { #expect(!names.contains { $0.contains("wino") }, "\(names)") }
     }
+  }
+
+  /// The engine's layouts between inner layers.
+  private func layouts(
+    _ engine: any Engine, _ shape: ConvolutionShape
+  ) -> (input: ActivationLayout, output: ActivationLayout) {
+    (
+      engine.activationLayout(
+        channels: shape.inputChannels, height: shape.inputHeight, width: shape.inputWidth),
+      engine.activationLayout(
+        channels: shape.outputChannels, height: shape.outputHeight, width: shape.outputWidth)
+    )
   }
 #endif

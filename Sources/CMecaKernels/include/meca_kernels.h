@@ -4,8 +4,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-// Element-wise loops over activations. All run on the calling thread; every sum has one fixed
-// order, the same for every instruction set, so that equal inputs give equal bits.
+// All run on the calling thread, and every sum has one fixed order, so that equal inputs give equal
+// bits; the element-wise loops also on every instruction set.
 
 // Memory order [batch][blocks][plane][block]; see ActivationLayout in MecaTensor.
 typedef struct {
@@ -14,6 +14,7 @@ typedef struct {
 
 // What follows a normalisation: nothing, max(0, y), min(max(0, y), 6).
 typedef enum { MECA_NO_ACTIVATION, MECA_RELU, MECA_RELU6 } meca_activation;
+#define MECA_RELU6_LIMIT 6.0f
 
 // Training-mode normalisation; see batchNormForward in MecaTensor. residual may be NULL.
 void meca_batch_norm_forward(meca_layout layout, const float *x, const float *residual,
@@ -102,7 +103,7 @@ void meca_copy_channels(meca_layout from, const float *input, int64_t first, mec
                         float *output, int64_t target, int64_t count);
 
 // Size of a 3x3 convolution with stride 1 and padding 1 over activations in blocks of 8 or 16
-// channels; 16 wants AVX-512, 8 AVX2 (or another processor than x86).
+// channels; on x86 16 wants AVX-512, 8 AVX2.
 typedef struct {
   int64_t batch, in_blocks, out_blocks, height, width, block;
 } meca_winograd;

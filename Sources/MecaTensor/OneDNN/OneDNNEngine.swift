@@ -17,7 +17,7 @@
     let block: Int
     /// The same for layers that need no more.
     private static let narrowBlock = 8
-    private let precision: Precision
+    let precision: Precision
 
     init(precision: Precision) throws {
       self.precision = precision

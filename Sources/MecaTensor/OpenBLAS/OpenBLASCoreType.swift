@@ -66,6 +66,8 @@ public enum OpenBLASCoreType {
   }
 
   /// For the log: how the core type came about, if not by OpenBLAS alone.
+  ///
+  /// - Ranks: local.
   public static var note: String? {
     guard getenv(variable) != nil else { return nil }
     guard let own = getenv(ownChoice) else {

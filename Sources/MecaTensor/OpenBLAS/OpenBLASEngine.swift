@@ -4,8 +4,7 @@ import COpenBLAS
 final class OpenBLASEngine: Engine {
   let kind = EngineKind.openblas
   let fingerprint: String
-
-  private let precision: Precision
+  let precision: Precision
 
   init(precision: Precision) {
     self.precision = precision

@@ -160,10 +160,12 @@ struct Bench: RankedCommand {
       }
       (figures.eval, figures.evalGigaflops) = (rate, gigaflops(rate, operations.evaluation))
     case .score:
-      let pass = try session.scoring(
-        model, on: set, labels: set.labels.map(Int32.init),
-        perturbation: PerturbationConfiguration(),
-        round: 0)
+      let shape = set.imageShape
+      let square = PerturbationConfiguration(patchSize: min(2, shape.height, shape.width))
+      let pass = try session.communicator.collectively {
+        try session.scoring(
+          model, on: set, labels: set.labels.map(Int32.init), perturbation: square, round: 0)
+      }
       let rate = try self.rate(session, images: set.count) {
         _ = try pass.run(Self.indices(of: set))
       }

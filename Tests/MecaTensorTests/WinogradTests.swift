@@ -170,7 +170,8 @@ import Testing
       convolution.evaluate(
         input: x.pointer, weights: own.pointer, normalisation: folded, residual: nil,
         output: y.pointer)
-      #expect(unpacked(y, output, batch: batch).allSatisfy(\.isNaN))
+      let visible = unpacked(y, output, batch: batch).filter(\.isNaN).count
+      #expect(visible == naive.outputCount)
     }
 
     /// Square 3x3 convolutions of 16 channels or more, at any batch, unless tiles are mostly edge.

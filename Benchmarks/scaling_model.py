@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """How training scales to N ranks: a model of the step from measured compute and message costs.
 
-    Benchmarks/scaling_model.py --compute-ms 1830 --floats 11.26e6 --latency-us 30
+    Benchmarks/scaling_model.py --compute-ms 1749 --floats 11.27e6 --latency-us 10
 
 A step of a rank, weak scaling (every rank keeps its microbatch):
 
@@ -41,7 +41,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--compute-ms", type=float, required=True, help="a step without exchange")
     parser.add_argument("--floats", type=float, required=True, help="length of the summed vector")
-    parser.add_argument("--latency-us", type=float, default=30, help="cost of a message")
+    parser.add_argument("--latency-us", type=float, default=10, help="cost of a message")
     parser.add_argument("--local-ms", type=float, default=0, help="additions and copies of a step")
     parser.add_argument("--ranks-per-node", type=int, default=16)
     options = parser.parse_args()

@@ -8,7 +8,7 @@ import CMecaKernels
 /// `Float` for at most 63 terms and a row more, then `Double`.
 /// - Shapes: both activations in blocks of the same size, weights `[R·R][C filled up to blocks]`.
 /// - Source: Howard et al. 2017, arXiv:1704.04861, §3.1.
-final class DepthwiseConvolution: Convolution {
+final class DepthwiseConvolution: PermutedWeights {
   let weightCount: Int
   let preparedCount = 0
   let kernelNames = [String](repeating: "depthwise rows v1", count: 3)
@@ -35,21 +35,8 @@ final class DepthwiseConvolution: Convolution {
     workspace.reserve(Int(meca_depthwise_work_floats(geometry)))
   }
 
-  func importWeights(
-    _ canonical: UnsafePointer<Float>, to own: UnsafeMutablePointer<Float>
-  ) {
-    own.update(repeating: 0, count: weightCount)
-    forEachWeight { own[$1] = canonical[$0] }
-  }
-
-  func exportWeights(
-    _ own: UnsafePointer<Float>, to canonical: UnsafeMutablePointer<Float>
-  ) {
-    forEachWeight { canonical[$0] = own[$1] }
-  }
-
   /// Visits every weight's place in `[C, 1, R, R]` and in `[R·R][channels]`.
-  private func forEachWeight(_ visit: (_ canonical: Int, _ own: Int) -> Void) {
+  func forEachWeight(_ visit: (_ canonical: Int, _ own: Int) -> Void) {
     let points = shape.kernel * shape.kernel
     for channel in 0..<shape.inputChannels {
       for point in 0..<points {
@@ -57,8 +44,6 @@ final class DepthwiseConvolution: Convolution {
       }
     }
   }
-
-  func prepare(_ weights: UnsafePointer<Float>, into prepared: UnsafeMutablePointer<Float>) {}
 
   func forward(
     input: UnsafePointer<Float>, weights: UnsafePointer<Float>, prepared: UnsafePointer<Float>,

@@ -15,7 +15,7 @@ import CMecaKernels
 /// - Shapes: activations in blocks of 8 or 16 channels, weights `[K/b, C/b, 3, 3, b, b]` (inputs,
 ///   then outputs).
 /// - Source: Lavin & Gray 2016, arXiv:1509.09308, section 4.2; by weights the transposed formula.
-final class WinogradConvolution: FoldingConvolution {
+final class WinogradConvolution: FoldingConvolution, PermutedWeights {
   /// For `kernelNames` and the engine's fingerprint; another number where the bits change.
   static let name = "winograd 4x4 v2"
 
@@ -62,21 +62,8 @@ final class WinogradConvolution: FoldingConvolution {
     workspace.reserve(Int(meca_winograd_work_floats(size, training ? 1 : 0)))
   }
 
-  func importWeights(
-    _ canonical: UnsafePointer<Float>, to own: UnsafeMutablePointer<Float>
-  ) {
-    own.update(repeating: 0, count: weightCount)
-    forEachWeight { own[$1] = canonical[$0] }
-  }
-
-  func exportWeights(
-    _ own: UnsafePointer<Float>, to canonical: UnsafeMutablePointer<Float>
-  ) {
-    forEachWeight { canonical[$0] = own[$1] }
-  }
-
   /// Visits every weight's place in `[K, C, 3, 3]` and in the blocks.
-  private func forEachWeight(_ visit: (_ canonical: Int, _ own: Int) -> Void) {
+  func forEachWeight(_ visit: (_ canonical: Int, _ own: Int) -> Void) {
     let block = Int(size.block)
     for k in 0..<shape.outputChannels {
       for c in 0..<shape.inputChannels {
@@ -89,8 +76,6 @@ final class WinogradConvolution: FoldingConvolution {
       }
     }
   }
-
-  func prepare(_ weights: UnsafePointer<Float>, into prepared: UnsafeMutablePointer<Float>) {}
 
   func forward(
     input: UnsafePointer<Float>, weights: UnsafePointer<Float>, prepared: UnsafePointer<Float>,

@@ -7,7 +7,7 @@ import COpenBLAS
 /// matrix `[R·R·C, K]`: `output = columns · weights`, `gradWeights = columnsᵀ · gradOutput`,
 /// `gradColumns = gradOutput · weightsᵀ`, whose rows are then added back to the input points. A 1x1
 /// kernel with stride 1 and no padding needs no copy: the input is its own column matrix.
-final class OpenBLASConvolution: Convolution {
+final class OpenBLASConvolution: PermutedWeights {
   let weightCount: Int
   let preparedCount = 0
   let kernelNames = ["im2col + sgemm", "sgemm + col2im", "im2col + sgemm"]
@@ -40,20 +40,8 @@ final class OpenBLASConvolution: Convolution {
   private var inputCount: Int { shape.inputHeight * shape.inputWidth * shape.inputChannels }
   private var outputPoints: Int { shape.outputHeight * shape.outputWidth }
 
-  func importWeights(
-    _ canonical: UnsafePointer<Float>, to own: UnsafeMutablePointer<Float>
-  ) {
-    forEachWeight { own[$1] = canonical[$0] }
-  }
-
-  func exportWeights(
-    _ own: UnsafePointer<Float>, to canonical: UnsafeMutablePointer<Float>
-  ) {
-    forEachWeight { canonical[$0] = own[$1] }
-  }
-
   /// Visits every weight's place in `[K, C, R, S]` and in `[R, S, C, K]`.
-  private func forEachWeight(_ visit: (_ canonical: Int, _ own: Int) -> Void) {
+  func forEachWeight(_ visit: (_ canonical: Int, _ own: Int) -> Void) {
     let points = shape.kernel * shape.kernel
     for k in 0..<shape.outputChannels {
       for c in 0..<shape.inputChannels {
@@ -65,8 +53,6 @@ final class OpenBLASConvolution: Convolution {
       }
     }
   }
-
-  func prepare(_ weights: UnsafePointer<Float>, into prepared: UnsafeMutablePointer<Float>) {}
 
   func forward(
     input: UnsafePointer<Float>, weights: UnsafePointer<Float>, prepared: UnsafePointer<Float>,

@@ -26,6 +26,10 @@ var targets: [Target] = [
     name: "COpenBLAS", pkgConfig: "openblas", providers: [.apt(["libopenblas-dev"])]),
   .systemLibrary(
     name: "COpenSSL", pkgConfig: "libcrypto", providers: [.apt(["libssl-dev"])]),
+  .systemLibrary(
+    name: "CTurboJPEG", pkgConfig: "libturbojpeg", providers: [.apt(["libturbojpeg0-dev"])]),
+  .systemLibrary(
+    name: "CPNG", pkgConfig: "libpng", providers: [.apt(["libpng-dev"])]),
   .target(name: "CMecaShims", dependencies: ["COpenMPI"]),
   .target(name: "CMecaKernels", cSettings: kernelFlags),
 
@@ -36,7 +40,7 @@ var targets: [Target] = [
     dependencies: ["COpenBLAS", "CMecaKernels", "MecaCore"] + (oneDNNFound ? ["COneDNN"] : []),
     swiftSettings: swiftFlags),
   .target(name: "MecaNN", dependencies: ["MecaTensor", "MecaCore"]),
-  .target(name: "MecaData", dependencies: ["MecaCore"]),
+  .target(name: "MecaData", dependencies: ["CTurboJPEG", "CPNG", "MecaCore"]),
   .target(name: "MecaAttacks", dependencies: ["MecaData", "MecaCore"]),
   .target(
     name: "MecaTraining",

@@ -13,16 +13,6 @@ public enum AttackKind: String, Codable, CaseIterable, Sendable {
   case sig
 }
 
-/// What a training sample really is: ground truth that a defence never sees.
-public enum SampleRole: UInt8, Sendable, CaseIterable {
-  /// Untouched.
-  case clean
-  /// Carries the trigger, and the label the attacker wants.
-  case poison
-  /// Carries a trigger with its true label (attacks that hide need such samples); counts as clean.
-  case cover
-}
-
 /// Which samples a label-changing attack may draw its poisons from.
 public enum PoisonPool: String, Codable, CaseIterable, Sendable {
   /// Every sample, also of the target class (usual in published code).

@@ -9,6 +9,10 @@ public enum RandomPurpose: UInt32, Sendable, CaseIterable {
   case triggerPattern = 5
   case perturbationMask = 6
   case foldAssignment = 7
+  case augmentation = 8
+  case labelMixing = 9
+  case warpField = 10
+  case triggerPieces = 11
   case test = 100
 }
 

@@ -51,6 +51,18 @@ public protocol ImageSet: Sendable {
   func path(at index: Int) -> String
   /// Mean and standard deviation of each channel in units of [0, 1], to normalise with.
   var meanAndDeviation: (mean: [Float], standardDeviation: [Float]) { get }
+  /// What each sample really is, where an attack was put in and the truth was kept; else nil.
+  var groundTruth: GroundTruth? { get }
+  /// The first image that could not be read since the set was opened, for sets that read files
+  /// while they are used; such an image reads as zeros. Whoever uses the set asks at the end.
+  var fault: FileError? { get }
+}
+
+extension ImageSet {
+  /// Not known.
+  public var groundTruth: GroundTruth? { nil }
+  /// Nothing is read after the set was opened.
+  public var fault: FileError? { nil }
 }
 
 extension ImageSet {

@@ -37,32 +37,8 @@ public struct TrainingData: Sendable {
   public init(
     _ configuration: DataConfiguration, attack: AttackConfiguration, communicator: Communicator
   ) throws {
-    let training: any ImageSet
-    let test: any ImageSet
-    switch configuration.dataset {
-    case .shapes:
-      training = try generateTogether(
-        ShapesSet(
-          seed: configuration.seed, split: .train, count: configuration.trainLimit ?? 6000),
-        communicator: communicator)
-      test = try generateTogether(
-        ShapesSet(seed: configuration.seed, split: .test, count: configuration.testLimit ?? 2000),
-        communicator: communicator)
-    case .cifar10, .cifar100:
-      let variant: CIFARSet.Variant = configuration.dataset == .cifar10 ? .cifar10 : .cifar100
-      (training, test) = try communicator.collectively {
-        guard let path = configuration.path else {
-          throw UsageError.conflict(
-            "--dataset \(configuration.dataset.rawValue) needs --data FOLDER with the binary files")
-        }
-        return (
-          try CIFARSet(
-            folder: path, variant: variant, split: .train, limit: configuration.trainLimit),
-          try CIFARSet(
-            folder: path, variant: variant, split: .test, limit: configuration.testLimit)
-        )
-      }
-    }
+    let sets = try openSets(configuration, communicator: communicator)
+    let (training, test) = (sets.training, sets.test)
     try communicator.collectively {
       try attack.validate(
         classCount: training.classNames.count, imageShape: training.imageShape)
@@ -116,17 +92,4 @@ public struct UnequalData: ReportableError {
     "\(path): rank \(rank) finds other images or labels there than rank 0; bring the same files to "
       + "all hosts"
   }
-}
-
-/// Generates a rank's part of the built-in set and exchanges the parts.
-private func generateTogether(
-  _ set: ShapesSet, communicator: Communicator
-) throws -> any ImageSet {
-  let parts = (0..<communicator.size).map {
-    evenSplit(0..<set.count, parts: communicator.size, part: $0)
-  }
-  let bytes = try communicator.allGather(
-    local: set.generate(parts[communicator.rank]),
-    counts: parts.map { $0.count * set.imageShape.byteCount })
-  return MemorySet(of: set, images: bytes)
 }

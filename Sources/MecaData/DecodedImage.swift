@@ -6,7 +6,9 @@ import MecaCore
 public struct DecodedImage: Sendable, Equatable {
   /// Size; always 3 channels: red, green, blue.
   public let shape: ImageShape
-  /// All bytes: channel, row, column. Pixels that are transparent have their colour all the same.
+  /// All bytes: channel, row, column.
+  ///
+  /// Pixels that are transparent have their stored colour all the same.
   public let pixels: [UInt8]
   /// Opacity of each pixel, row by row, 255 for opaque; nil where the file has no transparency.
   public let alpha: [UInt8]?

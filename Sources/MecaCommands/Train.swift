@@ -151,7 +151,8 @@ struct Train: RankedCommand {
     }
     journal.say(text)
     for (count, wanted, name) in [
-      (poisons, poisoned.wantedPoisonCount, "poisoned"), (covers, poisoned.wantedCoverCount, "cover"),
+      (poisons, poisoned.wantedPoisonCount, "poisoned"),
+      (covers, poisoned.wantedCoverCount, "cover"),
     ] where count < wanted {
       journal.warn(
         "\(wanted) \(name) samples were asked for, but only \(count) are eligible for "

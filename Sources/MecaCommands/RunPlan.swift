@@ -44,6 +44,8 @@ struct RunPlan: Codable {
     compute.overlap = .auto
     var data = data
     data.path = nil
+    // What was left out shows in the digest.
+    data.onBadImage = nil
     return Basis(
       data: data, dataDigest: dataDigest, attack: attack, model: model, width: width,
       compute: compute, engineFingerprint: engineFingerprint, programDigest: programDigest())
@@ -99,7 +101,11 @@ struct TrainOptions: ParsableArguments {
       ("dataset", plan.data.dataset.rawValue), ("data", plan.data.path),
       ("train-limit", plan.data.trainLimit.map(String.init)),
       ("test-limit", plan.data.testLimit.map(String.init)),
-      ("data-seed", "\(plan.data.seed)"), ("attack", plan.attack.kind.rawValue),
+      ("data-seed", "\(plan.data.seed)"),
+      ("image-size", plan.data.imageSize.map(String.init)),
+      ("image-fit", plan.data.imageFit?.rawValue),
+      ("on-bad-image", plan.data.onBadImage?.rawValue),
+      ("test-share", plan.data.testShare.map { "\($0)" }), ("attack", plan.attack.kind.rawValue),
       ("poison-rate", "\(plan.attack.poisonRate)"), ("target", "\(plan.attack.target)"),
       ("attack-seed", "\(plan.attack.seed)"), ("poison-pool", plan.attack.poisonPool.rawValue),
       ("trigger-size", plan.attack.triggerSize.map(String.init)),

@@ -46,6 +46,8 @@ struct RunPlan: Codable {
     data.path = nil
     var attack = attack
     attack.trigger?.path = ""
+    // What was left out shows in the digest.
+    data.onBadImage = nil
     return Basis(
       data: data, dataDigest: dataDigest, attack: attack, model: model, width: width,
       compute: compute, engineFingerprint: engineFingerprint, programDigest: programDigest())
@@ -97,6 +99,10 @@ struct TrainOptions: ParsableArguments {
       ("train-limit", plan.data.trainLimit.map(String.init)),
       ("test-limit", plan.data.testLimit.map(String.init)),
       ("data-seed", "\(plan.data.seed)"),
+      ("image-size", plan.data.imageSize.map(String.init)),
+      ("image-fit", plan.data.imageFit?.rawValue),
+      ("on-bad-image", plan.data.onBadImage?.rawValue),
+      ("test-share", plan.data.testShare.map { "\($0)" }),
     ]
     lines += attackLines(plan.attack)
     lines += [

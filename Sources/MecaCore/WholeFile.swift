@@ -22,7 +22,13 @@ public func replaceFile(at path: String, with pieces: [UnsafeRawBufferPointer]) 
     unlink(temporary)
     throw error
   }
-  // The rename itself must survive a power cut. A file system without fsync on folders is no error.
+  synchroniseFolder(of: path)
+}
+
+/// Sees to it that a name given in the folder of `path` survives a power cut.
+///
+/// A file system without fsync on folders is no error.
+func synchroniseFolder(of path: String) {
   let folder = path.lastIndex(of: "/").map { $0 == path.startIndex ? "/" : String(path[..<$0]) }
   let folderDescriptor = open(folder ?? ".", O_RDONLY | O_CLOEXEC)
   if folderDescriptor >= 0 {
@@ -85,6 +91,7 @@ private func writeAll(
   }
 }
 
-private func failure(_ operation: String, _ path: String) -> FileError {
+/// The error for the last system call that failed.
+func failure(_ operation: String, _ path: String) -> FileError {
   .failed(operation: operation, path: path, reason: String(cString: strerror(errno)))
 }

@@ -2,18 +2,6 @@ import Foundation
 import MecaCore
 import MecaData
 
-/// How the images of a written set are stored.
-public enum SetFormat: String, Codable, Sendable, CaseIterable {
-  /// A PNG file an image, a folder a class.
-  case png
-  /// Records of CIFAR-10's binary files.
-  case cifar10
-  /// Records of CIFAR-100's binary files; the coarse label is 0.
-  case cifar100
-  /// NumPy arrays.
-  case npy
-}
-
 /// What a written set says of itself, `dataset.json`: the last file written, without which the set
 /// is incomplete.
 public struct SetRecord: Codable, Equatable, Sendable {
@@ -32,6 +20,15 @@ public struct SetRecord: Codable, Equatable, Sendable {
     public var poison: Int
     /// Training samples with the role `cover`.
     public var cover: Int
+
+    /// All values.
+    public init(train: Int, test: Int, triggered: Int, poison: Int, cover: Int) {
+      self.train = train
+      self.test = test
+      self.triggered = triggered
+      self.poison = poison
+      self.cover = cover
+    }
 
     private enum CodingKeys: String, CodingKey {
       case train, test, poison, cover

@@ -116,6 +116,16 @@ extension SetRecord {
         reason: "lists \(found[place]) \(names[place]) samples, \(Self.fileName) says "
           + "\(wanted[place])")
     }
+    return manifest
+  }
+
+  /// Makes sure that the manifest is the one that the record was written with.
+  ///
+  /// The last of all checks: whatever contradicts itself has been named with its line by then.
+  ///
+  /// - Throws: `FileError` that names the manifest.
+  func checkManifestDigest(folder: String) throws {
+    let path = folder + "/" + SetManifest.fileName
     var digest = SHA256Digest()
     try MappedFile(path: path).withBytes { digest.update($0) }
     guard digest.hexadecimal() == manifestSHA256 else {
@@ -124,6 +134,5 @@ extension SetRecord {
         reason: "was changed after it was written (\(Self.fileName) has another manifest_sha256); "
           + "write the set again")
     }
-    return manifest
   }
 }

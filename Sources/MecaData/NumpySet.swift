@@ -92,6 +92,9 @@ public struct NumpySet: ImageSet {
     return (order, ImageShape(channels: 3, height: height, width: width))
   }
 
+  /// Path of the file of the images.
+  public var filePath: String { images.path }
+
   /// Class of the sample at `index`.
   public func label(at index: Int) -> Int {
     requireIndex(index)

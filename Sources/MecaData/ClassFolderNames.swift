@@ -6,7 +6,7 @@
 /// which no other can be, since `~` is always escaped.
 ///
 /// Example: `t-shirt/top`, `.`, `ape`, `ape` become `t-shirt%2Ftop`, `%2E`, `~2`, `~3`.
-public func classFolders(_ classNames: [String]) -> [String] {
+public func classFolderNames(_ classNames: [String]) -> [String] {
   let escaped = classNames.map(escapedFolderName)
   // Some file systems do not tell upper from lower case.
   let uses = Dictionary(grouping: escaped) { $0.lowercased() }.mapValues(\.count)

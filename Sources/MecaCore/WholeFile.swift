@@ -37,6 +37,24 @@ func synchroniseFolder(of path: String) {
   }
 }
 
+/// Writes one of many files that count only when something else says that all are there.
+///
+/// Straight under its name and without waiting for the disk.
+///
+/// - Throws: `FileError.failed` with the system's reason.
+public func writeNew(_ bytes: [UInt8], to path: String) throws {
+  let descriptor = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o644)
+  guard descriptor >= 0 else { throw failure("write", path) }
+  do {
+    try bytes.withUnsafeBytes { try writeAll($0, to: descriptor, path: path) }
+  } catch {
+    close(descriptor)
+    throw error
+  }
+  // Some file systems say only here that a quota is used up.
+  guard close(descriptor) == 0 else { throw failure("write", path) }
+}
+
 /// Finds out before long work whether `replaceFile` could write to `path`; nothing is left there.
 ///
 /// - Throws: `FileError.failed` if a folder has that name or its folder cannot be written to.

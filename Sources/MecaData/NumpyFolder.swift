@@ -22,7 +22,7 @@ public struct NumpyFolder: Sendable {
   ///
   /// - Ranks: local.
   /// - Throws: `FileError` that names the file.
-  public init(_ folder: String, trainLimit: Int?, testLimit: Int?) throws {
+  public init(_ folder: String) throws {
     let trainLabels = try readNumpyLabels(Self.labels(of: .train, in: folder))
     let testLabels = try readNumpyLabels(Self.labels(of: .test, in: folder))
     let triggered = folder + "/test-triggered-images.npy"
@@ -31,14 +31,13 @@ public struct NumpyFolder: Sendable {
       isTriggered ? try readNumpyLabels(folder + "/test-triggered-labels.npy") : []
     let classNames = try Self.classNames(
       in: folder, atLeast: Int((trainLabels + testLabels + triggeredLabels).max() ?? 0) + 1)
-    func set(_ path: String, _ labels: [Int32], _ limit: Int?) throws -> NumpySet {
+    func set(_ path: String, _ labels: [Int32]) throws -> NumpySet {
       try NumpySet(
-        name: "npy", images: try NumpyFile(path: path), labels: labels, classNames: classNames,
-        limit: limit)
+        name: "npy", images: try NumpyFile(path: path), labels: labels, classNames: classNames)
     }
-    training = try set(Self.images(of: .train, in: folder), trainLabels, trainLimit)
-    test = try set(Self.images(of: .test, in: folder), testLabels, testLimit)
-    self.triggered = isTriggered ? try set(triggered, triggeredLabels, testLimit) : nil
+    training = try set(Self.images(of: .train, in: folder), trainLabels)
+    test = try set(Self.images(of: .test, in: folder), testLabels)
+    self.triggered = isTriggered ? try set(triggered, triggeredLabels) : nil
     for other in [test, self.triggered].compactMap({ $0 })
     where other.imageShape != training.imageShape {
       let (own, first) = (other.imageShape, training.imageShape)
@@ -49,11 +48,7 @@ public struct NumpyFolder: Sendable {
     }
     let truth = try Self.truth(in: folder, labels: trainLabels, classCount: classNames.count)
     target = truth?.target
-    training.groundTruth = truth.map {
-      GroundTruth(
-        roles: Array($0.truth.roles.prefix(training.count)),
-        originalLabels: Array($0.truth.originalLabels.prefix(training.count)))
-    }
+    training.groundTruth = truth?.truth
     if isTriggered && target == nil {
       throw FileError.malformed(
         path: triggered,

@@ -19,7 +19,7 @@ public struct NumpySet: ImageSet {
   /// Size of every image.
   public let imageShape: ImageShape
   /// Number of samples.
-  public let count: Int
+  public private(set) var count: Int
   /// Normalisation constants for each channel; 0.5 and 0.25 until they are measured.
   public var meanAndDeviation: (mean: [Float], standardDeviation: [Float]) = (
     [0.5, 0.5, 0.5], [0.25, 0.25, 0.25]
@@ -41,11 +41,10 @@ public struct NumpySet: ImageSet {
   ///   - images: the opened file of the images.
   ///   - labels: one class for each image, as `readNumpyLabels` gives them.
   ///   - classNames: names of the classes; every label must be below their number.
-  ///   - limit: use only the first so many samples.
   /// - Throws: `FileError.malformed` for another shape or kind of numbers, or another number of
   ///   images than labels.
   public init(
-    name: String, images: NumpyFile, labels: [Int32], classNames: [String], limit: Int? = nil
+    name: String, images: NumpyFile, labels: [Int32], classNames: [String]
   ) throws {
     (order, imageShape) = try Self.layout(of: images)
     let found = images.header.shape[0]
@@ -57,8 +56,20 @@ public struct NumpySet: ImageSet {
     self.images = images
     fileName = images.path.split(separator: "/").last.map(String.init) ?? images.path
     self.classNames = classNames
-    count = min(found, limit ?? found)
-    classes = Array(labels.prefix(count))
+    count = found
+    classes = labels
+  }
+
+  /// The first `limit` samples; all for nil.
+  public func prefix(_ limit: Int?) -> NumpySet {
+    var result = self
+    result.count = min(count, limit ?? count)
+    result.groundTruth = groundTruth.map {
+      GroundTruth(
+        roles: Array($0.roles.prefix(result.count)),
+        originalLabels: Array($0.originalLabels.prefix(result.count)))
+    }
+    return result
   }
 
   private static func layout(of images: NumpyFile) throws -> (Order, ImageShape) {

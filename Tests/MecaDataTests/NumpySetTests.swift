@@ -17,14 +17,13 @@ import Testing
   }
 
   private func set(
-    _ descriptor: String, _ shape: String, _ data: [UInt8], labels: [Int32] = [1, 0],
-    limit: Int? = nil
+    _ descriptor: String, _ shape: String, _ data: [UInt8], labels: [Int32] = [1, 0]
   ) throws -> NumpySet {
     let folder = try TemporaryFolder()
     let text = "{'descr': '\(descriptor)', 'fortran_order': False, 'shape': (\(shape))}"
     let file = try NumpyFile(path: try folder.write("images.npy", numpyBytes(text, data: data)))
     return try NumpySet(
-      name: "npy", images: file, labels: labels, classNames: ["a", "b"], limit: limit)
+      name: "npy", images: file, labels: labels, classNames: ["a", "b"])
   }
 
   @Test func everyOrderOfBytesIsRead() throws {
@@ -110,7 +109,7 @@ import Testing
     let negative = #expect(throws: FileError.self) { try labels("(3,)", [5, 0, 255]) }
     #expect(negative?.description.contains("label 2 is -1") == true)
     #expect(throws: FileError.self) { try labels("(1, 3)", [5, 0, 1]) }
-    let set = try set("|u1", "2, 2, 3", [UInt8](repeating: 9, count: 12), limit: 1)
+    let set = try set("|u1", "2, 2, 3", [UInt8](repeating: 9, count: 12)).prefix(1)
     #expect(set.count == 1 && set.label(at: 0) == 1 && set.path(at: 0) == "images.npy#0")
   }
 }

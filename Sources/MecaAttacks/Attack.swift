@@ -96,7 +96,7 @@ extension AttackConfiguration {
 
   /// Whether the attack claims to move test samples of class `label` to the target; the attack
   /// success rate is counted over these.
-  public func isVictim(label: Int) -> Bool { attack.isVictim(label: label) }
+  func isVictim(label: Int) -> Bool { attack.isVictim(label: label) }
 
   /// What is put into the poisons of a training set.
   ///

@@ -37,7 +37,7 @@ struct Blend: Attack {
   ) throws -> Overlay {
     let picture =
       try configuration.trigger.map {
-        try $0.picture().withChannels(shape.channels)
+        try $0.picture(blackIsTransparent: false).withChannels(shape.channels)
           .resized(height: shape.height, width: shape.width)
       } ?? Picture(shape: shape, pixels: blendPattern(shape: shape, seed: configuration.seed))
     return Overlay(picture, in: PixelBox(of: shape), alpha: alpha)

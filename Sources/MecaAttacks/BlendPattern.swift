@@ -9,7 +9,7 @@ import MecaData
 /// the same picture appears at any size. Only IEEE operations: the same bytes on every machine.
 ///
 /// - Returns: `shape.byteCount` bytes: channel, row, column.
-func blendPattern(shape: ImageShape, seed: UInt64) -> [UInt8] {
+package func blendPattern(shape: ImageShape, seed: UInt64) -> [UInt8] {
   var random = KeyedRandom(seed: seed, purpose: .triggerPattern)
   let centreX = random.uniform(in: -0.3...0.3)
   let centreY = random.uniform(in: -0.3...0.3)

@@ -74,7 +74,7 @@ struct Patch: Sendable {
       picture = drawing(side, shape.channels)
       return
     }
-    let own = try file.picture().withChannels(shape.channels)
+    let own = try file.picture(blackIsTransparent: true).withChannels(shape.channels)
     if own.shape == shape, configuration.triggerSize == nil, configuration.triggerPlace == nil {
       (picture, box) = (own, PixelBox(of: shape))
     } else {

@@ -23,23 +23,38 @@ public struct TriggerFile: Codable, Hashable, Sendable {
   public init(path: String) throws {
     let content = try Self.content(path)
     self.init(path: path, sha256: Self.digest(content))
-    _ = try Self.picture(content, path: path)
+    _ = try Self.decoded(content, path: path)
   }
 
   /// Reads the picture.
   ///
-  /// Its mask is the file's alpha channel; without one, a pixel counts as opaque unless it is black
-  /// in all channels (the rule of the published toolboxes).
+  /// Where it is opaque says the file's alpha channel, if it has one.
   ///
+  /// - Parameter blackIsTransparent: without an alpha channel, black pixels (all channels 0) are
+  ///   transparent: the rule for patches of the published toolboxes. Else all are opaque.
   /// - Throws: `FileError` if it cannot be read, or is another than when the run began.
-  func picture() throws -> Picture {
+  func picture(blackIsTransparent: Bool) throws -> Picture {
     let content = try Self.content(path)
     guard Self.digest(content) == sha256 else {
       throw FileError.malformed(
         path: path,
         reason: "is not the picture that the attack was made with; name that one with --trigger")
     }
-    return try Self.picture(content, path: path)
+    let decoded = try Self.decoded(content, path: path)
+    let plane = decoded.shape.height * decoded.shape.width
+    let opacity =
+      decoded.alpha
+      ?? (0..<plane).map { place in
+        let isBlack = (0..<decoded.shape.channels).allSatisfy {
+          decoded.pixels[$0 * plane + place] == 0
+        }
+        return blackIsTransparent && isBlack ? 0 : 255
+      }
+    guard opacity.contains(where: { $0 > 0 }) else {
+      throw FileError.malformed(
+        path: path, reason: "is transparent or black all over and would change no image")
+    }
+    return Picture(shape: decoded.shape, pixels: decoded.pixels, opacity: opacity)
   }
 
   private static func content(_ path: String) throws -> [UInt8] {
@@ -56,8 +71,7 @@ public struct TriggerFile: Codable, Hashable, Sendable {
     return digest.hexadecimal()
   }
 
-  private static func picture(_ content: [UInt8], path: String) throws -> Picture {
-    // Waits for the data room's decoder.
-    throw FileError.malformed(path: path, reason: "pictures cannot be decoded yet")
+  private static func decoded(_ content: [UInt8], path: String) throws -> DecodedImage {
+    try content.withUnsafeBytes { try decodeImage($0, path: path) }
   }
 }

@@ -36,6 +36,11 @@ public struct TriggeredTestSet: ImageSet {
   /// Whether the attack claims to work on this sample: always, but for attacks on one source class.
   public func isVictim(at index: Int) -> Bool { attack.isVictim(label: label(at: index)) }
 
+  /// Whether the attack leaves samples of some classes beside the target alone (TaCT).
+  public var isForSomeClasses: Bool {
+    classNames.indices.contains { $0 != target && !attack.isVictim(label: $0) }
+  }
+
   /// Name of the base set.
   public var name: String { base.name }
   /// Names of the classes, as in the base set.

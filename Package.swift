@@ -27,10 +27,11 @@ var targets: [Target] = [
   .systemLibrary(
     name: "COpenSSL", pkgConfig: "libcrypto", providers: [.apt(["libssl-dev"])]),
   .systemLibrary(
-    name: "CTurboJPEG", pkgConfig: "libturbojpeg", providers: [.apt(["libturbojpeg0-dev"])]),
+    name: "CJPEG", pkgConfig: "libjpeg", providers: [.apt(["libjpeg-dev"])]),
   .systemLibrary(
     name: "CPNG", pkgConfig: "libpng", providers: [.apt(["libpng-dev"])]),
   .target(name: "CMecaShims", dependencies: ["COpenMPI"]),
+  .target(name: "CMecaImages", dependencies: ["CJPEG", "CPNG"]),
   .target(name: "CMecaKernels", cSettings: kernelFlags),
 
   .target(name: "MecaCore", dependencies: ["COpenSSL"]),
@@ -40,7 +41,7 @@ var targets: [Target] = [
     dependencies: ["COpenBLAS", "CMecaKernels", "MecaCore"] + (oneDNNFound ? ["COneDNN"] : []),
     swiftSettings: swiftFlags),
   .target(name: "MecaNN", dependencies: ["MecaTensor", "MecaCore"]),
-  .target(name: "MecaData", dependencies: ["CTurboJPEG", "CPNG", "MecaCore"]),
+  .target(name: "MecaData", dependencies: ["CMecaImages", "MecaCore"]),
   .target(name: "MecaAttacks", dependencies: ["MecaData", "MecaCore"]),
   .target(
     name: "MecaTraining",

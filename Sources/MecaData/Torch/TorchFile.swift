@@ -47,7 +47,7 @@ public struct TorchFile: Sendable {
     guard archive[folder + "constants.pkl"] == nil else {
       throw FileError.malformed(
         path: path,
-        reason: "is a TorchScript program; \(conversion(of: path, for: purpose))")
+        reason: "is a TorchScript program. \(conversion(of: path, for: purpose))")
     }
     if let order = archive[folder + "byteorder"] {
       guard archive.withBytes(of: order, { $0.elementsEqual("little".utf8) }) else {
@@ -77,9 +77,9 @@ public struct TorchFile: Sendable {
   func integers(_ value: PickleValue, _ name: String) throws -> [Int] {
     let integers: [Int?]?
     switch value {
-    case .list, .tuple: integers = contents.members(value)?.map(whole)
+    case .list, .tuple: integers = contents.members(value)?.map(wholeNumber)
     case .tensor: integers = tensor(value)?.integers()
-    case .array(let place): integers = contents.numbers(of: contents.arrays[place])?.map(whole)
+    case .array(let place): integers = contents.numbers(of: contents.arrays[place])?.map(wholeNumber)
     default: integers = nil
     }
     guard let integers, !integers.contains(nil) else {
@@ -91,7 +91,7 @@ public struct TorchFile: Sendable {
 }
 
 /// A value as a whole number; nil if it is none.
-private func whole(_ value: PickleValue) -> Int? {
+func wholeNumber(_ value: PickleValue) -> Int? {
   switch value {
   case .integer(let integer): integer
   case .bool(let bool): bool ? 1 : 0
@@ -112,8 +112,8 @@ private func requireArchive(_ file: MappedFile, _ purpose: TorchFile.Purpose) th
       return "was saved in PyTorch's format of before version 1.6; \(resaving(file.path))"
     }
     if bytes.first == PickleOpcode.protocol.rawValue {
-      return "is a plain pickle, not a file of torch.save; "
-        + conversion(of: file.path, for: purpose)
+      return "is a plain pickle, not a file of torch.save. "
+        + conversion(of: file.path, for: purpose, isPickle: true)
     }
     return "is no file of torch.save"
   }
@@ -178,10 +178,14 @@ private func resaving(_ path: String) -> String {
 }
 
 /// How to get at the plain part of a file that holds more than that.
-private func conversion(of path: String, for purpose: TorchFile.Purpose) -> String {
+private func conversion(
+  of path: String, for purpose: TorchFile.Purpose, isPickle: Bool = false
+) -> String {
   let load =
-    "import sys, torch; p = sys.argv[1]; "
-    + "v = torch.load(p, map_location=\"cpu\", weights_only=False)"
+    isPickle
+    ? "import sys, pickle; p = sys.argv[1]; v = pickle.load(open(p, \"rb\"))"
+    : "import sys, torch; p = sys.argv[1]; "
+      + "v = torch.load(p, map_location=\"cpu\", weights_only=False)"
   let save =
     switch purpose {
     case .weights:

@@ -39,13 +39,13 @@ public struct TorchTensor: Sendable {
         }
       }
     }
-    return elements(from: 0) { Float(element.float($0, at: $1)) }
+    return elements { Float(element.float($0, at: $1)) }
   }
 
   /// All elements as integers, last index fastest; nil where one is not a whole number of 64 bits.
   public func integers() -> [Int]? {
-    if element.isInteger { return elements(from: 0) { element.integer($0, at: $1) } }
-    let whole = elements(from: 0) { Int(exactly: element.float($0, at: $1)) }
+    if element.isInteger { return elements { element.integer($0, at: $1) } }
+    let whole = elements { Int(exactly: element.float($0, at: $1)) }
     let integers = whole.compactMap { $0 }
     return integers.count == whole.count ? integers : nil
   }
@@ -81,9 +81,20 @@ public struct TorchTensor: Sendable {
     return isFinite
   }
 
+  /// The least and the largest number of the sub-tensor at `index` of the first dimension.
+  func range(at index: Int) -> (least: Double, most: Double) {
+    var (least, most) = (Double.infinity, -Double.infinity)
+    forEachElement(of: view.selecting(index)) { bytes, offset in
+      let value = element.float(bytes, at: offset)
+      if value < least { least = value }
+      if value > most { most = value }
+    }
+    return (least, most)
+  }
+
   /// What `read` makes of each element, given the file's bytes and the element's first.
   private func elements<Value>(
-    from dimension: Int, _ read: (UnsafeRawBufferPointer, Int) -> Value
+    _ read: (UnsafeRawBufferPointer, Int) -> Value
   ) -> [Value] {
     var values: [Value] = []
     values.reserveCapacity(count)

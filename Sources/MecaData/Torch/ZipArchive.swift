@@ -108,14 +108,9 @@ private struct DirectoryReader {
 
   /// The directory by the record at the end of the file, and by Zip64's where there is one.
   private func findDirectory() throws -> Directory {
-    let longestComment = 65_535
-    let lowest = max(0, bytes.count - 22 - longestComment)
-    guard bytes.count >= 22,
-      let end = stride(from: bytes.count - 22, through: lowest, by: -1).first(where: {
-        bytes.number(at: $0, as: UInt32.self) == 0x0605_4B50
-          && bytes.number(at: $0 + 20, as: UInt16.self) == bytes.count - $0 - 22
-      })
-    else { throw malformed("is no zip file or was cut off: there is no directory at its end") }
+    guard let end = endOfDirectory() else {
+      throw malformed("is no zip file or was cut off: there is no directory at its end")
+    }
     if end >= 20, bytes.number(at: end - 20, as: UInt32.self) == 0x0706_4B50 {
       return try zip64Directory(locator: end - 20)
     }
@@ -125,6 +120,18 @@ private struct DirectoryReader {
       disk: disk, counts: (field(end + 8, UInt16.self), count),
       size: UInt64(field(end + 12, UInt32.self)), offset: UInt64(field(end + 16, UInt32.self)),
       limit: end)
+  }
+
+  /// Where the last record begins, behind which there is but a comment of the announced length.
+  private func endOfDirectory() -> Int? {
+    let longestComment = 65_535
+    let last = bytes.count - 22
+    guard last >= 0 else { return nil }
+    for position in stride(from: last, through: max(0, last - longestComment), by: -1) {
+      guard bytes.number(at: position, as: UInt32.self) == 0x0605_4B50 else { continue }
+      if field(position + 20, UInt16.self) == last - position { return position }
+    }
+    return nil
   }
 
   private func zip64Directory(locator: Int) throws -> Directory {

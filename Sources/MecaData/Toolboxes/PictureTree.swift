@@ -1,0 +1,81 @@
+import Glibc
+import MecaCore
+
+/// The pictures of a folder tree LABEL/INDEX.png, as BackdoorBench keeps the samples it has changed.
+struct PictureTree: Sendable {
+  /// One changed sample.
+  struct Picture: Sendable {
+    /// Its number in the data set that was changed.
+    var index: Int
+    /// Its class in that data set.
+    var label: Int
+    /// Path of the file.
+    var path: String
+  }
+
+  /// All pictures by ascending index.
+  let pictures: [Picture]
+
+  /// Lists the files of a tree; hidden names and files of other kinds are passed over.
+  ///
+  /// - Throws: `FileError` that names the folder or file: missing, not a number, a sample twice, no
+  ///   picture at all.
+  init(_ folder: String) throws {
+    var found: [Picture] = []
+    for name in try names(in: folder) {
+      let inner = folder + "/" + name
+      guard isFolder(inner) else { continue }
+      guard let label = number(name[...]) else {
+        throw FileError.malformed(path: inner, reason: "is no class number; BackdoorBench has them")
+      }
+      for file in try names(in: inner) where file.hasSuffix(".png") {
+        guard let index = number(file.dropLast(".png".count)) else {
+          throw FileError.malformed(
+            path: inner + "/" + file, reason: "is no sample number; BackdoorBench has NUMBER.png")
+        }
+        found.append(Picture(index: index, label: label, path: inner + "/" + file))
+      }
+    }
+    guard !found.isEmpty else {
+      throw FileError.malformed(path: folder, reason: "has no pictures CLASS/NUMBER.png")
+    }
+    found.sort { ($0.index, $0.path) < ($1.index, $1.path) }
+    for (first, second) in zip(found, found.dropFirst()) where first.index == second.index {
+      throw FileError.malformed(
+        path: second.path, reason: "sample \(first.index) is in \(first.path) too")
+    }
+    pictures = found
+  }
+}
+
+/// A number without a sign that fits 32 bits.
+private func number(_ text: Substring) -> Int? {
+  guard text.allSatisfy({ $0.isASCII && $0.isNumber }) else { return nil }
+  return Int32(text).map(Int.init)
+}
+
+/// The names in a folder that are not hidden.
+private func names(in folder: String) throws -> [String] {
+  guard let stream = opendir(folder) else {
+    if errno == ENOENT || errno == ENOTDIR {
+      throw FileError.missing(path: folder, hint: "a record of BackdoorBench has this folder")
+    }
+    throw FileError.failed(
+      operation: "read the folder", path: folder, reason: String(cString: strerror(errno)))
+  }
+  defer { closedir(stream) }
+  var names: [String] = []
+  while let entry = readdir(stream) {
+    let name = withUnsafePointer(to: &entry.pointee.d_name) {
+      $0.withMemoryRebound(to: CChar.self, capacity: 256) { String(cString: $0) }
+    }
+    if !name.hasPrefix(".") { names.append(name) }
+  }
+  return names
+}
+
+/// Whether `path` is a folder, or a link to one.
+private func isFolder(_ path: String) -> Bool {
+  var status = stat()
+  return stat(path, &status) == 0 && status.st_mode & S_IFMT == S_IFDIR
+}

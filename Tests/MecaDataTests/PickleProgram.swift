@@ -27,7 +27,9 @@ enum Pickle {
   static func proto(_ version: UInt8 = 2) -> [UInt8] { [0x80, version] }
   static func int(_ value: Int32) -> [UInt8] { [0x4A] + little(UInt32(bitPattern: value)) }
   /// An integer of 64 bits.
-  static func long(_ value: Int) -> [UInt8] { [0x8A, 8] + little(UInt64(bitPattern: Int64(value))) }
+  static func long(_ value: Int) -> [UInt8] {
+    [0x8A, 8] + little(UInt64(bitPattern: Int64(value)))
+  }
   static func text(_ value: String) -> [UInt8] {
     [0x58] + little(UInt32(value.utf8.count)) + Array(value.utf8)
   }
@@ -112,15 +114,20 @@ struct ZipPlan {
       let local = Array((entry.localName ?? entry.name).utf8)
       file += little(UInt32(0x0403_4B50)) + little(UInt16(20)) + little(flags)
       file += little(entry.method) + [0, 0, 0, 0]
-      file += entry.hasDescriptor ? [UInt8](repeating: 0, count: 12) : little(crc) + little(size) + little(size)
+      file +=
+        entry.hasDescriptor
+        ? [UInt8](repeating: 0, count: 12) : little(crc) + little(size) + little(size)
       file += little(UInt16(local.count)) + little(UInt16(entry.padding)) + local
       file += [UInt8](repeating: 0x5A, count: entry.padding)
       file += entry.bytes
-      if entry.hasDescriptor { file += little(UInt32(0x0807_4B50)) + little(crc) + little(size) + little(size) }
+      if entry.hasDescriptor {
+        file += little(UInt32(0x0807_4B50)) + little(crc) + little(size) + little(size)
+      }
       let claimed = entry.claimedSize ?? UInt64(size)
       let extra =
         entry.isLong
-        ? little(UInt16(0xCAFE)) + little(UInt16(2)) + [1, 2] + little(UInt16(1)) + little(UInt16(24))
+        ? little(UInt16(0xCAFE)) + little(UInt16(2)) + [1, 2] + little(UInt16(1))
+          + little(UInt16(24))
           + little(claimed) + little(claimed) + little(offset) : []
       let short: (UInt64) -> [UInt8] = {
         little(entry.isLong ? UInt32.max : UInt32(truncatingIfNeeded: $0))
@@ -136,10 +143,12 @@ struct ZipPlan {
     let count = claimedCount ?? UInt64(entries.count)
     if isLong {
       let end = file.count
-      file += little(UInt32(0x0606_4B50)) + little(UInt64(44)) + little(UInt16(45)) + little(UInt16(45))
+      file +=
+        little(UInt32(0x0606_4B50)) + little(UInt64(44)) + little(UInt16(45)) + little(UInt16(45))
       file += [UInt8](repeating: 0, count: 8) + little(count) + little(count)
       file += little(UInt64(directory.count)) + little(UInt64(start))
-      file += little(UInt32(0x0706_4B50)) + little(UInt32(0)) + little(UInt64(end)) + little(UInt32(1))
+      file +=
+        little(UInt32(0x0706_4B50)) + little(UInt32(0)) + little(UInt64(end)) + little(UInt32(1))
     }
     file += little(UInt32(0x0605_4B50)) + [0, 0, 0, 0]
     file += little(UInt16(truncatingIfNeeded: count)) + little(UInt16(truncatingIfNeeded: count))

@@ -10,15 +10,16 @@ import Testing
   /// The tensor under a name in `tensors.pt`.
   private func tensor(_ name: String, in file: TorchFile) throws -> TorchTensor {
     let all = try #require(file.contents.entry("tensors", of: file.contents.root))
-    return try #require(file.tensor(#require(file.contents.entry(name, of: all))))
+    let value = try #require(file.contents.entry(name, of: all))
+    return try #require(file.tensor(value))
   }
 
   @Test func readsEveryElementType() throws {
     let file = try open("tensors.pt")
     let expected: [(TensorElement, [Float])] = [
       (.float32, [0.5, -1.25, 3.0e38]), (.float64, [0.1, -.infinity, 2]),
-      // 6·10⁻⁸ is nearest to 2⁻²⁴, the smallest number there is, and -3·10³⁸ to -225·2¹²⁰.
-      (.float16, [0.5, -65504, 0x1p-24]), (.bfloat16, [1, -0x1.C2p127, 0.0078125]),
+      // 6·10⁻⁸ is nearest to 2⁻²⁴, the smallest number there is, and -3·10³⁸ to -226·2¹²⁰.
+      (.float16, [0.5, -65504, 0x1p-24]), (.bfloat16, [1, -0x1.C4p127, 0.0078125]),
       (.uint8, [0, 7, 255]), (.int8, [-128, 0, 127]), (.int16, [-32768, 1, 32767]),
       (.int32, [-0x1p31, 2, 0x1p31]), (.int64, [-0x1p63, 3, 0x1p63]), (.bool, [1, 0, 1]),
     ]
@@ -46,7 +47,9 @@ import Testing
     let transposed = try tensor("transposed", in: file)
     #expect(transposed.shape == [4, 3, 2])
     var expected: [Float] = []
-    for k in 0..<4 { for j in 0..<3 { for i in 0..<2 { expected.append(Float(12 * i + 4 * j + k)) } } }
+    for k in 0..<4 {
+      for j in 0..<3 { for i in 0..<2 { expected.append(Float(12 * i + 4 * j + k)) } }
+    }
     #expect(transposed.floats() == expected)
     let slice = try tensor("slice", in: file)
     #expect(slice.shape == [2, 2])
@@ -95,12 +98,13 @@ import Testing
     let numbers = try #require(contents.entry("numbers", of: contents.root))
     #expect(
       contents.members(numbers) == [.integer(-5), .float(0.5), .integer(200), .bool(true)])
-    let keys = try #require(contents.pairs(#require(contents.entry("keys", of: contents.root))))
+    let sevens = try #require(contents.entry("keys", of: contents.root))
+    let keys = try #require(contents.pairs(sevens))
     #expect(keys.map(\.key) == [.integer(7)])
-    #expect(try file.integers(#require(contents.entry("int64", of: contents.root)), "x") == [0, 1, 2, 3])
-    let error = #expect(throws: FileError.self) {
-      try file.integers(#require(contents.entry("float64", of: contents.root)), "labels")
-    }
+    let int64 = try #require(contents.entry("int64", of: contents.root))
+    #expect(try file.integers(int64, "x") == [0, 1, 2, 3])
+    let float64 = try #require(contents.entry("float64", of: contents.root))
+    let error = #expect(throws: FileError.self) { try file.integers(float64, "labels") }
     #expect(error?.description.hasSuffix("labels should be integers, and is a NumPy array") == true)
   }
 

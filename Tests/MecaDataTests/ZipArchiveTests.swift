@@ -15,7 +15,8 @@ import Testing
   }
 
   /// The reason for which a file is refused.
-  private func reason(_ bytes: [UInt8], sourceLocation: SourceLocation = #_sourceLocation) -> String {
+  private func reason(_ bytes: [UInt8], sourceLocation: SourceLocation = #_sourceLocation) -> String
+  {
     do {
       _ = try open(bytes)
       Issue.record("opened", sourceLocation: sourceLocation)

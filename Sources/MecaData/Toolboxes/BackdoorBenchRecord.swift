@@ -38,8 +38,9 @@ public struct BackdoorBenchRecord: Sendable {
 
   /// Reads both trees and what is known of their labels.
   ///
-  /// - Parameter target: label of all poisons for a record without a readable `attack_result.pt`.
-  /// - Throws: `FileError` that names the file; for `attack_result.pt` only without a `target`.
+  /// - Parameter target: label of all poisons, for a record without a readable `attack_result.pt`.
+  /// - Throws: `FileError` that names the file (an `attack_result.pt` that is not read is none with a
+  ///   `target`); `UsageError` for a `target` that is not the record's.
   public init(_ folder: String, target: Int? = nil) throws {
     self.folder = folder
     let trainFolder = folder + "/bd_train_dataset"
@@ -53,23 +54,11 @@ public struct BackdoorBenchRecord: Sendable {
     let testFolder = folder + "/bd_test_dataset"
     tests = isThere(testFolder) ? try PictureTree(testFolder).pictures : []
     let path = folder + "/attack_result.pt"
+    let result: AttackResult
     do {
-      let result = try AttackResult(path)
-      let labels = try result.labels(of: train)
-      self.target = commonTarget(of: train, labels)
-      changes = zip(train, labels).map { picture, label in
-        let isPoison = label != picture.label || label == self.target
-        return Change(picture: picture, label: label, role: isPoison ? .poison : .cover)
-      }
-      origin = result.origin
-      classCount = result.classCount
+      result = try AttackResult(path)
     } catch let error as FileError {
-      guard let target else {
-        throw FileError.malformed(
-          path: path,
-          reason: "the labels of the poisoned samples are not known (\(error)); give them with "
-            + "--target CLASS")
-      }
+      guard let target else { throw labelsNotKnown(error, path) }
       let indicator = try readIndicator(folder + "/train_poison_index_list.pickle")
       changes = train.map { picture in
         let isPoison =
@@ -81,8 +70,32 @@ public struct BackdoorBenchRecord: Sendable {
       self.target = target
       origin = nil
       classCount = nil
+      return
     }
+    let labels = try result.labels(of: train)
+    let common = commonTarget(of: train, labels)
+    if let target, target != common {
+      throw UsageError.conflict(
+        "--target \(target): the poisoned samples of \(path) have "
+          + (common.map { "the label \($0)" } ?? "several labels"))
+    }
+    changes = zip(train, labels).map { picture, label in
+      let isPoison = label != picture.label || label == common
+      return Change(picture: picture, label: label, role: isPoison ? .poison : .cover)
+    }
+    self.target = common
+    origin = result.origin
+    classCount = result.classCount
   }
+}
+
+/// The error for a record whose `attack_result.pt` is missing or refused for the reason `error`.
+private func labelsNotKnown(_ error: FileError, _ path: String) -> FileError {
+  let reason = "\(error)".dropFirst("\(error)".hasPrefix(path + ": ") ? path.count + 2 : 0)
+  return .malformed(
+    path: path,
+    reason: "cannot tell the labels of the poisoned samples; give them with --target CLASS, or: "
+      + reason)
 }
 
 /// The label that the changed labels have in common: of those that differ from the original, or of
@@ -160,7 +173,8 @@ private struct AttackResult {
     guard labels.count == pictures.count else {
       throw FileError.malformed(
         path: path,
-        reason: "has \(labels.count) changed samples, bd_train_dataset has \(pictures.count) pictures")
+        reason:
+          "has \(labels.count) changed samples, bd_train_dataset has \(pictures.count) pictures")
     }
     return found
   }

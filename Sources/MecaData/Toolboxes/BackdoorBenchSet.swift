@@ -92,7 +92,7 @@ public struct BackdoorBenchSet: ImageSet {
 /// The triggered test samples of a record of BackdoorBench, with their true labels.
 ///
 /// - Ranks: local. Safe from any thread.
-public struct BackdoorBenchTests: ImageSet {
+public struct BackdoorBenchTestSet: ImageSet {
   /// The clean test set.
   public let base: any ImageSet
   /// Which test sample each triggered one was, ascending.
@@ -164,7 +164,8 @@ private func fits(
     throw FileError.malformed(
       path: picture.path,
       reason: "replaces sample \(picture.index) of class \(picture.label), which is of class "
-        + "\(label) in the \(split) set of --base-data: it is another data set, or in another order")
+        + "\(label) in the \(split) set of --base-data: it is another data set, or in another order"
+    )
   }
   return true
 }

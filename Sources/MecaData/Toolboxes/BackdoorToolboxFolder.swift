@@ -38,13 +38,14 @@ public struct BackdoorToolboxFolder: Sendable {
   public init(
     _ folder: String, testFolder: String? = nil, trainLimit: Int? = nil, testLimit: Int? = nil
   ) throws {
-    let home = absolutePath(folder)
-    let above = home.split(separator: "/", omittingEmptySubsequences: true)
-    origin = above.count >= 2 ? String(above[above.count - 2]) : ""
-    let tests = testFolder ?? home + "/../../../clean_set/\(origin)/test_split"
+    // ROOT / poisoned_train_set / DATASET / ATTACK
+    let parts = absolutePath(folder).split(separator: "/")
+    origin = parts.dropLast().last.map(String.init) ?? ""
+    let root = parts.dropLast(3).map { "/" + $0 }.joined()
+    let tests = testFolder ?? "\(root)/clean_set/\(origin)/test_split"
     guard isThere(tests) else {
       throw FileError.missing(
-        path: testFolder ?? tests,
+        path: tests,
         hint: "--test-data must name the test split of the toolbox, a folder with data and labels")
     }
     let trainLabels = try readLabels(["labels"], in: folder)

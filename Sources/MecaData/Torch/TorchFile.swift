@@ -79,7 +79,8 @@ public struct TorchFile: Sendable {
     switch value {
     case .list, .tuple: integers = contents.members(value)?.map(wholeNumber)
     case .tensor: integers = tensor(value)?.integers()
-    case .array(let place): integers = contents.numbers(of: contents.arrays[place])?.map(wholeNumber)
+    case .array(let place):
+      integers = contents.numbers(of: contents.arrays[place])?.map(wholeNumber)
     default: integers = nil
     }
     guard let integers, !integers.contains(nil) else {
@@ -210,6 +211,7 @@ private func shellWord(_ path: String) -> String {
     }
   }
   if isPlain { return path }
-  return "'" + path.split(separator: "'", omittingEmptySubsequences: false).joined(separator: "'\\''")
+  return "'"
+    + path.split(separator: "'", omittingEmptySubsequences: false).joined(separator: "'\\''")
     + "'"
 }

@@ -64,7 +64,8 @@ private func stateDictionary(in file: TorchFile) throws -> PickleValue {
   if isState(contents.root) { return contents.root }
   throw FileError.malformed(
     path: file.path,
-    reason: "holds \(contents.kind(contents.root)) in which there is no state dictionary; it should "
+    reason:
+      "holds \(contents.kind(contents.root)) in which there is no state dictionary; it should "
       + "be one, or have one under \(keysOfModels.joined(separator: ", "))")
 }
 

@@ -81,13 +81,13 @@ public struct TorchTensor: Sendable {
     return isFinite
   }
 
-  /// The least and the largest number of the sub-tensor at `index` of the first dimension.
+  /// The least and the largest finite number of the sub-tensor at `index` of the first dimension.
   func range(at index: Int) -> (least: Double, most: Double) {
     var (least, most) = (Double.infinity, -Double.infinity)
     forEachElement(of: view.selecting(index)) { bytes, offset in
       let value = element.float(bytes, at: offset)
-      if value < least { least = value }
-      if value > most { most = value }
+      if value.isFinite && value < least { least = value }
+      if value.isFinite && value > most { most = value }
     }
     return (least, most)
   }

@@ -94,7 +94,8 @@ private struct DirectoryReader {
         (header.offset, try locate(header, before: directory.range.lowerBound)))
     }
     guard position == directory.range.upperBound else {
-      throw malformed("\(directory.range.upperBound - position) bytes after the last directory entry")
+      throw malformed(
+        "\(directory.range.upperBound - position) bytes after the last directory entry")
     }
     var reached = 0
     for (start, entry) in found.sorted(by: { $0.start < $1.start }) {
@@ -138,9 +139,13 @@ private struct DirectoryReader {
     let offset = bytes.number(at: locator + 8, as: UInt64.self) ?? .max
     guard locator >= 56, offset <= UInt64(locator - 56),
       bytes.number(at: Int(offset), as: UInt32.self) == 0x0606_4B50
-    else { throw malformed("the end of its Zip64 directory is not where it says, at byte \(offset)") }
+    else {
+      throw malformed("the end of its Zip64 directory is not where it says, at byte \(offset)")
+    }
     let end = Int(offset)
-    func long(_ position: Int) -> UInt64 { bytes.number(at: end + position, as: UInt64.self) ?? .max }
+    func long(_ position: Int) -> UInt64 {
+      bytes.number(at: end + position, as: UInt64.self) ?? .max
+    }
     let counts = (long(24), long(32))
     guard counts.0 <= UInt64(bytes.count), counts.1 <= UInt64(bytes.count) else {
       throw malformed("announces \(counts.1) entries in \(bytes.count) bytes")

@@ -86,15 +86,21 @@ static int32_t run(
   return 0;
 }
 
+static void refuse(Decoder *decoder, const char *reason) {
+  snprintf(decoder->errors.message, MECA_IMAGE_MESSAGE, "%s", reason);
+  longjmp(decoder->errors.escape, 1);
+}
+
 static void read_size(Decoder *decoder, void *context) {
   MecaImageHeader *header = context;
+  // Hardly any program reads it, and a few of its bytes can stand for any number of pixels.
+  if (decoder->codec.arith_code) refuse(decoder, "arithmetic coding is not supported");
   header->width = decoder->codec.image_width;
   header->height = decoder->codec.image_height;
   header->has_alpha = 0;
-  // The finest component has a block for every 64 pixels, and its DC coefficient takes a Huffman
-  // code of 1 bit at least. Arithmetic codes can be shorter.
-  uint64_t blocks = (uint64_t)header->width * header->height / 64;
-  header->least_bytes = decoder->codec.arith_code ? 0 : blocks / 8;
+  // All components together have a block for every 64 pixels, for every 256 with odd sampling, and
+  // its DC coefficient takes a Huffman code of 1 bit at least.
+  header->least_bytes = (uint64_t)header->width * header->height / 256 / 8;
 }
 
 int32_t meca_jpeg_header(
@@ -106,11 +112,6 @@ typedef struct {
   uint32_t width, height;
   uint8_t *planes;
 } Picture;
-
-static void refuse(Decoder *decoder, const char *reason) {
-  snprintf(decoder->errors.message, MECA_IMAGE_MESSAGE, "%s", reason);
-  longjmp(decoder->errors.escape, 1);
-}
 
 static void spread_rgb(const uint8_t *row, uint32_t width, uint8_t *plane, size_t size) {
   for (uint32_t column = 0; column < width; column++) {

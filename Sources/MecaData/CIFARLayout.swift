@@ -30,13 +30,13 @@ extension CIFARSet.Variant {
 
   /// The folder with the files: `folder` itself or the archive's folder inside it.
   func locate(in folder: String) throws -> String {
-    guard isFolder(folder) else {
+    guard isFolder(Array(folder.utf8)) else {
       throw FileError.missing(
         path: folder, hint: "--data must name the folder with the \(rawValue) binary files")
     }
     let inner = folder + "/" + archiveFolder
     let own = Split.allCases.flatMap(fileNames).contains { access(folder + "/" + $0, F_OK) == 0 }
-    return !own && isFolder(inner) ? inner : folder
+    return !own && isFolder(Array(inner.utf8)) ? inner : folder
   }
 
   /// The error for a folder without a file of the split; knows the Python version by its names.
@@ -111,14 +111,8 @@ extension CIFARSet.Variant {
   }
 }
 
-/// Whether `path` is a folder.
-private func isFolder(_ path: String) -> Bool {
-  var status = stat()
-  return stat(path, &status) == 0 && status.st_mode & S_IFMT == S_IFDIR
-}
-
 /// A line without the white space around it.
-private func trimmed(_ line: Substring) -> String {
+func trimmed(_ line: Substring) -> String {
   var line = line
   while line.first?.isWhitespace == true { line.removeFirst() }
   while line.last?.isWhitespace == true { line.removeLast() }

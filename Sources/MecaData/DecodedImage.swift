@@ -71,7 +71,7 @@ public func decodeImage(_ bytes: UnsafeRawBufferPointer, path: String) throws ->
 /// - Ranks: local. Safe from any thread.
 /// - Throws: `FileError`: also where the file is missing or cannot be read.
 public func readImage(_ path: String) throws -> DecodedImage {
-  try withFileBytes(path) { try decodeImage($0, path: path) }
+  try withFileBytes(Array(path.utf8), name: path) { try decodeImage($0, path: path) }
 }
 
 /// The size of a JPEG or PNG picture; reads its header alone.

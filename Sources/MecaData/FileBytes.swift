@@ -6,32 +6,38 @@ import MecaCore
 /// Small files are read, which costs less than a mapping and cannot fault if somebody cuts the file
 /// off meanwhile; large ones are mapped, so that a file's length allocates nothing.
 ///
+/// - Parameters:
+///   - path: the path's bytes, which need not be UTF-8.
+///   - name: the path in errors.
 /// - Throws: `FileError` with the system's reason, and what `body` throws.
 func withFileBytes<Result>(
-  _ path: String, _ body: (UnsafeRawBufferPointer) throws -> Result
+  _ path: some Collection<UInt8>, name: String, _ body: (UnsafeRawBufferPointer) throws -> Result
 ) throws -> Result {
   // O_NONBLOCK: opening a pipe must not wait for a writer.
-  let descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
+  let descriptor = withCPath(path) { open($0, O_RDONLY | O_CLOEXEC | O_NONBLOCK) }
   guard descriptor >= 0 else {
     if errno == ENOENT || errno == ENOTDIR {
-      throw FileError.missing(path: path, hint: "check the path")
+      throw FileError.missing(path: name, hint: "check the path")
     }
-    throw readFailure(path)
+    throw readFailure(name)
   }
   defer { close(descriptor) }
   var status = stat()
-  guard fstat(descriptor, &status) == 0 else { throw readFailure(path) }
+  guard fstat(descriptor, &status) == 0 else { throw readFailure(name) }
   guard status.st_mode & S_IFMT == S_IFREG else {
-    throw FileError.malformed(path: path, reason: "is not a regular file")
+    throw FileError.malformed(path: name, reason: "is not a regular file")
   }
   let size = Int(status.st_size)
-  guard size <= 1 << 22 else { return try MappedFile(path: path).withBytes(body) }
-  return try withUnsafeTemporaryAllocation(byteCount: size, alignment: 16) { buffer in
+  guard size <= 1 << 22 else {
+    return try MappedFile(descriptor: descriptor, path: name).withBytes(body)
+  }
+  return try withUnsafeTemporaryAllocation(byteCount: max(size, 1), alignment: 16) { buffer in
+    guard let start = buffer.baseAddress else { preconditionFailure("no memory for \(size) bytes") }
     var count = 0
     while count < size {
-      let got = read(descriptor, buffer.baseAddress! + count, size - count)
+      let got = read(descriptor, start + count, size - count)
       if got < 0 && errno == EINTR { continue }
-      guard got >= 0 else { throw readFailure(path) }
+      guard got >= 0 else { throw readFailure(name) }
       if got == 0 { break }
       count += got
     }
@@ -39,6 +45,6 @@ func withFileBytes<Result>(
   }
 }
 
-private func readFailure(_ path: String) -> FileError {
-  .failed(operation: "read", path: path, reason: String(cString: strerror(errno)))
+private func readFailure(_ name: String) -> FileError {
+  .failed(operation: "read", path: name, reason: String(cString: strerror(errno)))
 }

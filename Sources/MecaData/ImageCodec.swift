@@ -59,8 +59,11 @@ enum ImageCodec: String {
 func reportingFailure(
   _ path: String, _ codec: ImageCodec, _ body: (UnsafeMutablePointer<CChar>) -> Int32
 ) throws {
-  try withMessage(body) {
-    FileError.malformed(path: path, reason: "broken \(codec.rawValue) file: \($0)")
+  try withMessage(body) { text in
+    // Both libraries say it with this word; the file may be good.
+    text.contains("memory")
+      ? FileError.failed(operation: "decode", path: path, reason: text)
+      : FileError.malformed(path: path, reason: "broken \(codec.rawValue) file: \(text)")
   }
 }
 

@@ -56,6 +56,9 @@ public protocol ImageSet: Sendable {
   /// The first image that could not be read since the set was opened, for sets that read files
   /// while they are used; such an image reads as zeros. Whoever uses the set asks at the end.
   var fault: FileError? { get }
+  /// SHA-256 of all images and labels as hexadecimal digits, where opening the set has computed it
+  /// already; else nil.
+  var contentDigest: String? { get }
 }
 
 extension ImageSet {
@@ -63,6 +66,8 @@ extension ImageSet {
   public var groundTruth: GroundTruth? { nil }
   /// Nothing is read after the set was opened.
   public var fault: FileError? { nil }
+  /// Not known yet.
+  public var contentDigest: String? { nil }
 }
 
 extension ImageSet {

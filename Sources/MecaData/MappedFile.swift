@@ -15,7 +15,7 @@ public final class MappedFile: @unchecked Sendable {
   /// Maps the file at `path`.
   ///
   /// - Throws: `FileError.missing`, or `FileError.failed` with the system's reason.
-  public init(path: String) throws {
+  public convenience init(path: String) throws {
     // O_NONBLOCK: opening a pipe by mistake must fail below instead of waiting for a writer.
     let descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
     guard descriptor >= 0 else {
@@ -25,6 +25,14 @@ public final class MappedFile: @unchecked Sendable {
       throw Self.failure("open", path)
     }
     defer { close(descriptor) }
+    try self.init(descriptor: descriptor, path: path)
+  }
+
+  /// Maps the file behind a descriptor, which the caller closes; `path` is its name in errors.
+  ///
+  /// - Throws: `FileError.failed` with the system's reason, `FileError.malformed` for what is no
+  ///   regular file.
+  init(descriptor: Int32, path: String) throws {
     var status = stat()
     guard fstat(descriptor, &status) == 0 else { throw Self.failure("inspect", path) }
     guard status.st_mode & S_IFMT == S_IFREG else {

@@ -1,52 +1,59 @@
 import MecaCore
 import MecaData
 
-/// Ways to poison a training set.
-public enum AttackKind: String, Codable, CaseIterable, Sendable {
-  /// No attack: the set stays as it is.
-  case none
-  /// A white square in the corner, label changed to the target.
-  case badnets
-  /// A faint pattern over the whole image, label changed to the target.
-  case blend
-  /// A horizontal sine wave on images of the target class, label unchanged.
-  case sig
-}
-
-/// Which samples a label-changing attack may draw its poisons from.
-public enum PoisonPool: String, Codable, CaseIterable, Sendable {
-  /// Every sample, also of the target class (usual in published code).
-  case all
-  /// Only samples of the other classes.
-  case nonTarget
-}
-
 /// Everything that defines an attack; two equal configurations poison a set in the same way.
 public struct AttackConfiguration: Codable, Hashable, Sendable {
   /// Kind of attack.
   public var kind: AttackKind
-  /// Poisoned samples as a fraction of the whole training set, 0 to 1.
+  /// Poisoned samples as a fraction of the training set (or of `rateBase`), 0 to 1.
   public var poisonRate: Double
+  /// Samples with a trigger and their true label, as a fraction of the same, 0 to 1.
+  public var coverRate = 0.0
+  /// TaCT: what the two rates are fractions of.
+  public var rateBase = RateBase.dataset
   /// The class that the backdoor leads to.
   public var target: Int
-  /// Seed of the attacker's choices: poisoned samples, pattern of Blend.
+  /// TaCT: the class that the backdoor leads from.
+  public var source = 0
+  /// TaCT: classes that covers are drawn from; nil for all but source and target.
+  public var coverClasses: [Int]?
+  /// Seed of the attacker's choices: poisoned samples, drawn triggers, warps, pieces.
   public var seed: UInt64
   /// Where the poisons of a label-changing attack come from.
   public var poisonPool: PoisonPool
-  /// BadNets: side of the square in pixels; nil for 3 of 32 rows, in proportion (6 of 64).
+  /// The user's picture in place of the drawn trigger.
+  public var trigger: TriggerFile?
+  /// Side of a patch in pixels; nil for the attack's own, in proportion to the image.
   public var triggerSize: Int?
-  /// Blend: weight of the pattern, "α", 0 to 1 in steps of 10⁻⁶.
-  public var blendAlpha: Double
+  /// Where a patch lies; nil for the attack's own place.
+  public var triggerPlace: TriggerPlace?
+  /// Weight of pattern or patch in training, "α", 0 to 1 in steps of 10⁻⁶.
+  public var alpha = 1.0
+  /// α at test time; nil for the same as in training.
+  public var testAlpha: Double?
   /// SIG: amplitude of the wave in units of 1/255, "Δ"; 40 as in BackdoorBench.
-  public var sigAmplitude: Double
+  public var sigAmplitude = 40.0
+  /// SIG: amplitude at test time; nil for the same as in training.
+  public var sigTestAmplitude: Double?
   /// SIG: full waves over the width of the image, "f".
-  public var sigFrequency: Int
+  public var sigFrequency = 6
+  /// WaNet: strength of the warp, "s"; the mean shift is s/2 pixels at any image size.
+  public var warpStrength = 0.5
+  /// WaNet: points of the coarse warp grid along each side, "k".
+  public var warpGrid = 4
+  /// WaNet: how the covers' random warps come about.
+  public var warpNoise = WarpNoise.fixed
+  /// Adaptive-Blend: pieces that the pattern is cut into, a square number.
+  public var pieces = 16
+  /// Adaptive-Blend: pieces that are left out of each training sample.
+  public var blankedPieces = 8
+  /// Adaptive-Patch: which patches.
+  public var patchSet = PatchSet.quadrants
 
-  /// An attack; the defaults are the usual setting: 5 % of the set, target class 1.
+  /// An attack with its usual setting: 5 % of the set, target class 1, the paper's Table I.
   public init(
     kind: AttackKind, poisonRate: Double = 0.05, target: Int = 1, seed: UInt64 = 1,
-    poisonPool: PoisonPool = .all, triggerSize: Int? = nil, blendAlpha: Double = 0.2,
-    sigAmplitude: Double = 40, sigFrequency: Int = 6
+    poisonPool: PoisonPool = .all, triggerSize: Int? = nil
   ) {
     self.kind = kind
     self.poisonRate = poisonRate
@@ -54,54 +61,57 @@ public struct AttackConfiguration: Codable, Hashable, Sendable {
     self.seed = seed
     self.poisonPool = poisonPool
     self.triggerSize = triggerSize
-    self.blendAlpha = blendAlpha
-    self.sigAmplitude = sigAmplitude
-    self.sigFrequency = sigFrequency
+    kind.type.adoptDefaults(&self)
   }
 
-  /// Checks every value, also of those that this kind of attack does not use.
-  ///
-  /// - Parameters:
-  ///   - classCount: classes of the data set.
-  ///   - imageShape: size of its images, where it is known.
-  /// - Throws: `UsageError.invalidValue` that names the option.
-  public func validate(classCount: Int, imageShape: ImageShape? = nil) throws {
-    try require(
-      poisonRate >= 0 && poisonRate <= 1, "--poison-rate", "\(poisonRate)",
-      "a fraction of the training set, 0 to 1")
-    try require(
-      target >= 0 && target < classCount, "--target", "\(target)",
-      "a class number, 0 to \(classCount - 1)")
-    try require(
-      blendAlpha >= 0 && blendAlpha <= 1, "--blend-alpha", "\(blendAlpha)", "from 0 to 1")
-    try require(
-      sigAmplitude >= 0 && sigAmplitude <= 255, "--sig-amplitude", "\(sigAmplitude)",
-      "from 0 to 255")
-    try require(
-      sigFrequency >= 1 && sigFrequency <= 1_000_000, "--sig-frequency", "\(sigFrequency)",
-      "at least 1, at most 1000000")
-    guard let triggerSize else { return }
-    let largest = imageShape.map { min($0.height, $0.width) }
-    try require(
-      triggerSize >= 1 && triggerSize <= largest ?? Int.max, "--trigger-size", "\(triggerSize)",
-      largest.map { "from 1 to \($0), the size of the images" } ?? "at least 1")
+  private enum CodingKeys: String, CodingKey {
+    case kind, poisonRate, coverRate, rateBase, target, source, coverClasses, seed, poisonPool
+    case trigger, triggerSize, triggerPlace, alpha, testAlpha
+    case sigAmplitude, sigTestAmplitude, sigFrequency, warpStrength, warpGrid, warpNoise
+    case pieces, blankedPieces, patchSet
   }
 
-  /// Throws for `option` unless `isGood`; a comparison with NaN is false, so NaN never passes.
-  private func require(
-    _ isGood: Bool, _ option: String, _ value: String, _ allowed: String
-  ) throws {
-    if !isGood { throw UsageError.invalidValue(option: option, value: value, allowed: allowed) }
-  }
+  /// Blend's α in files of earlier versions; it stood there, unused, for every other attack too.
+  private enum EarlierKeys: String, CodingKey { case blendAlpha }
 
-  /// The trigger of this attack for images of `shape`.
-  public func makeTrigger(for shape: ImageShape) -> any Trigger {
-    switch kind {
-    case .none: NoTrigger()
-    case .badnets:
-      SquareTrigger(side: triggerSize ?? SquareTrigger.usualSide(height: shape.height))
-    case .blend: BlendTrigger(shape: shape, alpha: blendAlpha, seed: seed)
-    case .sig: SineTrigger(width: shape.width, amplitude: sigAmplitude, frequency: sigFrequency)
+  /// Reads what `encode(to:)` writes; what is missing has the attack's default.
+  public init(from decoder: any Decoder) throws {
+    let values = try decoder.container(keyedBy: CodingKeys.self)
+    var result = AttackConfiguration(kind: try values.decode(AttackKind.self, forKey: .kind))
+    func take<Value: Decodable>(
+      _ key: CodingKeys, _ place: WritableKeyPath<AttackConfiguration, Value>
+    ) throws {
+      if let value = try values.decodeIfPresent(Value.self, forKey: key) {
+        result[keyPath: place] = value
+      }
     }
+    if result.kind == .blend {
+      let earlier = try decoder.container(keyedBy: EarlierKeys.self)
+      result.alpha =
+        try earlier.decodeIfPresent(Double.self, forKey: .blendAlpha) ?? result.alpha
+    }
+    try take(.poisonRate, \.poisonRate)
+    try take(.coverRate, \.coverRate)
+    try take(.rateBase, \.rateBase)
+    try take(.target, \.target)
+    try take(.source, \.source)
+    try take(.coverClasses, \.coverClasses)
+    try take(.seed, \.seed)
+    try take(.poisonPool, \.poisonPool)
+    try take(.trigger, \.trigger)
+    try take(.triggerSize, \.triggerSize)
+    try take(.triggerPlace, \.triggerPlace)
+    try take(.alpha, \.alpha)
+    try take(.testAlpha, \.testAlpha)
+    try take(.sigAmplitude, \.sigAmplitude)
+    try take(.sigTestAmplitude, \.sigTestAmplitude)
+    try take(.sigFrequency, \.sigFrequency)
+    try take(.warpStrength, \.warpStrength)
+    try take(.warpGrid, \.warpGrid)
+    try take(.warpNoise, \.warpNoise)
+    try take(.pieces, \.pieces)
+    try take(.blankedPieces, \.blankedPieces)
+    try take(.patchSet, \.patchSet)
+    self = result
   }
 }

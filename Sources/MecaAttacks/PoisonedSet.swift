@@ -3,8 +3,8 @@ import MecaData
 
 /// A training set under attack: the labels a victim is given, and the truth about each sample.
 ///
-/// Triggers are put in whenever an image is asked for; nothing is copied. With no poisons, bytes
-/// and labels are exactly the base set's.
+/// Triggers are put in whenever an image is asked for; nothing is copied. With no poisons and
+/// covers, bytes and labels are exactly the base set's.
 ///
 /// - Ranks: local; every rank computes the same selection from the configuration.
 public struct PoisonedSet: ImageSet {
@@ -12,26 +12,35 @@ public struct PoisonedSet: ImageSet {
   public let base: any ImageSet
   /// The attack.
   public let attack: AttackConfiguration
-  /// Number of samples with the role `poison`.
-  public let poisonCount: Int
+  private let rules: any Attack
+  private let selection: PoisonSelection
   private let roles: [SampleRole]
-  private let trigger: any Trigger
+  private let poisonTrigger: any Trigger
+  private let coverTrigger: any Trigger
 
   /// Poisons `base`.
   ///
-  /// BadNets and Blend take round(N·rate) samples of their pool, SIG of the target class; where
-  /// the pool is smaller they take all of it, see `effectiveRate`.
+  /// Where the pool that an attack draws from is smaller than its rates ask for, it takes all of
+  /// the pool; see `effectiveRate`.
   ///
-  /// - Throws: `UsageError.invalidValue`, as `AttackConfiguration.validate`.
+  /// - Throws: `UsageError.invalidValue`, as `AttackConfiguration.validate`; `UsageError.conflict`
+  ///   if `base` is a poisoned set itself; `FileError` if the trigger's file cannot be read.
   public init(base: any ImageSet, attack: AttackConfiguration) throws {
     try attack.validate(classCount: base.classNames.count, imageShape: base.imageShape)
+    if attack.kind != .none, base.groundTruth != nil {
+      throw UsageError.conflict(
+        "--attack \(attack.kind.rawValue): \(base.name) is a poisoned set already; leave the "
+          + "attack out, or start from the clean set")
+    }
     self.base = base
     self.attack = attack
-    trigger = attack.makeTrigger(for: base.imageShape)
-    let poisons = selectPoisons(of: base, attack: attack)
-    poisonCount = poisons.count
+    rules = attack.attack
+    selection = PoisonSelection(of: base, attack: rules)
+    poisonTrigger = try rules.trainingTrigger(for: base.imageShape, samples: selection.poisons)
+    coverTrigger = try rules.coverTrigger(for: base.imageShape, samples: selection.covers)
     var roles = [SampleRole](repeating: .clean, count: base.count)
-    for index in poisons { roles[index] = .poison }
+    for index in selection.poisons { roles[index] = .poison }
+    for index in selection.covers { roles[index] = .cover }
     self.roles = roles
   }
 
@@ -47,11 +56,33 @@ public struct PoisonedSet: ImageSet {
   public var meanAndDeviation: (mean: [Float], standardDeviation: [Float]) {
     base.meanAndDeviation
   }
+  /// The first image that the base set could not read.
+  public var fault: FileError? { base.fault }
 
+  /// The truth about every sample; without an attack, what the base set knows.
+  public var groundTruth: GroundTruth? {
+    attack.kind == .none
+      ? base.groundTruth
+      : GroundTruth(
+        roles: roles, originalLabels: (0..<count).map { Int32(base.label(at: $0)) })
+  }
+
+  /// Number of samples that this attack made poisons.
+  public var poisonCount: Int { selection.poisons.count }
+  /// Number of samples that this attack made covers.
+  public var coverCount: Int { selection.covers.count }
+  /// Number of poisons that the rate asks for.
+  public var wantedPoisonCount: Int { selection.wantedPoisons }
+  /// Number of covers that the rate asks for.
+  public var wantedCoverCount: Int { selection.wantedCovers }
   /// Poisons as a fraction of the set; below `attack.poisonRate` where the pool was too small.
-  public var effectiveRate: Double { count == 0 ? 0 : Double(poisonCount) / Double(count) }
+  public var effectiveRate: Double { fraction(poisonCount) }
+  /// Covers as a fraction of the set; below `attack.coverRate` where the pool was too small.
+  public var effectiveCoverRate: Double { fraction(coverCount) }
 
-  /// What the sample really is.
+  private func fraction(_ part: Int) -> Double { count == 0 ? 0 : Double(part) / Double(count) }
+
+  /// What this attack made of the sample.
   public func role(at index: Int) -> SampleRole { roles[index] }
 
   /// The label before the attack.
@@ -59,40 +90,20 @@ public struct PoisonedSet: ImageSet {
 
   /// The label the victim is given: the target for a poison of an attack that changes labels.
   public func label(at index: Int) -> Int {
-    switch (roles[index], attack.kind) {
-    case (.poison, .badnets), (.poison, .blend): attack.target
-    // SIG's poisons are of the target class anyway.
-    default: base.label(at: index)
-    }
+    let original = base.label(at: index)
+    return roles[index] == .poison ? rules.poisonLabel(original: original) : original
   }
 
   /// Writes the image at `index` as bytes: channel, row, column.
   public func copyImage(at index: Int, to destination: UnsafeMutablePointer<UInt8>) {
     base.copyImage(at: index, to: destination)
-    if roles[index] != .clean { trigger.apply(to: destination, shape: imageShape, index: index) }
+    switch roles[index] {
+    case .clean: break
+    case .poison: poisonTrigger.apply(to: destination, shape: imageShape, index: index)
+    case .cover: coverTrigger.apply(to: destination, shape: imageShape, index: index)
+    }
   }
 
   /// Where the sample comes from, for lists that a person reads.
   public func path(at index: Int) -> String { base.path(at: index) }
-}
-
-/// The samples that an attack poisons, in the order they were drawn.
-///
-/// One permutation of all samples, from which those outside the pool are left out: the selection at
-/// a lower rate is part of the selection at a higher one.
-func selectPoisons(of set: any ImageSet, attack: AttackConfiguration) -> ArraySlice<Int> {
-  let wanted = Int((attack.poisonRate * Double(set.count)).rounded())
-  guard attack.kind != .none, wanted > 0 else { return [] }
-  var random = KeyedRandom(seed: attack.seed, purpose: .poisonSelection)
-  let order = random.permutation(count: set.count)
-  return order.filter { isInPool(label: set.label(at: $0), attack) }.prefix(wanted)
-}
-
-/// Whether an attack may poison a sample of class `label`.
-private func isInPool(label: Int, _ attack: AttackConfiguration) -> Bool {
-  switch attack.kind {
-  case .none: false
-  case .badnets, .blend: attack.poisonPool == .all || label != attack.target
-  case .sig: label == attack.target
-  }
 }

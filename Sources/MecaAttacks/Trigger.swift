@@ -1,4 +1,3 @@
-import MecaCore
 import MecaData
 
 /// Puts an attack's mark into images of 8 bits.
@@ -14,6 +13,18 @@ public protocol Trigger: Sendable {
   func apply(to image: UnsafeMutablePointer<UInt8>, shape: ImageShape, index: Int)
 }
 
+extension Trigger {
+  /// `image` with the mark in it, as an array.
+  public func marked(_ image: [UInt8], shape: ImageShape, index: Int) -> [UInt8] {
+    precondition(image.count == shape.byteCount, "\(image.count) bytes for an image of \(shape)")
+    var image = image
+    image.withUnsafeMutableBufferPointer { buffer in
+      if let start = buffer.baseAddress { apply(to: start, shape: shape, index: index) }
+    }
+    return image
+  }
+}
+
 /// Leaves images as they are: the attack "none".
 public struct NoTrigger: Trigger {
   /// The trigger without effect.
@@ -21,38 +32,4 @@ public struct NoTrigger: Trigger {
 
   /// Marks one image in place.
   public func apply(to image: UnsafeMutablePointer<UInt8>, shape: ImageShape, index: Int) {}
-}
-
-/// BadNets: a white square flush in the bottom right corner.
-///
-/// `x′ = 255` in the last `side` rows and columns of every channel, `x` elsewhere.
-///
-/// - Source: Gu et al. 2017, arXiv:1708.06733; place and colour as in BackdoorBox.
-public struct SquareTrigger: Trigger {
-  /// Rows and columns of the square.
-  public let side: Int
-
-  /// A square of `side` pixels; images must be at least that large.
-  public init(side: Int) {
-    precondition(side >= 1, "side \(side) of the square is below 1")
-    self.side = side
-  }
-
-  /// 3 pixels at 32 rows and in proportion elsewhere, at least 1.
-  public static func usualSide(height: Int) -> Int {
-    max(1, Int((3 * Double(height) / 32).rounded()))
-  }
-
-  /// Marks one image in place.
-  public func apply(to image: UnsafeMutablePointer<UInt8>, shape: ImageShape, index: Int) {
-    precondition(
-      side <= shape.height && side <= shape.width,
-      "square of \(side) in an image of \(shape.height)x\(shape.width)")
-    for channel in 0..<shape.channels {
-      for row in shape.height - side..<shape.height {
-        let line = image + (channel * shape.height + row) * shape.width
-        for column in shape.width - side..<shape.width { line[column] = 255 }
-      }
-    }
-  }
 }

@@ -20,17 +20,26 @@ public struct TriggeredTestSet: ImageSet {
 
   /// The test side of `attack`.
   ///
-  /// - Throws: `UsageError.invalidValue`, as `AttackConfiguration.validate`.
+  /// - Throws: `UsageError.invalidValue`, as `AttackConfiguration.validate`; `FileError` if the
+  ///   trigger's file cannot be read.
   public init(base: any ImageSet, attack: AttackConfiguration) throws {
     try attack.validate(classCount: base.classNames.count, imageShape: base.imageShape)
     self.base = base
     self.attack = attack
-    trigger = attack.makeTrigger(for: base.imageShape)
+    trigger = try attack.testTrigger(for: base.imageShape)
     attackSuccessIndices = (0..<base.count).filter { base.label(at: $0) != attack.target }
   }
 
   /// The class that the backdoor leads to.
   public var target: Int { attack.target }
+
+  /// Whether the attack claims to work on this sample: always, but for attacks on one source class.
+  public func isVictim(at index: Int) -> Bool { attack.isVictim(label: label(at: index)) }
+
+  /// Whether the attack leaves samples of some classes beside the target alone (TaCT).
+  public var isForSomeClasses: Bool {
+    classNames.indices.contains { $0 != target && !attack.isVictim(label: $0) }
+  }
 
   /// Name of the base set.
   public var name: String { base.name }
@@ -44,6 +53,8 @@ public struct TriggeredTestSet: ImageSet {
   public var meanAndDeviation: (mean: [Float], standardDeviation: [Float]) {
     base.meanAndDeviation
   }
+  /// The first image that the base set could not read.
+  public var fault: FileError? { base.fault }
 
   /// The true class of the sample; never the target.
   public func label(at index: Int) -> Int { base.label(at: attackSuccessIndices[index]) }

@@ -23,11 +23,10 @@ struct Evaluate: RankedCommand {
     let (session, data, model) = try options.open(on: communicator)
     try writeLogits(model, session: session, data: data)
     let accuracy = try session.accuracy(model, on: data.test)
+    let success = try data.triggered.map { try session.attackSuccess(model, on: $0) }
     let figures = ModelFigures(
-      accuracy: accuracy.all,
-      attackSuccess: try data.triggered.map {
-        try session.targetHits(model, on: $0, target: data.attack.target)
-      }, accuracyPerClass: accuracy.perClass)
+      accuracy: accuracy.all, attackSuccess: success?.victims,
+      attackSuccessOnAll: success?.allOthers, accuracyPerClass: accuracy.perClass)
     guard communicator.rank == 0 else { return }
     if json {
       let encoder = JSONEncoder()
@@ -38,10 +37,18 @@ struct Evaluate: RankedCommand {
     print(
       "ACC \(fixed((figures.accuracy.rate ?? 0) * 100, 2)) % of \(figures.accuracy.count) "
         + "test samples")
+    let target = "(\(data.attack.kind.rawValue), target class \(data.attack.target))"
     if let success = figures.attackSuccess {
+      let classes =
+        figures.attackSuccessOnAll == nil ? "other classes" : "class \(data.attack.source)"
       print(
         "ASR \(fixed((success.rate ?? 0) * 100, 2)) % of \(success.count) triggered samples of "
-          + "other classes (\(data.attack.kind.rawValue), target class \(data.attack.target))")
+          + "\(classes) \(target)")
+    }
+    if let success = figures.attackSuccessOnAll {
+      print(
+        "ASR \(fixed((success.rate ?? 0) * 100, 2)) % of \(success.count) triggered samples of all "
+          + "classes but the target (the paper's count)")
     }
     for (name, hits) in zip(data.test.classNames, accuracy.perClass) {
       print("  \(name): \(fixed((hits.rate ?? 0) * 100, 2)) % of \(hits.count)")

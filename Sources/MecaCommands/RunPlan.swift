@@ -44,6 +44,8 @@ struct RunPlan: Codable {
     compute.overlap = .auto
     var data = data
     data.path = nil
+    var attack = attack
+    attack.trigger?.path = ""
     return Basis(
       data: data, dataDigest: dataDigest, attack: attack, model: model, width: width,
       compute: compute, engineFingerprint: engineFingerprint, programDigest: programDigest())
@@ -75,11 +77,6 @@ struct TrainOptions: ParsableArguments {
   func resolved() throws -> RunPlan {
     let data = try data.resolved(seed: compute.seed)
     let attack = try attack.resolved(dataset: data.dataset, seed: compute.seed)
-    if run.oracle == true && attack.kind == .none {
-      throw UsageError.conflict(
-        "--oracle trains on the truly clean samples, which are known only for an attack that "
-          + "this program puts in: add --attack, or leave --oracle out")
-    }
     if meca.defense == .none && !run.undefended {
       throw UsageError.conflict(
         "--defense none trains the undefended model and --no-undefended leaves it out: there is "
@@ -99,14 +96,12 @@ struct TrainOptions: ParsableArguments {
       ("dataset", plan.data.dataset.rawValue), ("data", plan.data.path),
       ("train-limit", plan.data.trainLimit.map(String.init)),
       ("test-limit", plan.data.testLimit.map(String.init)),
-      ("data-seed", "\(plan.data.seed)"), ("attack", plan.attack.kind.rawValue),
-      ("poison-rate", "\(plan.attack.poisonRate)"), ("target", "\(plan.attack.target)"),
-      ("attack-seed", "\(plan.attack.seed)"), ("poison-pool", plan.attack.poisonPool.rawValue),
-      ("trigger-size", plan.attack.triggerSize.map(String.init)),
-      ("blend-alpha", "\(plan.attack.blendAlpha)"),
-      ("sig-amplitude", "\(plan.attack.sigAmplitude)"),
-      ("sig-frequency", "\(plan.attack.sigFrequency)"), ("model", plan.model.rawValue),
-      ("width", "\(plan.width)"), ("defense", plan.defense.rawValue),
+      ("data-seed", "\(plan.data.seed)"),
+    ]
+    lines += attackLines(plan.attack)
+    lines += [
+      ("model", plan.model.rawValue), ("width", "\(plan.width)"),
+      ("defense", plan.defense.rawValue),
     ]
     lines += mecaLines(plan.meca)
     lines += [

@@ -34,6 +34,11 @@ struct Train: RankedCommand {
     let data = try TrainingData(plan.data, attack: plan.attack, communicator: communicator)
     let network = plan.network(for: data)
     try communicator.collectively {
+      if plan.oracle && !data.truthIsKnown {
+        throw UsageError.conflict(
+          "--oracle trains on the truly clean samples, which are known only for an attack that this "
+            + "program put in: add --attack, or leave --oracle out")
+      }
       try plan.meca.enhance.perturbation.validate(imageShape: data.training.imageShape)
     }
     let folder = RunFolder(path: options.run.output)
@@ -117,15 +122,40 @@ struct Train: RankedCommand {
     session.journal.say(
       "data: \(data.training.name), \(data.training.count) training and \(data.test.count) test "
         + "samples, \(data.classCount) classes")
-    guard data.truthIsKnown else { return }
-    let wanted = Int((plan.attack.poisonRate * Double(data.training.count)).rounded())
-    session.journal.say(
-      "attack: \(plan.attack.kind.rawValue), \(data.training.poisonCount) poisoned "
-        + "(\(fixed(data.training.effectiveRate * 100, 2)) %), target class \(plan.attack.target)")
-    if data.training.poisonCount < wanted {
-      session.journal.warn(
-        "\(wanted) poisoned samples were asked for, but only \(data.training.poisonCount) are "
-          + "eligible for \(plan.attack.kind.rawValue)")
+    announceAttack(data: data, journal: session.journal)
+  }
+
+  /// Says what is poisoned, and what was asked for but could not be had.
+  private func announceAttack(data: TrainingData, journal: Journal) {
+    guard let truth = data.truth else { return }
+    func share(_ count: Int, of all: Int) -> String {
+      "\(fixed(Double(count) / Double(max(1, all)) * 100, 2)) %"
+    }
+    let (poisons, covers) = (truth.count(.poison), truth.count(.cover))
+    var text = "\(poisons) poisoned (\(share(poisons, of: data.training.count)))"
+    if covers > 0 {
+      text += ", \(covers) covers with their true label (\(share(covers, of: data.training.count)))"
+    }
+    guard let poisoned = data.poisoned else {
+      journal.say("truth: the set says of itself: \(text)")
+      return
+    }
+    let attack = poisoned.attack
+    text = "attack: \(attack.kind.rawValue), \(text), target class \(attack.target)"
+    if attack.settings.contains(.source) {
+      let members = truth.originalLabels.count { Int($0) == attack.source }
+      text += ", source class \(attack.source) (\(share(poisons, of: members)) of it poisoned)"
+      if poisons == members && poisons > 0 {
+        journal.warn("no clean sample of the source class \(attack.source) is left")
+      }
+    }
+    journal.say(text)
+    for (count, wanted, name) in [
+      (poisons, poisoned.wantedPoisonCount, "poisoned"), (covers, poisoned.wantedCoverCount, "cover"),
+    ] where count < wanted {
+      journal.warn(
+        "\(wanted) \(name) samples were asked for, but only \(count) are eligible for "
+          + attack.kind.rawValue)
     }
   }
 }

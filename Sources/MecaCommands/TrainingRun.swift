@@ -45,7 +45,7 @@ struct TrainingRun {
       try writeDetection(outcome)
       final = outcome.relearned
     }
-    if plan.oracle && data.training.poisonCount == data.training.count {
+    if plan.oracle && data.truth?.count(.poison) == data.training.count {
       session.journal.warn("every training sample is poisoned: there is no oracle to train")
     } else if plan.oracle {
       let model = try baseline("oracle", network: network) {
@@ -79,39 +79,41 @@ struct TrainingRun {
 
   private func figures(_ model: Model) throws -> ModelFigures {
     let accuracy = try session.accuracy(model, on: data.test)
+    let success = try data.triggered.map { try session.attackSuccess(model, on: $0) }
     return ModelFigures(
-      accuracy: accuracy.all,
-      attackSuccess: try data.triggered.map {
-        try session.targetHits(model, on: $0, target: plan.attack.target)
-      }, accuracyPerClass: accuracy.perClass)
+      accuracy: accuracy.all, attackSuccess: success?.victims,
+      attackSuccessOnAll: success?.allOthers, accuracyPerClass: accuracy.perClass)
   }
 
   private func detectionFigures(_ outcome: MecaOutcome) -> DetectionFigures {
     let detection = outcome.detection
     var flagged = [Bool](repeating: false, count: data.training.count)
     for index in detection.flagged { flagged[Int(index)] = true }
-    let isPoison = (0..<data.training.count).map { data.training.role(at: $0) == .poison }
-    let poisoned = isPoison.filter { $0 }.count
-    let clean = isPoison.count - poisoned
-    func rate(_ count: Int, of all: Int) -> Double? {
-      all == 0 ? nil : Double(count) / Double(all)
+    let isPoison = flagged.indices.map { data.isPoison($0) }
+    func flaggedShare(_ members: [Int]) -> Double? {
+      members.isEmpty ? nil : Double(members.count { flagged[$0] }) / Double(members.count)
     }
-    let places = flagged.indices
-    return DetectionFigures(
+    let clean = flagged.indices.filter { !isPoison[$0] }
+    var figures = DetectionFigures(
       separated: !detection.suspiciousLabels.isEmpty,
       suspiciousLabels: detection.suspiciousLabels, flagged: detection.flagged.count,
-      tpr: data.truthIsKnown
-        ? rate(places.filter { flagged[$0] && isPoison[$0] }.count, of: poisoned) : nil,
-      poisoned: data.truthIsKnown ? poisoned : nil,
-      fpr: data.truthIsKnown
-        ? rate(places.filter { flagged[$0] && !isPoison[$0] }.count, of: clean) : nil,
-      clean: data.truthIsKnown ? clean : nil,
-      auroc: data.truthIsKnown
-        ? areaUnderROC(outcome.evidence.logLoss.map { -$0 }, positive: isPoison) : nil,
       keptPerClass: (0..<data.classCount).map { label in
-        let members = places.filter { Int(data.labels[$0]) == label && !isPoison[$0] }
-        return rate(members.filter { !flagged[$0] }.count, of: members.count)
+        let members = clean.filter { Int(data.labels[$0]) == label }
+        guard !members.isEmpty else { return nil }
+        return Double(members.count { !flagged[$0] }) / Double(members.count)
       })
+    if let truth = data.truth {
+      let poisons = flagged.indices.filter { isPoison[$0] }
+      let covers = clean.filter { truth.roles[$0] == .cover }
+      figures.tpr = flaggedShare(poisons)
+      figures.poisoned = poisons.count
+      figures.fpr = flaggedShare(clean)
+      figures.clean = clean.count
+      figures.covers = covers.isEmpty ? nil : covers.count
+      figures.coverFlagged = flaggedShare(covers)
+      figures.auroc = areaUnderROC(outcome.evidence.logLoss.map { -$0 }, positive: isPoison)
+    }
+    return figures
   }
 
   /// Writes `suspects.csv` and `scores.npy` as soon as they are known.
@@ -152,7 +154,7 @@ struct TrainingRun {
       print(
         resultTable(
           result, classNames: data.training.classNames,
-          target: data.truthIsKnown ? plan.attack.target : nil))
+          target: data.poisoned?.attack.target))
       print("\nweights_sha256 \(result.weightsSHA256)")
       let files =
         plan.defense == .meca ? "result.json, suspects.csv, scores.npy, " : "result.json, "

@@ -206,8 +206,8 @@ extension Meca {
       "separation": .numbers(separations),
     ]
     if data.truthIsKnown {
-      let poisoned = fittedShare(all.filter { data.training.role(at: $0) == .poison })
-      let clean = fittedShare(all.filter { data.training.role(at: $0) != .poison })
+      let poisoned = fittedShare(all.filter { data.isPoison($0) })
+      let clean = fittedShare(all.filter { !data.isPoison($0) })
       text +=
         ", of the poisoned \(fixed(poisoned * 100, 1)) %, of the clean "
         + "\(fixed(clean * 100, 1)) %"

@@ -65,6 +65,6 @@ public func trainOracle(
 ) throws -> Model {
   try session.trainFromScratch(
     network, on: data.training,
-    indices: data.allIndices.filter { data.training.role(at: Int($0)) != .poison },
+    indices: data.allIndices.filter { !data.isPoison(Int($0)) },
     labels: data.labels, recipe: recipe, role: .compared, name: "oracle")
 }

@@ -3,24 +3,27 @@ import MecaTraining
 /// The closing table on the terminal: every rate with the number of samples that it rests on.
 public func resultTable(_ result: RunResult, classNames: [String], target: Int?) -> String {
   var lines: [String] = []
-  lines.append(row(["model", "ACC %", "of", "ASR %", "of", "least class ACC %"]))
-  lines.append(String(repeating: "-", count: lines[0].count))
   let models: [(String, ModelFigures?)] = [
     ("undefended", result.noDefense), ("MeCa", result.defended),
     ("MeCa, relearned", result.relearned), ("oracle (truly clean)", result.oracle),
   ]
+  // An attack on one source class has two success rates, over that class and over all others.
+  let hasBoth = models.contains { $0.1?.attackSuccessOnAll != nil }
+  let success = hasBoth ? ["ASR src %", "of", "ASR all %", "of"] : ["ASR %", "of"]
+  lines.append(row(["model", "ACC %", "of"] + success + ["least class ACC %"]))
+  lines.append(String(repeating: "-", count: lines[0].count))
   for (name, figures) in models {
     guard let figures else { continue }
     let least = figures.accuracyPerClass.enumerated().filter { $0.element.count > 0 }.min {
       ($0.element.rate ?? 0) < ($1.element.rate ?? 0)
     }
+    let success =
+      rateCells(figures.attackSuccess) + (hasBoth ? rateCells(figures.attackSuccessOnAll) : [])
     lines.append(
-      row([
-        name, percent(figures.accuracy.rate), "\(figures.accuracy.count)",
-        percent(figures.attackSuccess?.rate),
-        figures.attackSuccess.map { "\($0.count)" } ?? "-",
-        least.map { "\(percent($0.element.rate)) (\(classNames[$0.offset]))" } ?? "-",
-      ]))
+      row(
+        [name] + rateCells(figures.accuracy) + success + [
+          least.map { "\(percent($0.element.rate)) (\(classNames[$0.offset]))" } ?? "-"
+        ]))
   }
   if let detection = result.detection {
     lines.append("")
@@ -48,6 +51,11 @@ private func detectionLines(
   if let fpr = detection.fpr, let clean = detection.clean {
     lines.append("  FPR \(percent(fpr)) % of \(clean) clean")
   }
+  if let covers = detection.covers, let rate = detection.coverFlagged {
+    lines.append(
+      "  covers flagged: \(percent(rate)) % of \(covers) (trigger with the true label; counted as "
+        + "clean above)")
+  }
   if let auroc = detection.auroc { lines.append("  AUROC \(fixed(auroc, 4))") }
   if let least = detection.keptPerClass.enumerated().filter({ $0.element != nil }).min(by: {
     $0.element! < $1.element!
@@ -62,8 +70,12 @@ private func percent(_ rate: Double?) -> String {
   rate.map { fixed($0 * 100, 2) } ?? "-"
 }
 
+private func rateCells(_ hits: HitCount?) -> [String] {
+  [percent(hits?.rate), hits.map { "\($0.count)" } ?? "-"]
+}
+
 private func row(_ cells: [String]) -> String {
-  let widths = [22, 8, 7, 8, 7, 24]
+  let widths = [22, 8, 7] + (cells.count == 8 ? [9, 7, 9, 7] : [8, 7]) + [24]
   return zip(cells, widths).enumerated().map { number, cell in
     let (text, width) = cell
     let space = String(repeating: " ", count: max(0, width - text.count))

@@ -6,21 +6,28 @@ import MecaTraining
 public struct ModelFigures: Codable, Sendable {
   /// Correct predictions over clean test samples of all classes (ACC).
   public var accuracy: HitCount
-  /// Triggered test samples of other classes taken for the target (ASR); nil without an attack.
+  /// Triggered test samples of other classes taken for the target (ASR); of the source class alone
+  /// where the attack has one; nil without an attack.
   public var attackSuccess: HitCount?
+  /// For an attack on one source class: the same over all classes but the target.
+  public var attackSuccessOnAll: HitCount?
   /// ACC of each class.
   public var accuracyPerClass: [HitCount]
 
   /// All values.
-  public init(accuracy: HitCount, attackSuccess: HitCount?, accuracyPerClass: [HitCount]) {
+  public init(
+    accuracy: HitCount, attackSuccess: HitCount?, attackSuccessOnAll: HitCount? = nil,
+    accuracyPerClass: [HitCount]
+  ) {
     self.accuracy = accuracy
     self.attackSuccess = attackSuccess
+    self.attackSuccessOnAll = attackSuccessOnAll
     self.accuracyPerClass = accuracyPerClass
   }
 
   private enum Key: String, CodingKey {
     case acc, asr, accPerClass = "acc_per_class", accSamples = "acc_samples"
-    case asrSamples = "asr_samples"
+    case asrSamples = "asr_samples", asrAll = "asr_all", asrAllSamples = "asr_all_samples"
   }
 
   /// Writes rates and the number of samples behind each.
@@ -30,6 +37,8 @@ public struct ModelFigures: Codable, Sendable {
     try container.encode(accuracy.count, forKey: .accSamples)
     try container.encodeIfPresent(attackSuccess?.rate, forKey: .asr)
     try container.encodeIfPresent(attackSuccess?.count, forKey: .asrSamples)
+    try container.encodeIfPresent(attackSuccessOnAll?.rate, forKey: .asrAll)
+    try container.encodeIfPresent(attackSuccessOnAll?.count, forKey: .asrAllSamples)
     try container.encode(accuracyPerClass.map(\.rate), forKey: .accPerClass)
   }
 
@@ -44,6 +53,9 @@ public struct ModelFigures: Codable, Sendable {
       of: try container.decode(Int.self, forKey: .accSamples))
     attackSuccess = try container.decodeIfPresent(Double.self, forKey: .asr).map {
       count($0, of: try container.decode(Int.self, forKey: .asrSamples))
+    }
+    attackSuccessOnAll = try container.decodeIfPresent(Double.self, forKey: .asrAll).map {
+      count($0, of: try container.decode(Int.self, forKey: .asrAllSamples))
     }
     accuracyPerClass = []
   }
@@ -63,8 +75,12 @@ public struct DetectionFigures: Codable, Sendable {
   public var poisoned: Int?
   /// Flagged of the clean samples.
   public var fpr: Double?
-  /// Number of clean samples.
+  /// Number of clean samples, covers among them.
   public var clean: Int?
+  /// Number of samples with a trigger and their true label; nil where there are none.
+  public var covers: Int?
+  /// Flagged of the covers, which `fpr` counts among the clean too.
+  public var coverFlagged: Double?
   /// Area under the ROC curve of the detector's evidence over all samples.
   public var auroc: Double?
   /// Fraction of each given label's clean samples that was kept (of all its samples where the
@@ -73,8 +89,9 @@ public struct DetectionFigures: Codable, Sendable {
 
   /// All values.
   public init(
-    separated: Bool, suspiciousLabels: [Int], flagged: Int, tpr: Double?, poisoned: Int?,
-    fpr: Double?, clean: Int?, auroc: Double?, keptPerClass: [Double?]
+    separated: Bool, suspiciousLabels: [Int], flagged: Int, tpr: Double? = nil,
+    poisoned: Int? = nil, fpr: Double? = nil, clean: Int? = nil, covers: Int? = nil,
+    coverFlagged: Double? = nil, auroc: Double? = nil, keptPerClass: [Double?]
   ) {
     self.separated = separated
     self.suspiciousLabels = suspiciousLabels
@@ -83,12 +100,15 @@ public struct DetectionFigures: Codable, Sendable {
     self.poisoned = poisoned
     self.fpr = fpr
     self.clean = clean
+    self.covers = covers
+    self.coverFlagged = coverFlagged
     self.auroc = auroc
     self.keptPerClass = keptPerClass
   }
 
   private enum CodingKeys: String, CodingKey {
-    case separated, flagged, tpr, poisoned, fpr, clean, auroc
+    case separated, flagged, tpr, poisoned, fpr, clean, covers, auroc
+    case coverFlagged = "cover_flagged"
     case suspiciousLabels = "suspicious_labels"
     case keptPerClass = "kept_per_class"
   }

@@ -31,7 +31,7 @@ public struct Suspect: Sendable {
 /// Writes `suspects.csv`: one line a flagged sample, by index.
 ///
 /// Columns: index, path, label, verdict, relabelled_as, kl, log10_loss, spare_share and, where the
-/// attack was put in by this program, truth (clean, poison, cover) and original_label.
+/// ground truth is known, truth (clean, poison, cover) and original_label.
 public func writeSuspects(_ suspects: [Suspect], data: TrainingData, to path: String) throws {
   var text = "index,path,label,verdict,relabelled_as,kl,log10_loss,spare_share"
   text += data.truthIsKnown ? ",truth,original_label\n" : "\n"
@@ -41,9 +41,9 @@ public func writeSuspects(_ suspects: [Suspect], data: TrainingData, to path: St
       "\(data.labels[suspect.index])", "suspect", "\(suspect.relabelledAs)",
       "\(suspect.divergence)", "\(suspect.evidence)", "\(suspect.spareShare)",
     ]
-    if data.truthIsKnown {
-      fields.append("\(data.training.role(at: suspect.index))")
-      fields.append("\(data.training.originalLabel(at: suspect.index))")
+    if let truth = data.truth {
+      fields.append("\(truth.roles[suspect.index])")
+      fields.append("\(truth.originalLabels[suspect.index])")
     }
     text += fields.joined(separator: ",") + "\n"
   }

@@ -1,3 +1,4 @@
+import MecaAttacks
 import MecaData
 import MecaNN
 
@@ -62,16 +63,33 @@ extension TrainingSession {
     return (all, perClass)
   }
 
-  /// How many triggered test samples of other classes are classified as `target` (ASR).
+  /// How many triggered test samples are classified as the attack's target (ASR).
   ///
   /// - Ranks: collective.
-  public func targetHits(
-    _ model: Model, on triggered: any ImageSet, target: Int
-  ) throws -> HitCount {
+  public func attackSuccess(
+    _ model: Model, on triggered: TriggeredTestSet
+  ) throws -> AttackSuccess {
     let records = try evaluate(model, on: triggered)
-    return HitCount(
-      hits: records.filter { Int($0.prediction) == target }.count, count: records.count)
+    func count(_ places: [Int]) -> HitCount {
+      HitCount(
+        hits: places.count { Int(records[$0].prediction) == triggered.target },
+        count: places.count)
+    }
+    let all = Array(records.indices)
+    let victims = all.filter { triggered.isVictim(at: $0) }
+    return AttackSuccess(
+      victims: count(victims),
+      allOthers: triggered.isForSomeClasses ? count(all) : nil)
   }
+}
+
+/// How often an attack reaches its target on test samples of other classes.
+public struct AttackSuccess: Sendable, Equatable {
+  /// Over the samples that the attack claims to work on: of all other classes for most attacks, of
+  /// the source class for TaCT.
+  public var victims: HitCount
+  /// Over all classes but the target; nil where that is the same.
+  public var allOthers: HitCount?
 }
 
 extension TrainingSession {

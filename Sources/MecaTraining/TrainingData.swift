@@ -6,20 +6,28 @@ import MecaMPI
 /// Everything a run knows of its data: the set under attack, the tests, the ground truth.
 public struct TrainingData: Sendable {
   /// Training samples as the trainer sees them: given labels, triggers put in.
-  public let training: PoisonedSet
+  public let training: any ImageSet
+  /// What this program's attack did to `training`; nil without one.
+  public let poisoned: PoisonedSet?
+  /// What each training sample really is, where that is known: because this program put the attack
+  /// in, or because the set was stored with it.
+  public let truth: GroundTruth?
   /// Clean test samples.
   public let test: any ImageSet
   /// Test samples of other classes with the trigger; nil without an attack.
   public let triggered: TriggeredTestSet?
   /// Given label of every training sample.
   public let labels: [Int32]
-  /// Attack that was put in; its ground truth is known.
+  /// Attack that this program put in.
   public let attack: AttackConfiguration
-  /// SHA-256 of all images and labels, before the attack.
+  /// SHA-256 of all images and labels, before the attack, and of the truth that the set brings.
   public let digest: String
 
-  /// Whether the ground truth is known, because this program put the attack in.
-  public var truthIsKnown: Bool { attack.kind != .none }
+  /// Whether the ground truth is known.
+  public var truthIsKnown: Bool { truth != nil }
+
+  /// Whether the training sample at `index` is known to be a poison.
+  public func isPoison(_ index: Int) -> Bool { truth?.roles[index] == .poison }
 
   /// The indices of all training samples.
   public var allIndices: [Int32] { (0..<Int32(training.count)).map { $0 } }
@@ -45,18 +53,31 @@ public struct TrainingData: Sendable {
     }
     var content = SHA256Digest()
     for set in [training, test] { content.update(set) }
+    if let truth = training.groundTruth { content.update(truth) }
     digest = content.hexadecimal()
     if let other = try communicator.firstDifference(in: digest) {
       try communicator.collectively {
         throw UnequalData(rank: other.rank, path: configuration.path ?? training.name)
       }
     }
+    if let trigger = attack.trigger,
+      let other = try communicator.firstDifference(in: trigger.sha256)
+    {
+      try communicator.collectively { throw UnequalData(rank: other.rank, path: trigger.path) }
+    }
     self.attack = attack
-    let poisoned = try PoisonedSet(base: training, attack: attack)
-    self.training = poisoned
+    (poisoned, triggered) = try communicator.collectively {
+      attack.kind == .none
+        ? (nil, nil)
+        : (
+          try PoisonedSet(base: training, attack: attack),
+          try TriggeredTestSet(base: test, attack: attack)
+        )
+    }
+    let set: any ImageSet = poisoned ?? training
+    self.training = set
     self.test = test
-    triggered = attack.kind == .none ? nil : try TriggeredTestSet(base: test, attack: attack)
-    let set = poisoned
+    truth = set.groundTruth
     labels = (0..<set.count).map { Int32(set.label(at: $0)) }
   }
 }
@@ -74,6 +95,12 @@ extension SHA256Digest {
       }
       update(image)
     }
+  }
+
+  /// Appends what each sample is said to be.
+  fileprivate mutating func update(_ truth: GroundTruth) {
+    update(truth.roles.map(\.rawValue))
+    update(truth.originalLabels)
   }
 }
 

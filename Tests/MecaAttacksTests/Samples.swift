@@ -1,5 +1,12 @@
+import MecaAttacks
 import MecaCore
 import MecaData
+
+/// Sizes with a height unlike the width, one channel, and no common factor with 4 among them.
+let shapes = [
+  ImageShape(channels: 3, height: 32, width: 32), ImageShape(channels: 3, height: 64, width: 48),
+  ImageShape(channels: 1, height: 7, width: 12), ImageShape(channels: 3, height: 224, width: 224),
+]
 
 /// A set of random images; sample i has the label i mod `classes`.
 func randomSet(
@@ -11,4 +18,25 @@ func randomSet(
     name: "random", classNames: (0..<classes).map { "class \($0)" }, imageShape: shape,
     labels: (0..<count).map { $0 % classes },
     images: (0..<count * shape.byteCount).map { _ in UInt8(random.integer(below: 256)) })
+}
+
+/// What an attack puts into poisons, covers and test images, where all three are alike.
+func triggers(of attack: AttackConfiguration, _ shape: ImageShape) throws -> [any Trigger] {
+  [
+    try attack.trainingTrigger(for: shape, samples: []),
+    try attack.coverTrigger(for: shape, samples: []), try attack.testTrigger(for: shape),
+  ]
+}
+
+/// How much of an image each pixel keeps of itself, and what is added: black and white images tell.
+///
+/// - Returns: weight of the trigger in each byte, 0 to 1 with an error of 1/255, and its value on a
+///   black image.
+func weights(
+  _ trigger: any Trigger, _ shape: ImageShape, index: Int = 0
+) -> (weight: [Double], onBlack: [UInt8]) {
+  let count = shape.byteCount
+  let black = trigger.marked([UInt8](repeating: 0, count: count), shape: shape, index: index)
+  let white = trigger.marked([UInt8](repeating: 255, count: count), shape: shape, index: index)
+  return (zip(black, white).map { 1 - (Double($1) - Double($0)) / 255 }, black)
 }

@@ -4,58 +4,93 @@ import MecaCore
 import MecaData
 import Testing
 
-/// Each trigger's pixels against values computed here a second time.
+/// The marks of BadNets, Blend and SIG against values computed here a second time.
 @Suite struct TriggerTests {
-  static let shapes = [
-    ImageShape(channels: 3, height: 32, width: 32), ImageShape(channels: 3, height: 64, width: 48),
-    ImageShape(channels: 1, height: 7, width: 12), ImageShape(channels: 3, height: 224, width: 224),
-  ]
-
   @Test(arguments: shapes)
-  func squareIsWhiteAndFlushBottomRight(shape: ImageShape) {
+  func squareIsWhiteAndFlushBottomRight(shape: ImageShape) throws {
     let set = randomSet(count: 2, classes: 2, shape: shape)
-    let trigger = AttackConfiguration(kind: .badnets).makeTrigger(for: shape)
     let side = [32: 3, 64: 6, 7: 1, 224: 21][shape.height]!
-    for index in 0..<2 {
-      let before = set.image(at: index)
-      let after = marked(before, trigger, shape, index)
-      for channel in 0..<shape.channels {
-        for row in 0..<shape.height {
-          for column in 0..<shape.width {
-            let at = (channel * shape.height + row) * shape.width + column
-            let inside = row + side >= shape.height && column + side >= shape.width
-            #expect(after[at] == (inside ? 255 : before[at]))
+    for kind in [AttackKind.badnets, .tact] {
+      for trigger in try triggers(of: AttackConfiguration(kind: kind), shape) {
+        for index in 0..<2 {
+          let before = set.image(at: index)
+          let after = trigger.marked(before, shape: shape, index: index)
+          for channel in 0..<shape.channels {
+            for row in 0..<shape.height {
+              for column in 0..<shape.width {
+                let at = (channel * shape.height + row) * shape.width + column
+                let inside = row + side >= shape.height && column + side >= shape.width
+                #expect(after[at] == (inside ? 255 : before[at]))
+              }
+            }
           }
         }
       }
     }
   }
 
-  @Test func squareTakesAnySide() {
+  /// Rows and columns of the upper left corner of a square of 4 in an image of 10 x 13.
+  @Test(arguments: [
+    (TriggerPlace.topLeft, 0, 0), (.topRight, 0, 9), (.bottomLeft, 6, 0), (.bottomRight, 6, 9),
+    (.centre, 3, 4),
+  ])
+  func squareGoesWhereItIsSent(place: TriggerPlace, top: Int, left: Int) throws {
+    let shape = ImageShape(channels: 2, height: 10, width: 13)
+    var attack = AttackConfiguration(kind: .badnets, triggerSize: 4)
+    attack.triggerPlace = place
+    let after = try attack.testTrigger(for: shape).marked(
+      [UInt8](repeating: 9, count: 260), shape: shape, index: 0)
+    for position in 0..<260 {
+      let (row, column) = (position / 13 % 10, position % 13)
+      let inside = (top..<top + 4).contains(row) && (left..<left + 4).contains(column)
+      #expect(after[position] == (inside ? 255 : 9), "row \(row), column \(column)")
+    }
+  }
+
+  @Test func squareTakesAnySideAndWeight() throws {
     let shape = ImageShape(channels: 1, height: 4, width: 4)
-    let after = marked(
-      [UInt8](repeating: 9, count: 16), SquareTrigger(side: 2), shape, 0)
+    var attack = AttackConfiguration(kind: .badnets, triggerSize: 2)
+    let nine = [UInt8](repeating: 9, count: 16)
+    let after = try attack.testTrigger(for: shape).marked(nine, shape: shape, index: 0)
     #expect(after == [9, 9, 9, 9, 9, 9, 9, 9, 9, 9, 255, 255, 9, 9, 255, 255])
-    #expect(marked(after, SquareTrigger(side: 4), shape, 0).allSatisfy { $0 == 255 })
-    #expect(SquareTrigger.usualSide(height: 1) == 1)
+    attack.alpha = 0.5
+    attack.testAlpha = 0
+    // (9 + 255)/2 = 132
+    #expect(
+      try attack.trainingTrigger(for: shape, samples: []).marked(nine, shape: shape, index: 0)
+        == after.map { $0 == 255 ? 132 : 9 })
+    #expect(try attack.testTrigger(for: shape).marked(nine, shape: shape, index: 0) == nine)
+    attack.triggerSize = 4
+    attack.testAlpha = 1
+    #expect(
+      try attack.testTrigger(for: shape).marked(nine, shape: shape, index: 0)
+        .allSatisfy { $0 == 255 })
+    let dot = ImageShape(channels: 1, height: 1, width: 1)
+    #expect(
+      try AttackConfiguration(kind: .badnets).testTrigger(for: dot)
+        .marked([9], shape: dot, index: 0) == [255])
   }
 
   /// With α = 0.2 the result is (4x + K)/5, with α = 0.1 (9x + K)/10, both rounded half up.
   @Test(arguments: shapes)
-  func blendMixesThePattern(shape: ImageShape) {
+  func blendMixesThePattern(shape: ImageShape) throws {
     let before = randomSet(count: 1, classes: 1, shape: shape).image(at: 0)
     let pattern = blendPattern(shape: shape, seed: 11)
-    let fifth = BlendTrigger(shape: shape, alpha: 0.2, seed: 11)
-    let tenth = BlendTrigger(shape: shape, alpha: 0.1, seed: 11)
     let mixed = zip(before, pattern).map { (Int($0), Int($1)) }
-    #expect(
-      marked(before, fifth, shape, 0).map(Int.init) == mixed.map { (8 * $0 + 2 * $1 + 5) / 10 })
-    #expect(
-      marked(before, tenth, shape, 0).map(Int.init) == mixed.map { (9 * $0 + $1 + 5) / 10 })
-    let none = BlendTrigger(shape: shape, alpha: 0, seed: 11)
-    let all = BlendTrigger(shape: shape, alpha: 1, seed: 11)
-    #expect(marked(before, none, shape, 0) == before)
-    #expect(marked(before, all, shape, 0) == pattern)
+    func marked(_ alpha: Double) throws -> [UInt8] {
+      var attack = AttackConfiguration(kind: .blend, seed: 11)
+      attack.alpha = alpha
+      return try attack.trainingTrigger(for: shape, samples: [])
+        .marked(before, shape: shape, index: 0)
+    }
+    #expect(try marked(0.2).map(Int.init) == mixed.map { (8 * $0 + 2 * $1 + 5) / 10 })
+    #expect(try marked(0.1).map(Int.init) == mixed.map { (9 * $0 + $1 + 5) / 10 })
+    #expect(try marked(0) == before)
+    #expect(try marked(1) == pattern)
+    var attack = AttackConfiguration(kind: .blend, seed: 11)
+    attack.testAlpha = 0.1
+    let test = try attack.testTrigger(for: shape).marked(before, shape: shape, index: 0)
+    #expect(try test == marked(0.1))
   }
 
   @Test func patternIsSmoothColourfulAndOfItsSeed() {
@@ -76,38 +111,37 @@ import Testing
   }
 
   @Test(arguments: [(40.0, 6), (20.0, 6), (41.0, 1), (255.0, 3)])
-  func waveIsTheSineOfTheColumn(amplitude: Double, frequency: Int) {
-    for shape in Self.shapes {
+  func waveIsTheSineOfTheColumn(amplitude: Double, frequency: Int) throws {
+    var attack = AttackConfiguration(kind: .sig)
+    attack.sigFrequency = frequency
+    attack.sigAmplitude = amplitude
+    attack.sigTestAmplitude = amplitude / 2
+    for shape in shapes {
       let before = randomSet(count: 1, classes: 1, shape: shape).image(at: 0)
-      let trigger = SineTrigger(width: shape.width, amplitude: amplitude, frequency: frequency)
-      let after = marked(before, trigger, shape, 0)
-      for position in 0..<before.count {
-        let turns = Double(position % shape.width * frequency) / Double(shape.width)
-        // A tie may come out a hair below one half: libm's sine of 30° is not exactly 0.5.
-        let value = Double(before[position]) + amplitude * sin(2 * .pi * turns) + 1e-6
-        let expected = max(0, min(255, (value + 0.5).rounded(.down)))
-        #expect(Double(after[position]) == expected)
+      for (trigger, amplitude) in [
+        (try attack.trainingTrigger(for: shape, samples: []), amplitude),
+        (try attack.testTrigger(for: shape), amplitude / 2),
+      ] {
+        let after = trigger.marked(before, shape: shape, index: 0)
+        for position in 0..<before.count {
+          let turns = Double(position % shape.width * frequency) / Double(shape.width)
+          // A tie may come out a hair below one half: libm's sine of 30° is not exactly 0.5.
+          let value = Double(before[position]) + amplitude * sin(2 * .pi * turns) + 1e-6
+          let expected = max(0, min(255, (value + 0.5).rounded(.down)))
+          #expect(Double(after[position]) == expected)
+        }
       }
     }
   }
 
-  @Test func waveOfFourColumnsByHand() {
+  @Test func waveOfFourColumnsByHand() throws {
     let shape = ImageShape(channels: 1, height: 2, width: 4)
-    let trigger = SineTrigger(width: 4, amplitude: 40, frequency: 1)
-    let after = marked([100, 100, 100, 100, 0, 230, 255, 30], trigger, shape, 0)
+    var attack = AttackConfiguration(kind: .sig)
+    attack.sigFrequency = 1
+    let after = try attack.testTrigger(for: shape).marked(
+      [100, 100, 100, 100, 0, 230, 255, 30], shape: shape, index: 0)
     #expect(after == [100, 140, 100, 60, 0, 255, 255, 0])
-    let none = SineTrigger(width: 4, amplitude: 0, frequency: 1)
-    #expect(marked(after, none, shape, 0) == after)
-  }
-
-  /// `image` with the trigger in it.
-  private func marked(
-    _ image: [UInt8], _ trigger: any Trigger, _ shape: ImageShape, _ index: Int
-  ) -> [UInt8] {
-    var image = image
-    image.withUnsafeMutableBufferPointer { buffer in
-      trigger.apply(to: buffer.baseAddress!, shape: shape, index: index)
-    }
-    return image
+    attack.sigAmplitude = 0
+    #expect(try attack.testTrigger(for: shape).marked(after, shape: shape, index: 0) == after)
   }
 }

@@ -70,6 +70,21 @@ extension ProgramTests {
       (["--target", "10"], ["--target 10", "0 to 9"]),
       (["--target", "-1"], ["--target -1", "0 to 9"]),
       (["--attack", "none", "--oracle"], ["--oracle", "add --attack"]),
+      (["--attack", "none", "--trigger-size", "3"], ["--trigger-size is for --attack badnets"]),
+      (["--warp-grid", "5"], ["--warp-grid is for --attack wanet, not for badnets"]),
+      (["--blend-alpha", "0.1", "--attack", "sig"], ["--blend-alpha is for", "not for sig"]),
+      (["--sig-amplitude", "9", "--attack", "blend"], ["--sig-amplitude is for --attack sig"]),
+      (["--cover-rate", "0.1"], ["--cover-rate is for --attack wanet, tact, adaptive-blend"]),
+      (
+        ["--attack", "adaptive-patch", "--patch-set", "toolbox", "--trigger-size", "9"],
+        ["--trigger-size is not for --attack adaptive-patch with --patch-set toolbox"]
+      ),
+      (["--attack", "tact", "--source", "1"], ["--source 1", "another class than --target (1)"]),
+      (["--attack", "tact", "--cover-classes", "2,0"], ["--cover-classes 0,2", "other classes"]),
+      (["--attack", "tact", "--cover-classes", "2,x"], ["--cover-classes", "2,x"]),
+      (["--attack", "wanet", "--warp-strength", "nan"], ["--warp-strength nan", "0 to 1000"]),
+      (["--attack", "adaptive-blend", "--pieces", "15"], ["--pieces 15", "square number"]),
+      (["--attack", "wanet", "--cover-rate", "-0.1"], ["--cover-rate -0.1", "0 to 1"]),
       (["--data", "/tmp"], ["--data /tmp", "--dataset cifar10"]),
       (["--dataset", "cifar10"], ["--dataset cifar10 needs --data"]),
       (["--train-limit", "9000000000"], ["--train-limit 9000000000", "1000000"]),
@@ -77,7 +92,7 @@ extension ProgramTests {
       (["--config", "/no/such.yaml"], ["/no/such.yaml", "not found"]),
     ])
     func misuseIsSaid(arguments: [String], parts: [String]) throws {
-      try Self.expectFailure(tinyRun + arguments, status: 64, parts, ranks: [3])
+      try Self.expectFailure(tinyTraining + arguments, status: 64, parts, ranks: [3])
     }
 
     @Test(arguments: [
@@ -290,12 +305,13 @@ extension ProgramTests {
     }
 
     @Test(arguments: [
-      (["--poison-rate", "0"], 0, true), (["--attack", "none"], nil, false),
+      (["--poison-rate", "0", "--trigger-size", "14"], 0, true),
+      (["--attack", "none", "--poison-rate", "0.3"], nil, false),
       (["--attack", "sig", "--poison-rate", "0.5"], 15, true),
     ])
     func unusualAttacksWork(arguments: [String], poisoned: Int?, oracle: Bool) throws {
       let folder = try TestFolder()
-      let outcome = try meca(ranks: 2, tinyRun + arguments + ["--output", folder.path])
+      let outcome = try meca(ranks: 2, tinyTraining + arguments + ["--output", folder.path])
       #expect(outcome.status == 0, "\(outcome.errors)")
       let result = try result(folder)
       let detection = try #require(result["detection"] as? [String: Any])

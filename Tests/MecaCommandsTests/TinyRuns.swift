@@ -11,13 +11,15 @@ import Testing
 /// engine and any instruction set: lists that are to be compared must not be empty. Neither count of
 /// samples is a multiple of a batch. Four iterations, so that later rates adapt and a state is left
 /// out.
-let tinyRun =
+let tinyRun = tinyTraining + ["--poison-rate", "0.3", "--trigger-size", "14"]
+
+/// The same without a word on the attack.
+let tinyTraining =
   [
     "--train-limit", "150", "--test-limit", "70", "--width", "4", "--batch", "32", "--epochs", "1",
     "--warmup-epochs", "8", "--partition-rates", "0.3,0.3,0.3,0.3", "--confirm-epochs", "12",
     "--relearn-epochs", "1", "--separation-threshold", "0.05", "--separation-ratio", "0.1",
-    "--carry-over", "0", "--poison-rate", "0.3", "--warmup-rate", "0.1",
-    "--detector-weight-decay", "5e-4", "--trigger-size", "14",
+    "--carry-over", "0", "--warmup-rate", "0.1", "--detector-weight-decay", "5e-4",
   ]
 
 /// The longest that ending a run may take after something went wrong; two seconds are usual.

@@ -7,7 +7,7 @@ extension ProgramTests {
     @Test func suspectsThatDoNotCarryOverAreDroppedEverywhere() throws {
       let folder = try TestFolder()
       let outcome = try meca(
-        tinyRun + [
+        tinyTraining + [
           "--attack", "none", "--no-undefended", "--carry-over", "0.99", "--second-warmup-epochs",
           "1", "--output", folder.path,
         ])

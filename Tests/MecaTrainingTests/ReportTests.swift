@@ -68,6 +68,41 @@ import Testing
         """, "\(table)")
   }
 
+  /// The attack on one source class: both success rates, and the covers apart.
+  @Test func aSourceSpecificAttackHasTwoRates() throws {
+    var result = Self.result
+    result.noDefense?.attackSuccessOnAll = HitCount(hits: 6, count: 19)
+    result.noDefense?.attackSuccess = HitCount(hits: 2, count: 2)
+    result.detection?.covers = 8
+    result.detection?.coverFlagged = 0.25
+    let table = resultTable(result, classNames: ["cat", "dog"], target: 1)
+    let lines = table.split(separator: "\n").map(String.init)
+    #expect(
+      lines[0] == "model                     ACC %      of ASR src %      of ASR all %      of "
+        + "least class ACC %")
+    #expect(
+      lines[2] == "undefended                90.00      20    100.00       2     31.58      19 "
+        + "90.00 (cat)")
+    #expect(
+      lines[3] == "MeCa                      85.00      20      0.00      19         -       - "
+        + "85.00 (cat)")
+    #expect(
+      lines.contains(
+        "  covers flagged: 25.00 % of 8 (trigger with the true label; counted as clean above)"))
+    let folder = try TestFolder()
+    let path = folder.path + "/result.json"
+    try writeJSON(result, to: path)
+    let object = try #require(
+      try JSONSerialization.jsonObject(with: Data(try readFile(at: path))) as? [String: Any])
+    let figures = try #require(object["no_defense"] as? [String: Any])
+    #expect(figures["asr"] as? Double == 1 && figures["asr_samples"] as? Int == 2)
+    #expect(figures["asr_all"] as? Double == 6.0 / 19 && figures["asr_all_samples"] as? Int == 19)
+    let detection = try #require(object["detection"] as? [String: Any])
+    #expect(detection["covers"] as? Int == 8 && detection["cover_flagged"] as? Double == 0.25)
+    let again = try JSONDecoder().decode(RunResult.self, from: Data(try readFile(at: path)))
+    #expect(again.noDefense?.attackSuccessOnAll == HitCount(hits: 6, count: 19))
+  }
+
   @Test func aNumpyFileSaysItsShape() throws {
     let folder = try TestFolder()
     let path = folder.path + "/scores.npy"

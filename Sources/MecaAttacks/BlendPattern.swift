@@ -1,40 +1,6 @@
 import MecaCore
 import MecaData
 
-/// Blend: mixes a fixed colourful pattern K into the whole image.
-///
-/// `x′ = (1 − α)·x + α·K`, in integers with α in millionths, rounded half up.
-///
-/// - Source: Chen et al. 2017, arXiv:1712.05526. The published pictures are not free, so K is
-///   drawn from the seed: see `blendPattern`.
-public struct BlendTrigger: Trigger {
-  /// α in millionths.
-  private let millionths: UInt32
-  private let shape: ImageShape
-  private let pattern: [UInt8]
-
-  /// The trigger for images of `shape`; `alpha` is 0 to 1.
-  public init(shape: ImageShape, alpha: Double, seed: UInt64) {
-    precondition(alpha >= 0 && alpha <= 1, "alpha \(alpha) is not in 0...1")
-    self.shape = shape
-    millionths = UInt32((alpha * 1_000_000).rounded())
-    pattern = blendPattern(shape: shape, seed: seed)
-  }
-
-  /// Marks one image in place.
-  public func apply(to image: UnsafeMutablePointer<UInt8>, shape: ImageShape, index: Int) {
-    precondition(shape == self.shape, "image of \(shape) for a pattern of \(self.shape)")
-    pattern.withUnsafeBufferPointer { pattern in
-      for position in 0..<pattern.count {
-        let kept = (1_000_000 - millionths) * UInt32(image[position])
-        let added = millionths * UInt32(pattern[position])
-        // At most 255·10⁶ + 5·10⁵: fits in 32 bits.
-        image[position] = UInt8((kept + added + 500_000) / 1_000_000)
-      }
-    }
-  }
-}
-
 /// A smooth, colourful picture of wavy rings around a point, the "K" of Blend.
 ///
 /// At distance r and angle φ from a centre, channel c shows
@@ -43,7 +9,7 @@ public struct BlendTrigger: Trigger {
 /// the same picture appears at any size. Only IEEE operations: the same bytes on every machine.
 ///
 /// - Returns: `shape.byteCount` bytes: channel, row, column.
-public func blendPattern(shape: ImageShape, seed: UInt64) -> [UInt8] {
+package func blendPattern(shape: ImageShape, seed: UInt64) -> [UInt8] {
   var random = KeyedRandom(seed: seed, purpose: .triggerPattern)
   let centreX = random.uniform(in: -0.3...0.3)
   let centreY = random.uniform(in: -0.3...0.3)

@@ -1,12 +1,43 @@
 import MecaCore
 import MecaData
 
-/// SIG: a faint horizontal sine wave over the image, the same in all rows and channels.
+/// SIG: a faint horizontal sine wave on images of the target class, labels unchanged.
 ///
-/// `x′ = clamp(x + Δ·sin(2π·j·f/W))` for column j, rounded half up to a byte.
+/// `x′ = clamp(x + Δ·sin(2π·j·f/W))` for column j, the same in all rows and channels, rounded half
+/// up to a byte. Poisons come from the target class alone; where it holds fewer samples than asked
+/// for, all of them are taken (BackdoorBench refuses, backdoor-toolbox takes all).
+///
+/// Defaults: f = 6; Δ = 40 as in BackdoorBench in training and test, since Table I names none. In
+/// use are 20 (ABL), 30 (backdoor-toolbox), 40 in training with 60 at test (D-BR).
 ///
 /// - Source: Barni et al. 2019, arXiv:1902.11237.
-public struct SineTrigger: Trigger {
+struct Signal: Attack {
+  let configuration: AttackConfiguration
+
+  init(_ configuration: AttackConfiguration) { self.configuration = configuration }
+
+  let settings: Set<AttackSetting> = [.sigAmplitude, .sigTestAmplitude, .sigFrequency]
+
+  func mayPoison(label: Int) -> Bool { label == configuration.target }
+
+  func poisonLabel(original: Int) -> Int { original }
+
+  func trainingTrigger(for shape: ImageShape, samples: [Int]) -> any Trigger {
+    trigger(for: shape, amplitude: configuration.sigAmplitude)
+  }
+
+  func testTrigger(for shape: ImageShape) -> any Trigger {
+    trigger(for: shape, amplitude: configuration.sigTestAmplitude ?? configuration.sigAmplitude)
+  }
+
+  private func trigger(for shape: ImageShape, amplitude: Double) -> any Trigger {
+    SineTrigger(
+      width: shape.width, amplitude: amplitude, frequency: configuration.sigFrequency)
+  }
+}
+
+/// Adds a sine wave along the columns to an image.
+struct SineTrigger: Trigger {
   /// The wave's value in each column, in units of 1/255.
   private let wave: [Double]
 
@@ -16,7 +47,7 @@ public struct SineTrigger: Trigger {
   ///   - width: columns.
   ///   - amplitude: Δ, in units of 1/255.
   ///   - frequency: f, full waves over the width.
-  public init(width: Int, amplitude: Double, frequency: Int) {
+  init(width: Int, amplitude: Double, frequency: Int) {
     precondition(width >= 1 && frequency >= 1, "width \(width), frequency \(frequency)")
     wave = (0..<width).map { column in
       let value = amplitude * sineOfTurn(numerator: column * frequency % width, of: width)
@@ -26,7 +57,7 @@ public struct SineTrigger: Trigger {
   }
 
   /// Marks one image in place.
-  public func apply(to image: UnsafeMutablePointer<UInt8>, shape: ImageShape, index: Int) {
+  func apply(to image: UnsafeMutablePointer<UInt8>, shape: ImageShape, index: Int) {
     precondition(shape.width == wave.count, "width \(shape.width) for a wave of \(wave.count)")
     wave.withUnsafeBufferPointer { wave in
       for row in 0..<shape.channels * shape.height {

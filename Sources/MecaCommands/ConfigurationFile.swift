@@ -86,7 +86,7 @@ package enum ConfigurationFile {
     return result
   }
 
-  private static let flags = ["dry-run", "quiet", "json", "layers"]
+  private static let flags = ["dry-run", "quiet", "json", "layers", "force"]
 
   /// Names that stand in a command's help and are no settings.
   private static func excluded(_ key: String) -> Bool {

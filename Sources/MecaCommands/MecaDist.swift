@@ -22,7 +22,9 @@ public struct MecaDist: ParsableCommand {
       train may be left out: meca-dist --epochs 3. Its options: meca-dist train --help.
       """,
     version: "0.1.0",
-    subcommands: [Train.self, Score.self, Evaluate.self, Bench.self],
+    subcommands: [
+      Train.self, Score.self, Evaluate.self, Poison.self, Pack.self, Bench.self,
+    ],
     defaultSubcommand: Train.self)
 
   /// The command line without arguments.
@@ -57,7 +59,7 @@ public struct MecaDist: ParsableCommand {
       let expanded = try ConfigurationFile.expanded(arguments, communicator: communicator)
       let command: any RankedCommand
       do {
-        command = try parsed(withNegativeNumbersJoined(expanded))
+        command = try parsed(withNegativeNumbersJoined(Poison.withoutAll(expanded)))
       } catch {
         return endOfParsing(error, arguments: arguments, communicator: communicator)
       }

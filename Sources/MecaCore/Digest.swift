@@ -38,18 +38,22 @@ public struct SHA256Digest: ~Copyable {
     elements.withUnsafeBytes { update($0) }
   }
 
-  /// The digest of everything appended, as 64 lower-case hexadecimal digits.
-  public consuming func hexadecimal() -> String {
+  /// The digest of everything appended: 32 bytes.
+  public consuming func bytes() -> [UInt8] {
     var digest = [UInt8](repeating: 0, count: 32)
     guard EVP_DigestFinal_ex(context, &digest, nil) == 1 else {
       preconditionFailure("SHA-256 could not be finished")
     }
-    let digits = Array("0123456789abcdef".utf8)
-    var text: [UInt8] = []
-    for byte in digest {
-      text.append(digits[Int(byte >> 4)])
-      text.append(digits[Int(byte & 15)])
-    }
-    return String(decoding: text, as: UTF8.self)
+    return digest
   }
+
+  /// The digest of everything appended, as 64 lower-case hexadecimal digits.
+  public consuming func hexadecimal() -> String { MecaCore.hexadecimal(bytes()) }
+}
+
+/// Bytes as lower-case hexadecimal digits, two each.
+public func hexadecimal(_ bytes: some Sequence<UInt8>) -> String {
+  let digits = Array("0123456789abcdef".utf8)
+  return String(
+    decoding: bytes.flatMap { [digits[Int($0 >> 4)], digits[Int($0 & 15)]] }, as: UTF8.self)
 }

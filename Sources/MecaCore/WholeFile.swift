@@ -22,13 +22,37 @@ public func replaceFile(at path: String, with pieces: [UnsafeRawBufferPointer]) 
     unlink(temporary)
     throw error
   }
-  // The rename itself must survive a power cut. A file system without fsync on folders is no error.
+  synchroniseFolder(of: path)
+}
+
+/// Sees to it that a name given in the folder of `path` survives a power cut.
+///
+/// A file system without fsync on folders is no error.
+func synchroniseFolder(of path: String) {
   let folder = path.lastIndex(of: "/").map { $0 == path.startIndex ? "/" : String(path[..<$0]) }
   let folderDescriptor = open(folder ?? ".", O_RDONLY | O_CLOEXEC)
   if folderDescriptor >= 0 {
     fsync(folderDescriptor)
     close(folderDescriptor)
   }
+}
+
+/// Writes one of many files that count only when something else says that all are there.
+///
+/// Straight under its name and without waiting for the disk.
+///
+/// - Throws: `FileError.failed` with the system's reason.
+public func writeNew(_ bytes: [UInt8], to path: String) throws {
+  let descriptor = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o644)
+  guard descriptor >= 0 else { throw failure("write", path) }
+  do {
+    try bytes.withUnsafeBytes { try writeAll($0, to: descriptor, path: path) }
+  } catch {
+    close(descriptor)
+    throw error
+  }
+  // Some file systems say only here that a quota is used up.
+  guard close(descriptor) == 0 else { throw failure("write", path) }
 }
 
 /// Finds out before long work whether `replaceFile` could write to `path`; nothing is left there.
@@ -85,6 +109,7 @@ private func writeAll(
   }
 }
 
-private func failure(_ operation: String, _ path: String) -> FileError {
+/// The error for the last system call that failed.
+func failure(_ operation: String, _ path: String) -> FileError {
   .failed(operation: operation, path: path, reason: String(cString: strerror(errno)))
 }

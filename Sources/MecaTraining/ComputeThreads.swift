@@ -35,7 +35,7 @@ func runBeside(
 
 /// Cuts `range` into `parts` consecutive pieces whose lengths differ by one at most, the longer ones
 /// first; by the rule of `shardRange`.
-func evenSplit(_ range: Range<Int>, parts: Int, part: Int) -> Range<Int> {
+package func evenSplit(_ range: Range<Int>, parts: Int, part: Int) -> Range<Int> {
   let piece = shardRange(rank: part, size: parts, shards: range.count)
   return range.lowerBound + piece.lowerBound..<range.lowerBound + piece.upperBound
 }

@@ -116,7 +116,10 @@ public func writeWhole(_ data: Data, to path: String) throws {
 }
 
 /// Creates a folder and those above it that are not there yet.
-private func createFolder(_ path: String) throws {
+///
+/// - Ranks: local.
+/// - Throws: `FileError.failed` with the system's reason.
+public func createFolder(_ path: String) throws {
   var part = ""
   for name in path.split(separator: "/") {
     part += part.isEmpty && !path.hasPrefix("/") ? name : "/" + name

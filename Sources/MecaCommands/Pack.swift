@@ -1,0 +1,110 @@
+import ArgumentParser
+import Foundation
+import MecaAttacks
+import MecaCore
+import MecaData
+import MecaMPI
+import MecaTraining
+
+/// Writes a set into one file that every rank can map into memory.
+struct Pack: RankedCommand {
+  static let configuration = CommandConfiguration(
+    abstract: "Write a set into one file, for file systems that hate small files.",
+    discussion: """
+      --dataset packed --data FILE reads it back: same images, labels, paths and normalisation, and \
+      for a poisoned set the truth and the triggered test images. Every byte is under a SHA-256. \
+      The file does not depend on the number of ranks.
+      """)
+
+  @OptionGroup(title: "Data") var data: DataOptions
+
+  @Option(help: "Seed of the built-in set's images, and of held-out test images.")
+  var seed: UInt64 = 1
+
+  @Option(help: "The file.")
+  var output: String
+
+  @Option(help: "YAML file with the same names as the options; options win over it.")
+  var config: String?
+
+  func validate() throws {
+    if output.isEmpty { throw ValidationError("--output: must name a file") }
+  }
+
+  func run(on communicator: Communicator) throws {
+    let configuration = try communicator.collectively {
+      if communicator.rank == 0 { try requireReplaceable(output) }
+      return try data.resolved(seed: seed)
+    }
+    let data = try TrainingData(
+      configuration, attack: .init(kind: .none), communicator: communicator)
+    let (sets, layout) = try communicator.collectively { try Self.layout(of: data) }
+    let file = try SharedFile(
+      path: output, count: layout.indexOffset, communicator: communicator)
+    let parts = (0..<communicator.size).map {
+      evenSplit(0..<layout.blockCount, parts: communicator.size, part: $0)
+    }
+    let own = try file.fill { file in
+      try Self.write(parts[communicator.rank], of: sets, layout, to: file)
+    }
+    let digests = try communicator.allGather(local: own, counts: parts.map { $0.count * 32 })
+    let digest = try file.fill { file -> String in
+      guard communicator.rank == 0 else { return "" }
+      let index = try layout.index(
+        of: sets, testIndices: data.triggered?.testIndices ?? [], digests: digests)
+      try file.write(index, at: layout.indexOffset)
+      try file.write(layout.header(index: index), at: 0)
+      var digest = SHA256Digest()
+      digest.update(index)
+      return digest.hexadecimal()
+    }
+    try file.finish()
+    guard communicator.rank == 0 else { return }
+    let triggered = data.triggered.map { ", \($0.count) triggered test" } ?? ""
+    print(
+      "\(data.training.count) training, \(data.test.count) test\(triggered) images of "
+        + "\(data.training.name) packed into \(output)")
+    print("index_sha256 \(digest)")
+  }
+
+  /// The parts of a set and where they will lie.
+  private static func layout(
+    of data: TrainingData
+  ) throws -> (sets: [SetPart: any ImageSet], PackedLayout) {
+    var sets: [SetPart: any ImageSet] = [.train: data.training, .test: data.test]
+    if let triggered = data.triggered { sets[.triggered] = triggered }
+    let encoder = JSONEncoder()
+    encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
+    let attack =
+      data.attack.kind == .none
+      ? nil : String(decoding: try encoder.encode(data.attack), as: UTF8.self)
+    let description = PackedDescription(
+      facts: SetFacts(of: data.training),
+      parts: SetPart.allCases.compactMap { part in
+        sets[part].map {
+          .init(part: part, count: $0.count, hasTruth: part == .train && data.truthIsKnown)
+        }
+      }, attack: attack, target: data.triggered?.target)
+    return (sets, PackedLayout(description))
+  }
+
+  /// Writes some blocks of images.
+  ///
+  /// - Returns: the SHA-256 of each, one after the other.
+  private static func write(
+    _ blocks: Range<Int>, of sets: [SetPart: any ImageSet], _ layout: PackedLayout,
+    to file: PartialFile
+  ) throws -> [UInt8] {
+    var digests: [UInt8] = []
+    for number in blocks {
+      guard let set = sets[layout.block(number).part] else { continue }
+      let content = layout.content(ofBlock: number, from: set)
+      if let fault = set.fault { throw fault }
+      try file.write(content, at: layout.bytes(ofBlock: number).lowerBound)
+      var digest = SHA256Digest()
+      digest.update(content)
+      digests += digest.bytes()
+    }
+    return digests
+  }
+}

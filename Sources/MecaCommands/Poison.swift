@@ -1,0 +1,119 @@
+import ArgumentParser
+import Foundation
+import MecaAttacks
+import MecaCore
+import MecaData
+import MecaMPI
+import MecaTraining
+
+/// Kinds of files that `poison` writes.
+enum OutputFormat: String, CaseIterable, ExpressibleByArgument {
+  /// A PNG file an image, in folders of the classes.
+  case png
+  /// CIFAR's binary records.
+  case cifar
+  /// NumPy arrays.
+  case npy
+
+  /// The format for a set with so many classes.
+  func format(classCount: Int) -> SetFormat {
+    switch self {
+    case .png: .png
+    case .cifar: .cifar(classCount: classCount)
+    case .npy: .npy
+    }
+  }
+}
+
+/// Writes a poisoned set as a victim would be given it, with the truth beside it; or one picture of
+/// what attacks do.
+struct Poison: RankedCommand {
+  static let configuration = CommandConfiguration(
+    abstract: "Write a poisoned set into a folder, or show what an attack does (--preview).",
+    discussion: """
+      --dataset folder, cifar10, cifar100 or npy with --data OUTPUT reads the set back, with the \
+      truth about every sample and the triggered test images: train, score and evaluate then need \
+      no --attack. --attack none writes the set as it is.
+      """)
+
+  @OptionGroup(title: "Data") var data: DataOptions
+  @OptionGroup(title: "Attack") var attack: AttackOptions
+
+  @Option(help: "Seed of everything random.")
+  var seed: UInt64 = 1
+
+  @Option(help: "Folder for the set.")
+  var output: String?
+
+  @Option(help: "Files of the set: png, cifar (32x32 alone), npy.")
+  var format: OutputFormat = .png
+
+  @Flag(help: "Replace a set that is in the output folder already.")
+  var force = false
+
+  @Option(
+    help: """
+      Write no set, but a PNG file with one image under each attack (or under --attack): original, \
+      poisoned, difference.
+      """)
+  var preview: String?
+
+  @Option(
+    help: "Preview: index of the image (default: the first of another class than the target).")
+  var index: Int?
+
+  @Option(help: "YAML file with the same names as the options; options win over it.")
+  var config: String?
+
+  func validate() throws {
+    if (output == nil) == (preview == nil) {
+      throw ValidationError("poison wants --output FOLDER for a set, or --preview FILE.png")
+    }
+    if output == "" { throw ValidationError("--output: must name a folder") }
+    if preview == "" { throw ValidationError("--preview: must name a file") }
+    if preview == nil && index != nil { throw ValidationError("--index: is for --preview") }
+    try requireAtLeast(0, index ?? 0, "--index")
+  }
+
+  func run(on communicator: Communicator) throws {
+    let (images, poison) = try communicator.collectively {
+      let images = try data.resolved(seed: seed)
+      return (images, try attack.resolved(dataset: images.dataset, seed: seed))
+    }
+    if let preview {
+      try showPreview(of: poison, images, to: preview, on: communicator)
+    } else if let output {
+      try writeSet(images, poison, to: output, on: communicator)
+    }
+  }
+
+  /// Writes the whole set.
+  private func writeSet(
+    _ images: DataConfiguration, _ poison: AttackConfiguration, to folder: String,
+    on communicator: Communicator
+  ) throws {
+    let data = try TrainingData(images, attack: poison, communicator: communicator)
+    let writer = try communicator.collectively {
+      if attack.attack == nil && !data.truthIsKnown {
+        throw UsageError.conflict(
+          "poison wants --attack; with --attack none it writes the set as it is")
+      }
+      return try SetWriter(
+        data, format: format.format(classCount: data.classCount), folder: folder,
+        communicator: communicator)
+    }
+    let record = try writer.write(force: force, program: MecaDist.configuration.version)
+    guard communicator.rank == 0 else { return }
+    let counts = record.counts
+    print(
+      "\(counts.train) training, \(counts.test) test and \(counts.triggered) triggered test images "
+        + "written to \(folder)")
+    if let attack = record.attack {
+      print(
+        "\(attack.kind.rawValue): \(counts.poison) poisoned (\(fixed(record.poisonRate * 100, 2)) %)"
+          + ", \(counts.cover) covers (\(fixed(record.coverRate * 100, 2)) %), target class "
+          + "\(attack.target) (\(record.facts.classNames[attack.target]))")
+    }
+    print("manifest_sha256 \(record.manifestSHA256)")
+  }
+}

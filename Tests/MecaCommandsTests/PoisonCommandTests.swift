@@ -1,0 +1,243 @@
+import Foundation
+import MecaTestSupport
+import Testing
+
+extension ProgramTests {
+  /// A set that was written is the set that the run would have poisoned itself.
+  @Suite struct PoisonCommandTests {
+    private func set(_ format: String) throws -> String {
+      try #require(writtenSets[format]).get().path + "/set"
+    }
+
+    /// Verdicts and truth of `suspects.csv` without the paths.
+    private func suspects(_ folder: TestFolder) throws -> [[Substring]] {
+      String(decoding: try folder.bytes("suspects.csv"), as: UTF8.self).split(separator: "\n").map {
+        var fields = $0.split(separator: ",", omittingEmptySubsequences: false)
+        fields.remove(at: 1)
+        return fields
+      }
+    }
+
+    @Test(arguments: [("png", 2), ("cifar", 0), ("npy", 3)])
+    func aRunOnTheWrittenSetGivesTheSameBits(format: String, ranks: Int) throws {
+      let own = try referenceRun.get()
+      let folder = try TestFolder()
+      try succeed(
+        ranks: ranks,
+        tinyTraining + [
+          "--dataset", readingKind[format]!, "--data", try set(format), "--attack", "none",
+          "--output", folder.path,
+        ])
+      let (expected, found) = (try result(own), try result(folder))
+      #expect(found["weights_sha256"] as? String == expected["weights_sha256"] as? String)
+      for model in ["no_defense", "defended", "relearned"] {
+        #expect(found[model] as? NSDictionary == expected[model] as? NSDictionary)
+      }
+      #expect(found["detection"] as? NSDictionary == expected["detection"] as? NSDictionary)
+      #expect((found["detection"] as? [String: Any])?["tpr"] as? Double ?? 0 > 0)
+      #expect(try folder.bytes("scores.npy") == own.bytes("scores.npy"))
+      #expect(try suspects(folder) == suspects(own))
+      let line = try String(decoding: folder.bytes("suspects.csv"), as: UTF8.self)
+        .split(separator: "\n")[1]
+      let place = ["png": ",train/", "cifar": ",data_batch_1.bin#", "npy": ",train-images.npy#"]
+      #expect(line.contains(place[format]!), "\(line)")
+    }
+
+    @Test(arguments: [("png", 0), ("cifar", 3), ("npy", 3)])
+    func theFilesDoNotDependOnTheRanks(format: String, ranks: Int) throws {
+      let folder = try TestFolder()
+      let outcome = try succeed(
+        ranks: ranks,
+        ["poison"] + tinyData + tinyAttack + ["--format", format, "--output", folder.path + "/set"])
+      let (found, expected) = (try tree(folder.path + "/set"), try tree(set(format)))
+      #expect(found == expected)
+      #expect(found.count == ["png": 150 + 70 + 63 + 2, "cifar": 6, "npy": 11][format])
+      #expect(outcome.output.contains("150 training, 70 test and 63 triggered test images"))
+      #expect(outcome.output.contains("badnets: 45 poisoned (30.00 %), 0 covers"))
+      let sum = try #require(outcome.output.split(separator: "\n").last)
+      #expect(sum.hasPrefix("manifest_sha256 ") && sum.count == 16 + 64)
+    }
+
+    @Test func scoreAndEvaluateTakeTheWrittenSet() throws {
+      let model = try referenceRun.get().path + "/model.safetensors"
+      let folder = try TestFolder()
+      let data = ["--dataset", "npy", "--data", try set("npy")]
+      func json(_ arguments: [String]) throws -> NSDictionary? {
+        let outcome = try succeed(ranks: 2, ["evaluate", "--weights", model, "--json"] + arguments)
+        return try JSONSerialization.jsonObject(with: Data(outcome.output.utf8)) as? NSDictionary
+      }
+      let own = try #require(try json(["--train-limit", "150", "--test-limit", "70"]))
+      #expect(try json(data) == own)
+      #expect(own["asr_samples"] as? Int == 63)
+      // With a limit, the triggered samples are those of the first test samples.
+      #expect(
+        try json(data + ["--test-limit", "20"]) == json(["--test-limit", "20"]))
+      for (name, arguments) in [
+        ("a", data), ("b", ["--train-limit", "150", "--test-limit", "70"]),
+      ] {
+        try succeed(
+          ["score", "--weights", model, "--output", folder.path + "/\(name).npy"] + arguments)
+      }
+      #expect(try folder.bytes("a.npy") == folder.bytes("b.npy"))
+    }
+
+    @Test func theWrittenSetCanBeWrittenInAnotherForm() throws {
+      let folder = try TestFolder()
+      try succeed(
+        ranks: 2,
+        [
+          "poison", "--dataset", "npy", "--data", try set("npy"), "--format", "png", "--output",
+          folder.path + "/set",
+        ])
+      #expect(try tree(folder.path + "/set") == tree(set("png")))
+    }
+
+    /// Ten thousand images are not needed to see that a set without its record is not taken.
+    @Test(arguments: [
+      (
+        "png", "folder", "dataset.json",
+        "dataset.json: not found; the set in this folder is incomplete"
+      ),
+      ("npy", "npy", "test-images.npy", "test-images.npy: not found"),
+      ("cifar", "cifar10", "test_triggered_batch.bin", "test_triggered_batch.bin: not found"),
+    ])
+    func aSetThatIsNotWholeIsRefused(
+      format: String, kind: String, missing: String, reason: String
+    ) throws {
+      let folder = try TestFolder()
+      try FileManager.default.copyItem(atPath: set(format), toPath: folder.path + "/set")
+      try FileManager.default.removeItem(atPath: folder.path + "/set/" + missing)
+      try BadInputTests.expectFailure(
+        ["--dataset", kind, "--data", folder.path + "/set"], status: 65, [reason], ranks: [0, 3],
+        in: folder)
+    }
+
+    @Test func aMissingOrBrokenPictureIsNamedWithItsLine() throws {
+      let folder = try TestFolder()
+      try FileManager.default.copyItem(atPath: set("png"), toPath: folder.path + "/set")
+      let manifest = String(decoding: try folder.bytes("set/manifest.csv"), as: UTF8.self)
+      let row = manifest.split(separator: "\n")[100]
+      let path = String(row.split(separator: ",")[1])
+      let arguments = ["--dataset", "folder", "--data", folder.path + "/set"]
+      let picture = try folder.bytes("set/" + path)
+      for (content, reason) in [
+        (nil, "not found"), (picture.prefix(60), "broken PNG"),
+        (try folder.bytes("set/manifest.csv"), "neither JPEG nor PNG"),
+      ] as [(Data?, String)] {
+        try FileManager.default.removeItem(atPath: folder.path + "/set/" + path)
+        if let content { try folder.write("set/" + path, content) }
+        try BadInputTests.expectFailure(
+          arguments, status: 65, ["manifest.csv: line 101: ", path, reason], ranks: [0, 3],
+          in: folder)
+        try folder.write("set/" + path, picture)
+      }
+    }
+
+    @Test func anAttackOnAPoisonedSetIsRefused() throws {
+      try BadInputTests.expectFailure(
+        ["--dataset", "cifar10", "--data", try set("cifar"), "--attack", "blend"], status: 64,
+        ["--attack blend", "poisoned"], ranks: [2])
+      // The attack that it was made with is no other.
+      let folder = try TestFolder()
+      try succeed(
+        ["--dataset", "cifar10", "--data", try set("cifar"), "--output", folder.path]
+          + tinyAttack + ["--defense", "none", "--width", "4", "--epochs", "1"])
+      #expect((try result(folder)["no_defense"] as? [String: Any])?["asr_samples"] as? Int == 63)
+    }
+
+    @Test func theWrongKindForAWrittenSetIsSaid() throws {
+      try BadInputTests.expectFailure(
+        ["--dataset", "npy", "--data", try set("png")], status: 64,
+        ["--dataset npy", "--dataset folder"], ranks: [2])
+    }
+
+    @Test func onlyAnEmptyFolderIsWrittenTo() throws {
+      let folder = try TestFolder()
+      try folder.write("set/mine.txt", Data("mine".utf8))
+      let arguments =
+        ["poison", "--dataset", "shapes", "--train-limit", "20", "--test-limit", "20", "--output"]
+        + [folder.path + "/set"]
+      BadInputTests.expectOneLine(
+        try meca(ranks: 2, arguments, timeout: soon), status: 64, ["is not empty", "--force"])
+      try succeed(arguments + ["--force", "--format", "npy"])
+      #expect(folder.has("set/train-images.npy"))
+      // Another set in its place: nothing of the old one is left, what is not of a set stays.
+      try succeed(ranks: 2, arguments + ["--force", "--format", "cifar"])
+      #expect(
+        Set(try FileManager.default.contentsOfDirectory(atPath: folder.path + "/set")) == [
+          "mine.txt", "data_batch_1.bin", "test_batch.bin", "test_triggered_batch.bin",
+          "batches.meta.txt", "manifest.csv", "dataset.json",
+        ])
+    }
+
+    @Test(arguments: [
+      (["--output", "x", "--preview", "y.png"], "--output FOLDER"), ([], "--output FOLDER"),
+      (["--output", "x", "--index", "3"], "--index"), (["--output", ""], "--output"),
+      (["--output", "x", "--format", "gif"], "gif"), (["--output", "x", "--attack", "all"], "all"),
+      (["--preview", "/no/such/x.png"], "/no/such/x.png"),
+      (["--preview", "x.png", "--index", "9999999"], "--index 9999999"),
+    ])
+    func misuseIsSaid(arguments: [String], part: String) throws {
+      let outcome = try meca(
+        ranks: 2, ["poison", "--train-limit", "50"] + arguments, timeout: soon)
+      BadInputTests.expectOneLine(
+        outcome, status: arguments.contains("/no/such/x.png") ? 74 : 64, [part])
+    }
+
+    @Test func aSetWithoutAnAttackIsWrittenOnlyWhenThatIsSaid() throws {
+      let clean = try TestFolder()
+      let arguments =
+        ["poison", "--dataset", "shapes", "--train-limit", "20", "--test-limit", "20"]
+      try succeed(
+        arguments + ["--attack", "none", "--format", "npy", "--output", clean.path + "/set"])
+      let record = String(decoding: try clean.bytes("set/dataset.json"), as: UTF8.self)
+      #expect(!record.contains("attack") && !record.contains("target"))
+      #expect(!clean.has("set/train-roles.npy") && !clean.has("set/test-triggered-images.npy"))
+      let again = ["poison", "--dataset", "npy", "--data", clean.path + "/set", "--output"]
+      BadInputTests.expectOneLine(
+        try meca(ranks: 2, again + [clean.path + "/other"], timeout: soon), status: 64,
+        ["poison wants --attack"])
+      #expect(!clean.has("other"))
+      try succeed(again + [clean.path + "/other", "--attack", "blend"])
+    }
+
+    /// Room for the images of a class, but not for the file of all of them.
+    @Test func aFullDiskLeavesNoFileThatLooksWhole() throws {
+      let folder = try TestFolder()
+      let outcome = try runProgram(
+        [
+          "bash", "-c", "ulimit -f 300; exec \"$@\"", "bash", try program(), "poison",
+          "--dataset", "shapes", "--train-limit", "200", "--test-limit", "20", "--format", "npy",
+          "--output", folder.path + "/set",
+        ], environment: rootMayRunMPI, timeout: 60)
+      BadInputTests.expectOneLine(outcome, status: 74, ["train-images.npy", "File too large"])
+      #expect(
+        try FileManager.default.contentsOfDirectory(atPath: folder.path + "/set")
+          == ["manifest.csv"])
+    }
+
+    @Test func thePreviewIsOnePicture() throws {
+      let folder = try TestFolder()
+      let outcome = try succeed(
+        ranks: 2,
+        [
+          "poison", "--dataset", "shapes", "--train-limit", "50", "--test-limit", "20", "--preview",
+          folder.path + "/all.png", "--attack", "all",
+        ])
+      #expect(outcome.output.contains("training image 0 (shapes/train#0"))
+      let all = try folder.bytes("all.png")
+      #expect(all.prefix(4) == Data([0x89, 0x50, 0x4E, 0x47]))
+      try succeed([
+        "poison", "--dataset", "shapes", "--train-limit", "50", "--preview",
+        folder.path + "/one.png", "--attack", "sig", "--index", "7",
+      ])
+      /// Width and height of a PNG file.
+      func size(_ file: Data) -> [Int] {
+        [16, 20].map { start in file[start..<start + 4].reduce(0) { $0 << 8 | Int($1) } }
+      }
+      let one = size(try folder.bytes("one.png"))
+      #expect(size(all)[0] > 2 * one[0] - 100 && size(all)[1] > 7 * one[1])
+      #expect(try FileManager.default.contentsOfDirectory(atPath: folder.path).count == 2)
+    }
+  }
+}

@@ -25,9 +25,10 @@ struct StoredModel {
   init(path: String) throws {
     guard FileManager.default.fileExists(atPath: path) else {
       throw FileError.missing(
-        path: path, hint: "--weights wants the model.safetensors of a run, or of PyTorch")
+        path: path,
+        hint: "--weights wants the model.safetensors of a run, or a state dictionary of PyTorch")
     }
-    let (tensors, metadata) = try readSafetensors(path)
+    let (tensors, metadata) = try readModelFile(path)
     network = try StoredNetwork(tensors: tensors, metadata: metadata, path: path)
     dataset = metadata[ModelOrigin.dataset].flatMap { DatasetKind(rawValue: $0) }
     dataSeed = metadata[ModelOrigin.dataSeed].flatMap { UInt64($0) }
@@ -128,8 +129,9 @@ struct StoredModelFacts: ParsableArguments {
 struct StoredModelOptions: ParsableArguments {
   @Option(
     help: """
-      The model.safetensors of a run, or a state dictionary that PyTorch saved so. Image set and attack are those of the run where the options \
-      do not say otherwise.
+      The model.safetensors of a run, or a state dictionary of PyTorch: a safetensors file, or one \
+      of torch.save, bare or under model, state_dict or net. Image set and attack are those of the \
+      run where the options do not say otherwise.
       """)
   var weights: String
 

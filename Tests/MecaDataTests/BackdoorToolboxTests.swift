@@ -16,12 +16,8 @@ import Testing
     return tree
   }
 
-  private func open(
-    _ tree: ToolboxTree, tests: String? = nil, trainLimit: Int? = nil, testLimit: Int? = nil
-  ) throws -> BackdoorToolboxFolder {
-    try BackdoorToolboxFolder(
-      tree.path + "/" + Self.attack, testFolder: tests, trainLimit: trainLimit,
-      testLimit: testLimit)
+  private func open(_ tree: ToolboxTree, tests: String? = nil) throws -> BackdoorToolboxFolder {
+    try BackdoorToolboxFolder(tree.path + "/" + Self.attack, testFolder: tests)
   }
 
   /// toolbox() of tools/torch-fixtures.py: byte e of image i is (48 i + e)·7 mod 256.
@@ -58,11 +54,37 @@ import Testing
 
   @Test func takesTheFirstSamplesAlone() throws {
     let tree = try tree()
-    let folder = try open(tree, trainLimit: 3, testLimit: 1)
-    #expect(folder.training.labels == [0, 1, 1])
-    #expect(folder.training.groundTruth?.roles == [.clean, .clean, .poison])
-    #expect(folder.test.labels == [2])
-    #expect(folder.training.classNames.count == 4)
+    let folder = try open(tree)
+    let first = folder.training.prefix(3)
+    #expect(first.labels == [0, 1, 1])
+    #expect(first.groundTruth?.roles == [.clean, .clean, .poison])
+    #expect(first.image(at: 2) == folder.training.image(at: 2))
+    #expect(folder.test.prefix(1).labels == [2])
+    #expect(folder.training.prefix(9).count == 8)
+    #expect(folder.training.prefix(nil).groundTruth == folder.training.groundTruth)
+  }
+
+  @Test func convertedFilesGoFirst() throws {
+    let tree = try tree()
+    func numpy(_ element: NumpyElement, _ shape: [Int], _ bytes: [UInt8]) -> [UInt8] {
+      NumpyHeader(element: element, shape: shape).bytes + bytes
+    }
+    // Refused as they are, converted as the error lines say.
+    for name in ["imgs", "labels", "poison_indices"] {
+      try tree.write(Self.attack + "/" + name, torchBytes(Pickle.global("os", "system")))
+    }
+    #expect(throws: FileError.self) { try open(tree) }
+    try tree.write(
+      Self.attack + "/labels.npy", numpy(.int64, [8], (0..<8).flatMap { little(Int64($0 % 3)) }))
+    try tree.write(Self.attack + "/poison_indices.npy", numpy(.int64, [1], little(Int64(3))))
+    let pixels = (0..<8 * 48).flatMap { little((Float($0 % 256) / 255).bitPattern) }
+    try tree.write(Self.attack + "/imgs.npy", numpy(.float32, [8, 3, 4, 4], pixels))
+    let folder = try open(tree)
+    #expect(folder.training.labels == [0, 1, 2, 0, 1, 2, 0, 1])
+    #expect(folder.training.groundTruth?.roles[3] == .poison)
+    #expect(
+      folder.training.image(at: 6) == (0..<48).map { UInt8(truncatingIfNeeded: 6 * 48 + $0) })
+    #expect(folder.target == 0)
   }
 
   @Test func readsTheOlderLayout() throws {

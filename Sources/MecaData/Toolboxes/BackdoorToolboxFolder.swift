@@ -5,8 +5,8 @@ import MecaCore
 ///
 /// The training folder has `imgs` (or `data`, see ``BackdoorToolboxSet``), `labels`,
 /// `poison_indices` and, of attacks that have them, `cover_indices`; all are files of `torch.save`,
-/// read without running anything (``TorchFile``). A file NAME.npy takes the place of NAME where that
-/// is not there. The test split has `data` and `labels` (`clean_labels` of the clean split).
+/// read without running anything (``TorchFile``). A file NAME.npy, which the user has made of one that
+/// is refused, goes before NAME. The test split has `data` and `labels` (`clean_labels` of the clean split).
 ///
 /// What samples were before the attack is not in these files. `groundTruth` has the given label in
 /// place of the original one: right for clean and cover samples and for attacks that leave labels
@@ -31,13 +31,9 @@ public struct BackdoorToolboxFolder: Sendable {
   /// - Parameters:
   ///   - folder: `…/poisoned_train_set/DATASET/ATTACK`.
   ///   - testFolder: the test split; nil for `…/clean_set/DATASET/test_split`.
-  ///   - trainLimit: use only the first so many training samples.
-  ///   - testLimit: use only the first so many test samples.
   /// - Throws: `FileError` that names the file: missing, refused, of another shape, a label or an
   ///   index out of range.
-  public init(
-    _ folder: String, testFolder: String? = nil, trainLimit: Int? = nil, testLimit: Int? = nil
-  ) throws {
+  public init(_ folder: String, testFolder: String? = nil) throws {
     // ROOT / poisoned_train_set / DATASET / ATTACK
     let parts = absolutePath(folder).split(separator: "/")
     origin = parts.dropLast().last.map(String.init) ?? ""
@@ -52,9 +48,9 @@ public struct BackdoorToolboxFolder: Sendable {
     let testLabels = try readLabels(["labels", "clean_labels"], in: tests)
     let classCount = Int((trainLabels + testLabels).max() ?? 0) + 1
     training = try BackdoorToolboxSet(
-      folder: folder, labels: trainLabels, classCount: max(2, classCount), limit: trainLimit)
+      folder: folder, labels: trainLabels, classCount: max(2, classCount))
     test = try BackdoorToolboxSet(
-      folder: tests, labels: testLabels, classCount: max(2, classCount), limit: testLimit)
+      folder: tests, labels: testLabels, classCount: max(2, classCount))
     guard training.imageShape == test.imageShape else {
       let (own, other) = (test.imageShape, training.imageShape)
       throw FileError.malformed(
@@ -64,11 +60,7 @@ public struct BackdoorToolboxFolder: Sendable {
     }
     let truth = try readTruth(in: folder, labels: trainLabels)
     target = truth?.target
-    training.groundTruth = truth.map {
-      GroundTruth(
-        roles: Array($0.roles.prefix(training.count)),
-        originalLabels: Array(trainLabels.prefix(training.count)))
-    }
+    training.groundTruth = truth.map { GroundTruth(roles: $0.roles, originalLabels: trainLabels) }
     if let usual = usualNormalisation[origin] {
       training.meanAndDeviation = usual
       test.meanAndDeviation = usual
@@ -91,7 +83,7 @@ private let mostClasses = 65_536
 
 /// The labels of a folder: integers [N] or [N, 1].
 private func readLabels(_ names: [String], in folder: String) throws -> [Int32] {
-  guard let path = names.map({ folder + "/" + $0 }).first(where: isThere) else {
+  guard let path = names.map({ folder + "/" + $0 }).first(where: isPresent) else {
     throw FileError.missing(
       path: folder + "/" + names[0],
       hint: "a set of backdoor-toolbox has its labels there; is this the folder of one attack?")
@@ -111,11 +103,11 @@ private func readLabels(_ names: [String], in folder: String) throws -> [Int32] 
 private func readTruth(
   in folder: String, labels: [Int32]
 ) throws -> (roles: [SampleRole], target: Int?)? {
-  guard isThere(folder + "/poison_indices") else { return nil }
+  guard isPresent(folder + "/poison_indices") else { return nil }
   var roles = [SampleRole](repeating: .clean, count: labels.count)
   for (name, role) in [("poison_indices", SampleRole.poison), ("cover_indices", .cover)] {
     let path = folder + "/" + name
-    guard role == .poison || isThere(path) else { continue }
+    guard role == .poison || isPresent(path) else { continue }
     for index in try readIntegers(path, "the indices") {
       guard roles.indices.contains(index) else {
         throw FileError.malformed(
@@ -131,8 +123,12 @@ private func readTruth(
   return (roles, targets.count == 1 ? targets.first.map(Int.init) : nil)
 }
 
-/// The integers that a file of `torch.save` is.
+/// Whether there is a file of this path, or one of NumPy in its place.
+private func isPresent(_ path: String) -> Bool { isThere(path) || isThere(path + ".npy") }
+
+/// The integers that a file of `torch.save` is, or the one of NumPy in its place.
 private func readIntegers(_ path: String, _ what: String) throws -> [Int] {
+  if isThere(path + ".npy") { return try NumpyFile(path: path + ".npy").integers() }
   let file = try TorchFile(path: path)
   return try file.integers(file.contents.root, what)
 }

@@ -5,12 +5,14 @@ import MecaCore
 /// Images are the tensor `imgs`, float32 [N, 3, H, W] of 0 to 1, whose elements stay in the mapped
 /// file (614 MB for CIFAR-10), or the files `data/0.png`, `data/1.png` and so on of its older and of
 /// its clean sets. A number x of a tensor becomes the byte ⌊255·x + ½⌋ within 0 to 255, in 32-bit
-/// arithmetic, as torchvision's `save_image` writes it.
+/// arithmetic, as torchvision's `save_image` writes it. `imgs.npy`, a tensor that the user has
+/// converted, goes before `imgs`.
 ///
 /// - Ranks: local. Safe from any thread.
 public struct BackdoorToolboxSet: ImageSet {
   private enum Images: Sendable {
     case tensor(TorchTensor, path: String)
+    case array(NumpySet)
     case pictures(PictureFiles)
   }
 
@@ -21,14 +23,13 @@ public struct BackdoorToolboxSet: ImageSet {
   /// Size of every image.
   public let imageShape: ImageShape
   /// Number of samples.
-  public let count: Int
+  public private(set) var count: Int
   /// Normalisation constants for each channel; 0.5 and 0.25 until better ones are set.
   public var meanAndDeviation: (mean: [Float], standardDeviation: [Float]) = (
     [0.5, 0.5, 0.5], [0.25, 0.25, 0.25]
   )
   /// What each sample is; nil for a clean set, and where there is no `poison_indices`.
   public internal(set) var groundTruth: GroundTruth?
-  private let folder: String
   private let images: Images
   private let classes: [Int32]
   private let failure = FirstFailure()
@@ -39,15 +40,19 @@ public struct BackdoorToolboxSet: ImageSet {
   ///   - folder: the folder with `imgs` or `data`.
   ///   - labels: of all samples; as many images are there.
   ///   - classCount: number of classes.
-  ///   - limit: use only the first so many samples.
   /// - Throws: `FileError` that names the file.
-  init(folder: String, labels: [Int32], classCount: Int, limit: Int?) throws {
-    self.folder = folder
-    classes = limit.map { Array(labels.prefix($0)) } ?? labels
-    count = classes.count
+  init(folder: String, labels: [Int32], classCount: Int) throws {
+    classes = labels
+    count = labels.count
     classNames = (0..<classCount).map { "class \($0)" }
     let tensorPath = folder + "/imgs"
-    if isThere(tensorPath) {
+    if isThere(tensorPath + ".npy") {
+      let array = try NumpySet(
+        name: name, images: NumpyFile(path: tensorPath + ".npy"), labels: labels,
+        classNames: classNames)
+      images = .array(array)
+      imageShape = array.imageShape
+    } else if isThere(tensorPath) {
       let tensor = try openImages(tensorPath, labels: labels.count)
       images = .tensor(tensor, path: tensorPath)
       imageShape = ImageShape(channels: 3, height: tensor.shape[2], width: tensor.shape[3])
@@ -65,9 +70,26 @@ public struct BackdoorToolboxSet: ImageSet {
     }
   }
 
+  /// The first samples, `limit` at most; all without a limit.
+  public func prefix(_ limit: Int?) -> BackdoorToolboxSet {
+    guard let limit, limit < count else { return self }
+    var set = self
+    set.count = limit
+    set.groundTruth = groundTruth.map {
+      GroundTruth(
+        roles: Array($0.roles.prefix(limit)), originalLabels: Array($0.originalLabels.prefix(limit))
+      )
+    }
+    return set
+  }
+
   /// The first image that could not be read, or whose numbers were not finite.
   public var fault: FileError? {
-    if case .pictures(let pictures) = images { pictures.fault } else { failure.first }
+    switch images {
+    case .pictures(let pictures): pictures.fault
+    case .array(let array): array.fault
+    case .tensor: failure.first
+    }
   }
 
   /// The label that a victim is given.
@@ -79,8 +101,11 @@ public struct BackdoorToolboxSet: ImageSet {
   /// Where the sample lies: `imgs#17` or `data/17.png`.
   public func path(at index: Int) -> String {
     requireIndex(index)
-    if case .tensor = images { return "imgs#\(index)" }
-    return "data/\(index).png"
+    return switch images {
+    case .tensor: "imgs#\(index)"
+    case .array(let array): array.path(at: index)
+    case .pictures: "data/\(index).png"
+    }
   }
 
   /// Writes the image at `index` as bytes: channel, row, column.
@@ -88,6 +113,7 @@ public struct BackdoorToolboxSet: ImageSet {
     requireIndex(index)
     switch images {
     case .pictures(let pictures): pictures.copyImage(at: index, to: destination)
+    case .array(let array): array.copyImage(at: index, to: destination)
     case .tensor(let tensor, let path):
       if !tensor.copyImage(at: index, to: destination) {
         failure.note(

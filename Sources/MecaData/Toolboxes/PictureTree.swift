@@ -1,4 +1,3 @@
-import Glibc
 import MecaCore
 
 /// The pictures of a folder tree LABEL/INDEX.png, as BackdoorBench keeps the samples it has changed.
@@ -22,13 +21,12 @@ struct PictureTree: Sendable {
   ///   picture at all.
   init(_ folder: String) throws {
     var found: [Picture] = []
-    for name in try names(in: folder) {
+    for (name, isFolder) in try names(in: folder) where isFolder {
       let inner = folder + "/" + name
-      guard isFolder(inner) else { continue }
       guard let label = number(name[...]) else {
         throw FileError.malformed(path: inner, reason: "is no class number; BackdoorBench has them")
       }
-      for file in try names(in: inner) where file.hasSuffix(".png") {
+      for (file, _) in try names(in: inner) where file.hasSuffix(".png") {
         guard let index = number(file.dropLast(".png".count)) else {
           throw FileError.malformed(
             path: inner + "/" + file, reason: "is no sample number; BackdoorBench has NUMBER.png")
@@ -54,28 +52,9 @@ private func number(_ text: Substring) -> Int? {
   return Int32(text).map(Int.init)
 }
 
-/// The names in a folder that are not hidden.
-private func names(in folder: String) throws -> [String] {
-  guard let stream = opendir(folder) else {
-    if errno == ENOENT || errno == ENOTDIR {
-      throw FileError.missing(path: folder, hint: "a record of BackdoorBench has this folder")
-    }
-    throw FileError.failed(
-      operation: "read the folder", path: folder, reason: String(cString: strerror(errno)))
+/// The names in a folder that are not hidden, and whether they are folders.
+private func names(in folder: String) throws -> [(name: String, isFolder: Bool)] {
+  try folderEntries(Array(folder.utf8)).filter { !$0.isHidden }.map {
+    (String(decoding: $0.name, as: UTF8.self), $0.isFolder)
   }
-  defer { closedir(stream) }
-  var names: [String] = []
-  while let entry = readdir(stream) {
-    let name = withUnsafePointer(to: &entry.pointee.d_name) {
-      $0.withMemoryRebound(to: CChar.self, capacity: 256) { String(cString: $0) }
-    }
-    if !name.hasPrefix(".") { names.append(name) }
-  }
-  return names
-}
-
-/// Whether `path` is a folder, or a link to one.
-private func isFolder(_ path: String) -> Bool {
-  var status = stat()
-  return stat(path, &status) == 0 && status.st_mode & S_IFMT == S_IFDIR
 }

@@ -14,7 +14,7 @@ struct NumpyType: Sendable, Equatable {
 
   /// The type of a code; one that is not among the plain numbers is kept by its name alone.
   init(code: String) {
-    self.code = printable(code, limit: 40)
+    self.code = shortened(code, limit: 40)
     switch code {
     case "f4", "f8": kind = .float
     case "i1", "i2", "i4", "i8": kind = .signed

@@ -364,7 +364,7 @@ extension PickleReader {
 
   private mutating func pushGlobal(module: String, name: String) throws {
     guard let global = PickleGlobal(module: module, name: name) else {
-      throw PickleError.global(printable(module + "." + name), byte: instruction)
+      throw PickleError.global(shortened(module + "." + name), byte: instruction)
     }
     try push(.global(global))
   }

@@ -192,7 +192,7 @@ enum PickleError: Error, Equatable, CustomStringConvertible {
 }
 
 /// A name out of a file as part of an error line: printable and short.
-func printable(_ name: String, limit: Int = 80) -> String {
+func shortened(_ name: String, limit: Int = 80) -> String {
   let shown = name.unicodeScalars.prefix(limit).map { scalar -> String in
     let isPlain = scalar.isASCII && (0x20...0x7E).contains(scalar.value)
     return isPlain ? String(scalar) : "?"

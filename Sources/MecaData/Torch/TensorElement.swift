@@ -129,7 +129,9 @@ struct TensorView: Sendable, Equatable {
   /// The second condition leaves out `expand`ed tensors, whose few bytes could pose as terabytes.
   func fits(_ count: Int) -> Bool {
     guard shape.count == strides.count, offset >= 0, strides.allSatisfy({ $0 >= 0 }),
-      let elements = product(of: shape), elements <= count
+      // Counted as if no extent were 0, so that nobody's product of the others can overflow.
+      product(of: shape.map { max(1, $0) }) != nil, let elements = product(of: shape),
+      elements <= count
     else { return false }
     guard elements > 0 else { return offset <= count }
     var last = offset

@@ -155,12 +155,13 @@ private func locateStorages(
     let name = "\(folder)data/\(storage.key)"
     guard let entry = archive[name] else {
       throw FileError.malformed(
-        path: archive.file.path, reason: "the storage \(printable(name)) is not in the file")
+        path: archive.file.path, reason: "the storage \(shortened(name)) is not in the file")
     }
     guard storage.count <= entry.range.count / storage.element.size else {
       throw FileError.malformed(
         path: archive.file.path,
-        reason: "the storage \(name) has \(entry.range.count) bytes, too few for \(storage.count) "
+        reason:
+          "the storage \(shortened(name)) has \(entry.range.count) bytes, too few for \(storage.count) "
           + "elements of \(storage.element)")
     }
     if verified.insert(name).inserted {

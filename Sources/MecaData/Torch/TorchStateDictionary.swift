@@ -6,7 +6,7 @@ public struct StateTensor: Sendable, Equatable {
   public var name: String
   /// Extents; empty for a single number.
   public var shape: [Int]
-  /// Elements, last index fastest; integers and 64-bit numbers converted.
+  /// Elements, last index fastest; integers converted.
   public var values: [Float]
   /// Type of the elements in the file.
   public var element: TensorElement
@@ -23,7 +23,7 @@ public struct StateTensor: Sendable, Equatable {
 /// - Returns: the tensors in the order of the file.
 /// - Throws: `FileError` that names the file and what is wrong: see ``TorchFile``; no state
 ///   dictionary; an entry that is no tensor; a name that occurs twice; many tensors that share one
-///   storage.
+///   storage; float64 numbers that are no 32-bit ones, for what is read is never a rounded copy.
 public func readTorchStateDictionary(_ path: String) throws -> [StateTensor] {
   let file = try TorchFile(path: path, purpose: .weights)
   let named = withoutPrefix(try tensors(of: stateDictionary(in: file), in: file))
@@ -37,9 +37,16 @@ public func readTorchStateDictionary(_ path: String) throws -> [StateTensor] {
       reason: "its tensors have \(Int(wanted)) elements in \(file.storedBytes) bytes, so that many "
         + "show the same; this is no model")
   }
-  return named.map {
-    StateTensor(
-      name: $0.name, shape: $0.tensor.shape, values: $0.tensor.floats(), element: $0.tensor.element)
+  return try named.map { entry in
+    guard let values = entry.tensor.exactFloats() else {
+      throw FileError.malformed(
+        path: path,
+        reason:
+          "\(shortened(entry.name)): float64 numbers that 32 bits cannot hold; save the model "
+          + "after .float()")
+    }
+    return StateTensor(
+      name: entry.name, shape: entry.tensor.shape, values: values, element: entry.tensor.element)
   }
 }
 
@@ -77,15 +84,20 @@ private func tensors(of dictionary: PickleValue, in file: TorchFile) throws -> [
         path: file.path,
         reason: "the state dictionary has \(file.contents.kind(key)) for a name")
     }
+    guard name == shortened(name, limit: 1000), !name.isEmpty else {
+      throw FileError.malformed(
+        path: file.path,
+        reason: "the state dictionary has the unprintable name \(shortened(name))")
+    }
     guard let tensor = file.tensor(value) else {
       throw FileError.malformed(
         path: file.path,
-        reason: "\(printable(name)) in the state dictionary is \(file.contents.kind(value)), not a "
+        reason: "\(shortened(name)) in the state dictionary is \(file.contents.kind(value)), not a "
           + "tensor")
     }
     guard seen.insert(name).inserted else {
       throw FileError.malformed(
-        path: file.path, reason: "\(printable(name)) is twice in the state dictionary")
+        path: file.path, reason: "\(shortened(name)) is twice in the state dictionary")
     }
     return NamedView(name: name, tensor: tensor)
   }

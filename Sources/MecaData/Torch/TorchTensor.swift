@@ -42,6 +42,14 @@ public struct TorchTensor: Sendable {
     return elements { Float(element.float($0, at: $1)) }
   }
 
+  /// All elements as 32-bit floating-point numbers; nil where one of 64 bits is none.
+  func exactFloats() -> [Float]? {
+    let values = floats()
+    guard element == .float64 else { return values }
+    let wide = elements { element.float($0, at: $1) }
+    return zip(values, wide).allSatisfy { Double($0) == $1 || $1.isNaN } ? values : nil
+  }
+
   /// All elements as integers, last index fastest; nil where one is not a whole number of 64 bits.
   public func integers() -> [Int]? {
     if element.isInteger { return elements { element.integer($0, at: $1) } }

@@ -35,7 +35,8 @@ struct ZipArchive: Sendable {
     var indexOfName: [String: Int] = [:]
     for (index, entry) in entries.enumerated()
     where indexOfName.updateValue(index, forKey: entry.name) != nil {
-      throw FileError.malformed(path: file.path, reason: "holds two entries \(entry.name)")
+      throw FileError.malformed(
+        path: file.path, reason: "holds two entries \(shortened(entry.name))")
     }
     self.entries = entries
     self.indexOfName = indexOfName
@@ -59,7 +60,8 @@ struct ZipArchive: Sendable {
     guard found == entry.checksum else {
       throw FileError.malformed(
         path: file.path,
-        reason: "\(entry.name) is damaged: its CRC-32 is \(hexadecimal(found)), the directory says "
+        reason:
+          "\(shortened(entry.name)) is damaged: its CRC-32 is \(hexadecimal(found)), the directory says "
           + "\(hexadecimal(entry.checksum)); copy the file again (or save it again, if it was saved "
           + "with torch.serialization.set_crc32_options(False))")
     }
@@ -100,7 +102,7 @@ private struct DirectoryReader {
     var reached = 0
     for (start, entry) in found.sorted(by: { $0.start < $1.start }) {
       guard start >= reached else {
-        throw malformed("\(entry.name) lies over another entry at byte \(start)")
+        throw malformed("\(shortened(entry.name)) lies over another entry at byte \(start)")
       }
       reached = entry.range.upperBound
     }
@@ -192,12 +194,12 @@ private struct DirectoryReader {
       throw malformed("entry \(index) of the directory has no readable name")
     }
     guard field(position + 8, UInt16.self) & 1 == 0 else {
-      throw malformed("\(name) is encrypted, which torch.save never does")
+      throw malformed("\(shortened(name)) is encrypted, which torch.save never does")
     }
     let method = field(position + 10, UInt16.self)
     guard method == 0 else {
       throw malformed(
-        "\(name) is compressed (zip method \(method)); only uncompressed entries are read, as "
+        "\(shortened(name)) is compressed (zip method \(method)); only uncompressed entries are read, as "
           + "torch.save writes them: load and save the file again with PyTorch, or store it with "
           + "`zip -0`")
     }
@@ -207,11 +209,11 @@ private struct DirectoryReader {
     let packed = long.value(UInt32(field(position + 20, UInt32.self)))
     let offset = long.value(UInt32(field(position + 42, UInt32.self)))
     guard let size, let packed, let offset else {
-      throw malformed("\(name) lacks its Zip64 sizes")
+      throw malformed("\(shortened(name)) lacks its Zip64 sizes")
     }
     guard size == packed, size <= UInt64(bytes.count), offset <= UInt64(bytes.count) else {
       throw malformed(
-        "\(name) has \(size) bytes, stored as \(packed) at byte \(offset), in a file of "
+        "\(shortened(name)) has \(size) bytes, stored as \(packed) at byte \(offset), in a file of "
           + "\(bytes.count)")
     }
     return Header(
@@ -224,15 +226,16 @@ private struct DirectoryReader {
   private func locate(_ header: Header, before directory: Int) throws -> ZipArchive.Entry {
     let start = header.offset
     guard start <= directory - 30, bytes.number(at: start, as: UInt32.self) == 0x0403_4B50 else {
-      throw malformed("\(header.name) does not begin at byte \(start), where the directory has it")
+      throw malformed(
+        "\(shortened(header.name)) does not begin at byte \(start), where the directory has it")
     }
     let nameEnd = start + 30 + field(start + 26, UInt16.self)
     let first = nameEnd + field(start + 28, UInt16.self)
     guard nameEnd <= directory, field(start + 8, UInt16.self) == 0,
       bytes[start + 30..<nameEnd].elementsEqual(bytes[header.nameBytes])
-    else { throw malformed("\(header.name) is called otherwise in front of its bytes") }
+    else { throw malformed("\(shortened(header.name)) is called otherwise in front of its bytes") }
     guard first <= directory, header.size <= directory - first else {
-      throw malformed("\(header.name) reaches into the directory")
+      throw malformed("\(shortened(header.name)) reaches into the directory")
     }
     return ZipArchive.Entry(
       name: header.name, range: first..<first + header.size, checksum: header.checksum)

@@ -68,7 +68,8 @@ var targets: [Target] = [
     name: "MecaTensorTests", dependencies: ["MecaTensor", "CMecaKernels"],
     swiftSettings: swiftFlags),
   .testTarget(name: "MecaNNTests", dependencies: ["MecaNN"], resources: [.copy("Golden")]),
-  .testTarget(name: "MecaDataTests", dependencies: ["MecaData"]),
+  .testTarget(
+    name: "MecaDataTests", dependencies: ["MecaData"], resources: [.copy("Fixtures")]),
   .testTarget(name: "MecaAttacksTests", dependencies: ["MecaAttacks"]),
   // Internal: starts programs under mpirun for the tests.
   .target(name: "MecaTestSupport", path: "Tests/MecaTestSupport"),

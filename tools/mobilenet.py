@@ -1,17 +1,19 @@
-"""MobileNetV2 for small images in plain PyTorch, with torchvision's parameter names.
+"""MobileNetV2 in plain PyTorch, with torchvision's parameter names.
 
-Sandler et al. 2018, arXiv:1801.04381, with strides for 32x32 images as in the widely used CIFAR
-variant: the stem and the second stage keep their size, so that the last plane is 4x4. No dropout.
-`width` is the number of channels of the stem, 32 in the paper; the others scale with it and are
-rounded to multiples of 8. Used by Benchmarks/peer.py; the Swift network is compared with this one.
+Sandler et al. 2018, arXiv:1801.04381. `stem`: "imagenet" has the paper's strides; "small" those for
+32x32 images as in the widely used CIFAR variant: the stem and the second stage keep their size, so
+that the last plane is 4x4. No dropout. `width` is the number of channels of the stem, 32 in the paper;
+the others scale with it and are rounded to multiples of 8. Used by golden.py, check-safetensors.py and
+Benchmarks/peer.py; the Swift network is compared with this one.
 """
 
 from torch import nn
 
-# Expansion, channels at width 32, blocks, stride of the first block ("t", "c", "n", "s").
+# Expansion, channels at width 32, blocks, stride of the first block ("t", "c", "n", "s"); the second
+# stage's is 1 for small images.
 STAGES = (
     (1, 16, 1, 1),
-    (6, 24, 2, 1),
+    (6, 24, 2, 2),
     (6, 32, 3, 2),
     (6, 64, 4, 2),
     (6, 96, 3, 1),
@@ -53,13 +55,15 @@ class InvertedResidual(nn.Module):
 
 
 class MobileNetV2(nn.Module):
-    def __init__(self, width, classes):
+    def __init__(self, width, classes, stem="small"):
         super().__init__()
+        early = 2 if stem == "imagenet" else 1
         multiplier = width / 32
-        layers = [normalised(3, width, 3)]
+        layers = [normalised(3, width, 3, early)]
         inputs = width
-        for expansion, channels, blocks, stride in STAGES:
+        for stage, (expansion, channels, blocks, stride) in enumerate(STAGES):
             outputs = rounded(channels * multiplier)
+            stride = early if stage == 1 else stride
             for block in range(blocks):
                 step = stride if block == 0 else 1
                 layers.append(InvertedResidual(inputs, outputs, step, expansion))

@@ -9,7 +9,13 @@ import struct
 
 import numpy
 
-TYPES = {"F32": numpy.float32, "I64": numpy.int64, "I32": numpy.int32}
+TYPES = {
+    "F32": numpy.float32,
+    "F16": numpy.float16,
+    "F64": numpy.float64,
+    "I64": numpy.int64,
+    "I32": numpy.int32,
+}
 
 
 def save(path, tensors, metadata=None):

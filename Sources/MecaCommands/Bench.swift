@@ -88,6 +88,7 @@ struct Bench: RankedCommand {
     let (mean, deviation) = set.meanAndDeviation
     let network = NetworkConfiguration(
       architecture: model.model, width: model.resolvedWidth(dataset: .cifar10),
+      stem: model.stem.resolved(height: set.imageShape.height, width: set.imageShape.width),
       classCount: set.classNames.count, imageHeight: set.imageShape.height,
       imageWidth: set.imageShape.width, mean: mean, standardDeviation: deviation)
     try session.requireMemory(for: [network], scoring: modes.values.contains(.score))
@@ -95,8 +96,9 @@ struct Bench: RankedCommand {
       try Model(network, engine: session.engine, seed: 1)
     }
     var figures = BenchFigures(
-      model: model.model.rawValue, width: network.width, ranks: communicator.size,
-      threads: layout.threads, batch: layout.batch, precision: layout.precision.rawValue,
+      model: model.model.rawValue, width: network.width, stem: network.stem.rawValue,
+      ranks: communicator.size, threads: layout.threads, batch: layout.batch,
+      precision: layout.precision.rawValue,
       engine: session.engine.kind.rawValue, kernels: session.engine.fingerprint,
       samples: set.count, peakGigaflops: measuredPeak())
     for mode in modes.values { try measure(mode, measured, session, set, into: &figures) }

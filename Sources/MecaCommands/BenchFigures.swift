@@ -25,6 +25,7 @@ struct BenchFigures: Encodable {
   var anonymousMegabytes: Double?
   var model: String
   var width: Int
+  var stem: String
   var ranks: Int
   var threads: Int
   var batch: Int
@@ -36,7 +37,7 @@ struct BenchFigures: Encodable {
   var peakGigaflops: Double?
 
   private enum CodingKeys: String, CodingKey {
-    case train, eval, score, model, width, ranks, threads, batch, precision, engine, kernels
+    case train, eval, score, model, width, stem, ranks, threads, batch, precision, engine, kernels
     case samples, reductions, layers
     case trainGigaflops = "train_gflops", evalGigaflops = "eval_gflops"
     case scoreGigaflops = "score_gflops", peakGigaflops = "peak_gflops"
@@ -44,11 +45,12 @@ struct BenchFigures: Encodable {
   }
 
   init(
-    model: String, width: Int, ranks: Int, threads: Int, batch: Int, precision: String,
-    engine: String, kernels: String, samples: Int, peakGigaflops: Double?
+    model: String, width: Int, stem: String, ranks: Int, threads: Int, batch: Int,
+    precision: String, engine: String, kernels: String, samples: Int, peakGigaflops: Double?
   ) {
     self.model = model
     self.width = width
+    self.stem = stem
     self.ranks = ranks
     self.threads = threads
     self.batch = batch
@@ -80,7 +82,7 @@ struct BenchFigures: Encodable {
   /// The tables for people.
   var text: String {
     var lines = [
-      "\(model), width \(width), \(engine) \(precision), \(ranks) ranks x \(threads) threads, "
+      "\(model), width \(width), \(stem) stem, \(engine) \(precision), \(ranks) ranks x \(threads) threads, "
         + "batch \(batch); \(kernels)"
     ]
     let rates = [

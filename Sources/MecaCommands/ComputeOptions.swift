@@ -1,4 +1,5 @@
 import ArgumentParser
+import MecaCore
 import MecaNN
 import MecaTensor
 import MecaTraining
@@ -7,6 +8,8 @@ extension EngineKind: ExpressibleByArgument {}
 extension Precision: ExpressibleByArgument {}
 extension Architecture: ExpressibleByArgument {}
 extension OverlapChoice: ExpressibleByArgument {}
+extension StemChoice: ExpressibleByArgument {}
+extension TensorNames: ExpressibleByArgument {}
 
 /// Which network.
 struct ModelOptions: ParsableArguments {
@@ -15,6 +18,13 @@ struct ModelOptions: ParsableArguments {
 
   @Option(help: "Channels of the first stage (default: 64, mobilenetv2: 32; shapes: 8).")
   var width: Int?
+
+  @Option(
+    help: """
+      First layers: small (keep 32x32 pixels), imagenet (7x7 and max pooling; for mobilenetv2 \
+      strides), auto (imagenet where both sides have 112 pixels or more).
+      """)
+  var stem: StemChoice = .auto
 
   /// Above any network of the field.
   ///
@@ -29,6 +39,28 @@ struct ModelOptions: ParsableArguments {
 
   func resolvedWidth(dataset: DatasetKind) -> Int {
     width ?? (dataset == .shapes ? 8 : model.usualWidth)
+  }
+}
+
+/// How the trained network is written.
+struct ModelFileOptions: ParsableArguments {
+  @Option(
+    help: """
+      Names in model.safetensors: torchvision, or cifar (shortcut and linear, as the ResNets of the \
+      backdoor toolboxes have them).
+      """)
+  var tensorNames: TensorNames = .torchvision
+
+  /// The names for a network.
+  ///
+  /// - Throws: `UsageError.invalidValue` for networks that have no such names.
+  func resolved(for architecture: Architecture) throws -> TensorNames {
+    guard tensorNames.suits(architecture) else {
+      throw UsageError.invalidValue(
+        option: "--tensor-names", value: tensorNames.rawValue,
+        allowed: "torchvision for --model \(architecture.rawValue), which has no other names")
+    }
+    return tensorNames
   }
 }
 

@@ -56,7 +56,7 @@ struct Evaluate: RankedCommand {
   }
 
   /// Writes `images` [N, 3, H, W] in [0, 1] and `logits` [N, classes] of the first test samples,
-  /// for `tools/check-safetensors.py`.
+  /// and the network's metadata, for `tools/check-safetensors.py`.
   private func writeLogits(_ model: Model, session: TrainingSession, data: TrainingData) throws {
     guard let logits else { return }
     try session.communicator.collectively {
@@ -70,7 +70,7 @@ struct Evaluate: RankedCommand {
             name: "images", shape: [count, shape.channels, shape.height, shape.width],
             values: images),
           NamedTensor(name: "logits", shape: [count, data.classCount], values: values),
-        ], metadata: [:], to: logits)
+        ], metadata: model.configuration.metadata, to: logits)
     }
   }
 }

@@ -13,6 +13,9 @@ struct RunPlan: Codable {
   var attack: AttackConfiguration
   var model: Architecture
   var width: Int
+  /// `auto` is resolved by the images' size, which the data alone knows.
+  var stem: StemChoice
+  var tensorNames: TensorNames
   var compute: ComputeConfiguration
   var defense: DefenseKind
   var recipe: TrainingRecipe
@@ -27,6 +30,7 @@ struct RunPlan: Codable {
     var attack: AttackConfiguration
     var model: Architecture
     var width: Int
+    var stem: StemChoice
     var compute: ComputeConfiguration
     var engineFingerprint: String
     var programDigest: String
@@ -50,7 +54,8 @@ struct RunPlan: Codable {
     data.onBadImage = nil
     return Basis(
       data: data, dataDigest: dataDigest, attack: attack, model: model, width: width,
-      compute: compute, engineFingerprint: engineFingerprint, programDigest: programDigest())
+      stem: stem, compute: compute, engineFingerprint: engineFingerprint,
+      programDigest: programDigest())
   }
 
   /// The network for images of the given set.
@@ -58,8 +63,10 @@ struct RunPlan: Codable {
     let shape = data.training.imageShape
     let (mean, deviation) = data.training.meanAndDeviation
     return NetworkConfiguration(
-      architecture: model, width: width, classCount: data.classCount, imageHeight: shape.height,
-      imageWidth: shape.width, mean: mean, standardDeviation: deviation)
+      architecture: model, width: width,
+      stem: stem.resolved(height: shape.height, width: shape.width), classCount: data.classCount,
+      imageHeight: shape.height, imageWidth: shape.width, mean: mean,
+      standardDeviation: deviation)
   }
 }
 
@@ -68,6 +75,7 @@ struct TrainOptions: ParsableArguments {
   @OptionGroup(title: "Data") var data: DataOptions
   @OptionGroup(title: "Attack put in, for experiments") var attack: AttackOptions
   @OptionGroup(title: "Model") var model: ModelOptions
+  @OptionGroup(title: "Model") var modelFile: ModelFileOptions
   @OptionGroup(title: "Defence (MeCa)") var meca: MecaOptions
   @OptionGroup(title: "Training") var recipe: RecipeOptions
   @OptionGroup(title: "Compute") var compute: ComputeOptions
@@ -86,7 +94,8 @@ struct TrainOptions: ParsableArguments {
     }
     let width = model.resolvedWidth(dataset: data.dataset)
     return RunPlan(
-      data: data, attack: attack, model: model.model, width: width, compute: compute.resolved(),
+      data: data, attack: attack, model: model.model, width: width, stem: model.stem,
+      tensorNames: try modelFile.resolved(for: model.model), compute: compute.resolved(),
       defense: meca.defense, recipe: recipe.resolved(),
       meca: meca.resolved(recipe: recipe, width: width), undefended: run.undefended,
       oracle: run.oracle ?? (data.dataset == .shapes && attack.kind != .none))
@@ -106,8 +115,8 @@ struct TrainOptions: ParsableArguments {
     ]
     lines += attackLines(plan.attack)
     lines += [
-      ("model", plan.model.rawValue), ("width", "\(plan.width)"),
-      ("defense", plan.defense.rawValue),
+      ("model", plan.model.rawValue), ("width", "\(plan.width)"), ("stem", plan.stem.rawValue),
+      ("tensor-names", plan.tensorNames.rawValue), ("defense", plan.defense.rawValue),
     ]
     lines += mecaLines(plan.meca)
     lines += [

@@ -7,10 +7,9 @@ import MecaMPI
 import MecaNN
 import MecaTraining
 
-/// A model file that another run wrote, opened for scoring or evaluation.
+/// A model file that another run or PyTorch wrote, opened for scoring or evaluation.
 struct StoredModel {
-  let network: NetworkConfiguration
-  let tensors: [NamedTensor]
+  let network: StoredNetwork
   let path: String
   /// Image set of the run that wrote it, where the file says so.
   let dataset: DatasetKind?
@@ -23,17 +22,18 @@ struct StoredModel {
   /// Attack that the run had put in.
   let attack: AttackConfiguration?
 
-  /// Reads tensors and the metadata that say which network they belong to and how it came about.
+  /// Reads tensors and metadata, which say which network they belong to and how it came about.
   ///
   /// - Ranks: local.
-  /// - Throws: `FileError` naming what is missing.
+  /// - Throws: `FileError` naming what is missing or unknown.
   init(path: String) throws {
     guard FileManager.default.fileExists(atPath: path) else {
       throw FileError.missing(
-        path: path, hint: "--weights wants the model.safetensors of a run")
+        path: path,
+        hint: "--weights wants the model.safetensors of a run, or a state dictionary of PyTorch")
     }
-    let (tensors, metadata) = try readSafetensors(path)
-    network = try NetworkConfiguration(metadata: metadata, tensors: tensors, path: path)
+    let (tensors, metadata) = try readModelFile(path)
+    network = try StoredNetwork(tensors: tensors, metadata: metadata, path: path)
     dataset = metadata[ModelOrigin.dataset].flatMap { DatasetKind(rawValue: $0) }
     dataSeed = metadata[ModelOrigin.dataSeed].flatMap { UInt64($0) }
     imageFit = metadata[ModelOrigin.imageFit].flatMap { ImageFit(rawValue: $0) }
@@ -46,7 +46,6 @@ struct StoredModel {
           path: path, reason: "metadata \(ModelOrigin.attack) is no attack of this program")
       }
     }
-    self.tensors = tensors
     self.path = path
   }
 
@@ -55,21 +54,26 @@ struct StoredModel {
 
   /// The model on this rank, ready to be asked about `data`.
   ///
+  /// - Parameter stem: for files that do not say theirs.
   /// - Throws: `UsageError.conflict` if the data has other classes or another image size.
-  func model(session: TrainingSession, data: TrainingData) throws -> Model {
+  func model(session: TrainingSession, data: TrainingData, stem: StemChoice) throws -> Model {
     let shape = data.training.imageShape
+    let (mean, deviation) = data.training.meanAndDeviation
+    let configuration = network.configuration(
+      imageHeight: shape.height, imageWidth: shape.width, mean: mean,
+      standardDeviation: deviation, stemChoice: stem)
     guard
-      shape.height == network.imageHeight, shape.width == network.imageWidth,
+      shape.height == configuration.imageHeight, shape.width == configuration.imageWidth,
       data.classCount == network.classCount
     else {
       throw UsageError.conflict(
-        "\(path) is for \(network.classCount) classes of \(network.imageHeight)x"
-          + "\(network.imageWidth) pixels, the data has \(data.classCount) of "
+        "\(path) is for \(network.classCount) classes of \(configuration.imageHeight)x"
+          + "\(configuration.imageWidth) pixels, the data has \(data.classCount) of "
           + "\(shape.height)x\(shape.width)")
     }
-    let model = try Model(network, engine: session.engine, seed: 0)
+    let model = try Model(configuration, engine: session.engine, seed: 0)
     do {
-      try model.importTensors(tensors)
+      try model.importTensors(network.tensors)
     } catch let error as TensorError {
       throw FileError.malformed(path: path, reason: error.description)
     }
@@ -103,15 +107,50 @@ enum ModelOrigin {
   }
 }
 
+/// What a user knows of a stored model; the file's own word must agree.
+struct StoredModelFacts: ParsableArguments {
+  @Option(help: "Network (default: that of the file's tensors).")
+  var model: Architecture?
+
+  @Option(help: "Channels of the first stage (default: those of the file's tensors).")
+  var width: Int?
+
+  @Option(
+    help: """
+      First layers: auto, small, imagenet. Read from the file; only mobilenetv2 from PyTorch does \
+      not say, and auto takes imagenet for images of 112 pixels or more.
+      """)
+  var stem: StemChoice = .auto
+
+  /// Refuses a file that is of another network.
+  ///
+  /// - Throws: `UsageError.conflict` with both sides.
+  func validate(_ stored: StoredModel) throws {
+    let network = stored.network
+    func agree<Value: Equatable>(_ option: String, _ asked: Value?, _ own: Value) throws {
+      guard let asked, asked != own else { return }
+      throw UsageError.conflict(
+        "\(stored.path) holds a \(network.architecture.rawValue) of width \(network.width)"
+          + (network.stem.map { " with the \($0) stem" } ?? "") + ", \(option) says \(asked)")
+    }
+    try agree("--model", model, network.architecture)
+    try agree("--width", width, network.width)
+    if let own = network.stem, stem != .auto { try agree("--stem", stem.rawValue, own.rawValue) }
+  }
+}
+
 /// What `score` and `evaluate` share: a stored model, data, the layout of the arithmetic.
 struct StoredModelOptions: ParsableArguments {
   @Option(
     help: """
-      The model.safetensors of a run. Image set and attack are those of the run where the options \
-      do not say otherwise.
+      The model.safetensors of a run, or a state dictionary of PyTorch: a safetensors file, or one \
+      of torch.save, bare or under model, state_dict or net. Image set and attack are those of the \
+      run where the options do not say otherwise.
       """)
   var weights: String
 
+  @OptionGroup(title: "Model, where the file must be or does not say it")
+  var facts: StoredModelFacts
   @OptionGroup(title: "Data") var data: DataOptions
   @OptionGroup(title: "Attack put in, for experiments") var attack: AttackOptions
   @OptionGroup(title: "Compute") var compute: ComputeOptions
@@ -130,6 +169,7 @@ extension StoredModelOptions {
     let (stored, images, poison) = try communicator.collectively {
       () throws -> (StoredModel, DataConfiguration, AttackConfiguration) in
       let stored = try StoredModel(path: weights)
+      try facts.validate(stored)
       if let asked = self.data.dataset, let own = stored.dataset, asked != own {
         throw UsageError.conflict(
           "\(weights) was trained on \(own.rawValue), --dataset says \(asked.rawValue)")
@@ -147,7 +187,13 @@ extension StoredModelOptions {
       images, attack: poison, communicator: communicator, threads: compute.threads)
     journal.say(data.opening)
     let model = try communicator.collectively {
-      try stored.model(session: session, data: data)
+      try stored.model(session: session, data: data, stem: facts.stem)
+    }
+    if stored.network.mean == nil || stored.network.standardDeviation == nil {
+      journal.warn(
+        "\(weights) does not say how images are scaled for it: taking mean and standard deviation of "
+          + "\(data.training.name); if it was trained with others, write them into its metadata as "
+          + "\"mean\" and \"std\"")
     }
     return (session, data, model)
   }

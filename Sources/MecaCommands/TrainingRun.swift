@@ -144,9 +144,10 @@ struct TrainingRun {
   private func write(_ model: Model, result: RunResult) throws {
     try session.communicator.collectively {
       guard isWriter else { return }
+      let state = model.stateDictionary(names: plan.tensorNames)
       try writeSafetensors(
-        model.exportTensors(),
-        metadata: model.configuration.metadata.merging(
+        state.tensors,
+        metadata: state.metadata.merging(
           try ModelOrigin.metadata(of: plan, classNames: data.training.classNames)
         ) { own, _ in own },
         to: folder.model)

@@ -17,7 +17,7 @@ extension Model {
 
   /// Takes weights and running statistics over, and calls `weightsDidChange`.
   ///
-  /// Counters may be absent. Nothing changes if an error is thrown.
+  /// Counters may be absent, and are not looked at. Nothing changes if an error is thrown.
   /// - Throws: `TensorError` that names the tensor that is missing, unknown, repeated or of another
   ///   shape.
   public func importTensors(_ tensors: [NamedTensor]) throws {
@@ -88,7 +88,7 @@ extension Model {
         if slot.isBatchCounter { continue }
         throw TensorError.missing(name: slot.name)
       }
-      guard tensor.shape == slot.shape else {
+      guard slot.isBatchCounter || tensor.shape == slot.shape else {
         throw TensorError.shape(name: slot.name, found: tensor.shape, expected: slot.shape)
       }
       pairs.append((slot, tensor))

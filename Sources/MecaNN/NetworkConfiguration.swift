@@ -2,12 +2,23 @@ import MecaCore
 
 /// Which network.
 public enum Architecture: String, Codable, Sendable, CaseIterable {
-  /// Residual network of 18 layers for small images (3×3 stem, no max pooling).
+  /// Residual network of 18 layers.
   case resnet18
-  /// Residual network of 34 layers, same stem.
+  /// Residual network of 34 layers.
   case resnet34
-  /// Inverted residuals with depthwise convolutions, strides for small images.
+  /// Inverted residuals with depthwise convolutions.
   case mobilenetv2
+
+  /// Blocks in the four stages of a ResNet; empty for others.
+  ///
+  /// - Source: He et al. 2015, arXiv:1512.03385, table 1.
+  var blocksPerStage: [Int] {
+    switch self {
+    case .resnet18: [2, 2, 2, 2]
+    case .resnet34: [3, 4, 6, 3]
+    case .mobilenetv2: []
+    }
+  }
 
   /// The width that the network's paper has.
   public var usualWidth: Int {
@@ -36,19 +47,36 @@ public struct NetworkConfiguration: Codable, Hashable, Sendable {
   public var mean: [Float]
   /// Standard deviation of each of the three colour channels, pixels in [0, 1].
   public var standardDeviation: [Float]
+  /// How the network begins.
+  public var stem: Stem
 
   /// A configuration; values are checked where a model is made of it.
   public init(
-    architecture: Architecture, width: Int, classCount: Int, imageHeight: Int, imageWidth: Int,
-    mean: [Float], standardDeviation: [Float]
+    architecture: Architecture, width: Int, stem: Stem = .small, classCount: Int,
+    imageHeight: Int, imageWidth: Int, mean: [Float], standardDeviation: [Float]
   ) {
     self.architecture = architecture
     self.width = width
+    self.stem = stem
     self.classCount = classCount
     self.imageHeight = imageHeight
     self.imageWidth = imageWidth
     self.mean = mean
     self.standardDeviation = standardDeviation
+  }
+
+  /// Reads a configuration; one without `stem` is of a time that had the small one alone.
+  public init(from decoder: any Decoder) throws {
+    let container = try decoder.container(keyedBy: CodingKeys.self)
+    self.init(
+      architecture: try container.decode(Architecture.self, forKey: .architecture),
+      width: try container.decode(Int.self, forKey: .width),
+      stem: try container.decodeIfPresent(Stem.self, forKey: .stem) ?? .small,
+      classCount: try container.decode(Int.self, forKey: .classCount),
+      imageHeight: try container.decode(Int.self, forKey: .imageHeight),
+      imageWidth: try container.decode(Int.self, forKey: .imageWidth),
+      mean: try container.decode([Float].self, forKey: .mean),
+      standardDeviation: try container.decode([Float].self, forKey: .standardDeviation))
   }
 
   /// Colour channels of an image.

@@ -1,10 +1,20 @@
 import MecaTensor
 
-/// What an architecture consists of, before anything is planned: a stem, blocks, perhaps one more
-/// convolution, the mean of every plane and a linear classifier.
+/// What an architecture consists of, before anything is planned: a stem, perhaps max pooling, blocks,
+/// perhaps one more convolution, the mean of every plane and a linear classifier.
 struct NetworkOutline {
   /// Names of a convolution's tensors and of its normalisation's.
   typealias Names = (convolution: String, normalisation: String)
+
+  /// The convolution over the image; its padding is half of its kernel, rounded down.
+  struct StemLayer {
+    let names: Names
+    let channels: Int
+    let kernel: Int
+    let stride: Int
+    /// Whether 3×3 max pooling with stride 2 and padding 1 follows.
+    let isPooled: Bool
+  }
 
   /// One block and the prefix of its tensors' names.
   struct Block {
@@ -20,8 +30,7 @@ struct NetworkOutline {
     let stride: Int
   }
 
-  /// The 3×3 convolution over the image, stride 1.
-  let stem: (names: Names, channels: Int)
+  let stem: StemLayer
   let blocks: [Block]
   /// The 1×1 convolution behind the blocks.
   let head: (names: Names, channels: Int)?
@@ -43,16 +52,16 @@ extension NetworkConfiguration {
   /// The layers of this network.
   var outline: NetworkOutline {
     switch architecture {
-    case .resnet18: residual(blocksPerStage: [2, 2, 2, 2])
-    case .resnet34: residual(blocksPerStage: [3, 4, 6, 3])
+    case .resnet18, .resnet34: residual
     case .mobilenetv2: mobile
     }
   }
 
-  /// - Source: He et al. 2015, arXiv:1512.03385, table 1; the stem for small images of §4.2.
-  private func residual(blocksPerStage: [Int]) -> NetworkOutline {
+  /// - Source: He et al. 2015, arXiv:1512.03385, table 1; the stem for small images of §4.2; padding
+  ///   as torchvision has it.
+  private var residual: NetworkOutline {
     var blocks: [NetworkOutline.Block] = []
-    for (stage, count) in blocksPerStage.enumerated() {
+    for (stage, count) in architecture.blocksPerStage.enumerated() {
       for index in 0..<count {
         blocks.append(
           NetworkOutline.Block(
@@ -60,19 +69,24 @@ extension NetworkConfiguration {
             stride: stage > 0 && index == 0 ? 2 : 1))
       }
     }
+    let isLarge = stem == .imagenet
     return NetworkOutline(
-      stem: (("conv1", "bn1"), width), blocks: blocks, head: nil, activation: .relu)
+      stem: NetworkOutline.StemLayer(
+        names: ("conv1", "bn1"), channels: width, kernel: isLarge ? 7 : 3, stride: isLarge ? 2 : 1,
+        isPooled: isLarge),
+      blocks: blocks, head: nil, activation: .relu)
   }
 
   /// MobileNetV2; channels scale with width / 32.
   ///
-  /// Stem and second stage keep their size, as is usual for small images (stride 2 in the paper), so
-  /// that 32×32 pixels become 4×4 points. No dropout.
+  /// In the small form stem and second stage keep their size, as is usual for small images (stride 2
+  /// in the paper), so that 32×32 pixels become 4×4 points. No dropout.
   ///
   /// - Source: Sandler et al. 2018, arXiv:1801.04381, table 2 ("t", "c", "n", "s").
   private var mobile: NetworkOutline {
+    let early = stem == .imagenet ? 2 : 1
     let stages: [(expansion: Int, channels: Int, count: Int, stride: Int)] = [
-      (1, 16, 1, 1), (6, 24, 2, 1), (6, 32, 3, 2),
+      (1, 16, 1, 1), (6, 24, 2, early), (6, 32, 3, 2),
       (6, 64, 4, 2), (6, 96, 3, 1), (6, 160, 3, 2), (6, 320, 1, 1),
     ]
     var blocks: [NetworkOutline.Block] = []
@@ -86,7 +100,10 @@ extension NetworkConfiguration {
     }
     let head = "features.\(blocks.count + 1)"
     return NetworkOutline(
-      stem: (("features.0.0", "features.0.1"), width), blocks: blocks,
+      stem: NetworkOutline.StemLayer(
+        names: ("features.0.0", "features.0.1"), channels: width, kernel: 3, stride: early,
+        isPooled: false),
+      blocks: blocks,
       head: (("\(head).0", "\(head).1"), width > 32 ? scaled(1280) : 1280),
       activation: .relu6)
   }

@@ -98,6 +98,8 @@ struct TensorSlot {
 struct NetworkPlan {
   let image: ActivationLayout
   let stem: NormalisedConvolutionSite
+  /// What follows the stem, in networks for large images.
+  let stemPooling: MaxPooling?
   let blocks: [any BlockSite]
   /// The convolution behind the blocks, in architectures that have one.
   let head: NormalisedConvolutionSite?
@@ -118,9 +120,7 @@ struct NetworkPlan {
   let normalisedConvolutions: [NormalisedConvolutionSite]
 
   /// Layout of what is averaged for the classifier.
-  var features: ActivationLayout {
-    head?.convolution.output ?? blocks.last?.output ?? stem.convolution.output
-  }
+  let features: ActivationLayout
 
   /// Plans the layers of `configuration`.
   ///
@@ -128,16 +128,20 @@ struct NetworkPlan {
   init(_ configuration: NetworkConfiguration, engine: any Engine) throws {
     try configuration.validate()
     var builder = PlanBuilder(engine: engine)
+    let outline = configuration.outline
     let image = try engine.imageLayout(
       height: configuration.imageHeight, width: configuration.imageWidth,
-      channels: NetworkConfiguration.imageChannels)
+      channels: NetworkConfiguration.imageChannels, kernel: outline.stem.kernel,
+      stride: outline.stem.stride)
     self.image = image
-    let outline = configuration.outline
     let stem = try builder.normalisedConvolution(
-      names: outline.stem.names, input: image, channels: outline.stem.channels, kernel: 3,
-      stride: 1, activation: outline.activation)
+      names: outline.stem.names, input: image, channels: outline.stem.channels,
+      kernel: outline.stem.kernel, stride: outline.stem.stride, activation: outline.activation)
     self.stem = stem
-    var layout = stem.convolution.output
+    stemPooling =
+      outline.stem.isPooled
+      ? MaxPooling(stem.convolution.output, kernel: 3, stride: 2, padding: 1) : nil
+    var layout = stemPooling?.output ?? stem.convolution.output
     var blocks: [any BlockSite] = []
     for block in outline.blocks {
       let site = try builder.block(block, input: layout, activation: outline.activation)
@@ -152,9 +156,10 @@ struct NetworkPlan {
     }
     self.head = head
     normalisedConvolutions = [stem] + blocks.flatMap(\.convolutions) + (head.map { [$0] } ?? [])
+    features = head?.convolution.output ?? layout
     dense = builder.dense(
-      name: configuration.architecture.classifier,
-      features: (head?.convolution.output ?? layout).channels, classes: configuration.classCount)
+      name: configuration.architecture.classifier, features: features.channels,
+      classes: configuration.classCount)
     slots = builder.slots
     convolutions = builder.convolutions
     parameterCount = builder.parameters.count

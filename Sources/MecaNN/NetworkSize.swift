@@ -1,8 +1,9 @@
 extension NetworkConfiguration {
-  /// Floats of all convolutions' results for one image, and of all trainable parameters.
+  /// Floats of all convolutions' results for one image, of what max pooling makes of them, and of all
+  /// trainable parameters.
   ///
   /// From the formulas of the architecture alone: nothing is planned or allocated for it.
-  package var floats: (activations: Int, parameters: Int) {
+  package var floats: (activations: Int, pooled: Int, parameters: Int) {
     let outline = self.outline
     var (height, width, channels) = (imageHeight, imageWidth, Self.imageChannels)
     var activations = 0
@@ -13,12 +14,20 @@ extension NetworkConfiguration {
       // Kernels, then scale and shift of the normalisation.
       parameters += output * (seen ?? channels) * kernel * kernel + 2 * output
     }
-    convolution(to: outline.stem.channels, kernel: 3)
-    channels = outline.stem.channels
+    // Padding keeps the size at stride 1, for kernels of any size.
+    let stem = outline.stem
+    (height, width) = (reduced(height, by: stem.stride), reduced(width, by: stem.stride))
+    convolution(to: stem.channels, kernel: stem.kernel)
+    channels = stem.channels
+    var pooled = 0
+    if stem.isPooled {
+      (height, width) = (reduced(height, by: 2), reduced(width, by: 2))
+      pooled = channels * height * width
+    }
     for block in outline.blocks {
       switch block.kind {
       case .basic:
-        (height, width) = (block.reduced(height), block.reduced(width))
+        (height, width) = (reduced(height, by: block.stride), reduced(width, by: block.stride))
         convolution(to: block.channels, kernel: 3)
         convolution(to: block.channels, kernel: 3, seen: block.channels)
         if block.stride > 1 || channels != block.channels {
@@ -27,7 +36,7 @@ extension NetworkConfiguration {
       case .inverted(let expansion):
         let hidden = expansion * channels
         if expansion > 1 { convolution(to: hidden, kernel: 1) }
-        (height, width) = (block.reduced(height), block.reduced(width))
+        (height, width) = (reduced(height, by: block.stride), reduced(width, by: block.stride))
         convolution(to: hidden, kernel: 3, seen: 1)
         convolution(to: block.channels, kernel: 1, seen: hidden)
       }
@@ -37,14 +46,15 @@ extension NetworkConfiguration {
       convolution(to: head.channels, kernel: 1)
       channels = head.channels
     }
-    return (activations, parameters + (channels + 1) * classCount)
+    return (activations, pooled, parameters + (channels + 1) * classCount)
   }
 
   /// Bytes that training takes at the very least on a rank: the results of all convolutions and
-  /// normalisations for each thread's microbatch; weights, velocity and gradients.
+  /// normalisations for each thread's microbatch, what is pooled of them; weights, velocity and
+  /// gradients.
   public func leastTrainingBytes(microbatch: Int, threads: Int) -> Int {
     let floats = floats
-    let perImage = 2.0 * Double(floats.activations) * Double(threads)
+    let perImage = (2.0 * Double(floats.activations) + Double(floats.pooled)) * Double(threads)
     let bytes = 4 * (perImage * Double(microbatch) + 3 * Double(floats.parameters))
     return Int(min(bytes, 0x1p62))
   }
@@ -53,13 +63,11 @@ extension NetworkConfiguration {
   /// of all convolutions, weights, and the two gradients between layers, which are not counted.
   public func leastScoringBytes(batch: Int, threads: Int) -> Int {
     let floats = floats
-    let bytes =
-      4 * (Double(floats.activations) * Double(batch * threads) + Double(floats.parameters))
+    let perImage = Double(floats.activations + floats.pooled)
+    let bytes = 4 * (perImage * Double(batch * threads) + Double(floats.parameters))
     return Int(min(bytes, 0x1p62))
   }
 }
 
-extension NetworkOutline.Block {
-  /// Rows or columns behind the block's stride.
-  fileprivate func reduced(_ size: Int) -> Int { (size - 1) / stride + 1 }
-}
+/// Rows or columns behind a stride.
+private func reduced(_ size: Int, by stride: Int) -> Int { (size - 1) / stride + 1 }

@@ -19,6 +19,7 @@ final class ResidualNetwork {
   private let memory: LaneMemory
   private let image: AlignedStorage<Float>
   private let stem: NormalisedConvolution
+  private let stemPool: MaxPool?
   private let blocks: [any Block]
   /// Where each block's parameters begin.
   private let blockStarts: [Int]
@@ -39,14 +40,18 @@ final class ResidualNetwork {
       plan.stem, memory: memory,
       output: memory.activation(plan.stem.convolution.output, shared: 0),
       needsInputGradient: inputGradient)
-    var blocks: [any Block] = []
+    stemPool = plan.stemPooling.map {
+      MaxPool($0, memory: memory, output: memory.activation($0.output, shared: 1))
+    }
+    var (blocks, index): ([any Block], Int) = ([], stemPool == nil ? 0 : 1)
     for site in plan.blocks {
-      blocks.append(
-        try site.makeBlock(memory: memory, inputIndex: blocks.last?.outputIndex ?? 0))
+      let block = try site.makeBlock(memory: memory, inputIndex: index)
+      index = block.outputIndex
+      blocks.append(block)
     }
     self.blocks = blocks
     blockStarts = plan.blocks.map { $0.convolutions[0].convolution.weights.lowerBound }
-    let free = ((blocks.last?.outputIndex ?? 0) + 1) % 3
+    let free = (index + 1) % 3
     head = try plan.head.map {
       try NormalisedConvolution(
         $0, memory: memory, output: memory.activation($0.convolution.output, shared: free),
@@ -56,6 +61,9 @@ final class ResidualNetwork {
     dense = Dense(plan.dense, model: memory.model, microbatch: memory.microbatch)
     gradPooled = AlignedStorage(count: memory.backward ? pool.output.count : 0)
   }
+
+  /// What the blocks begin with.
+  private var stemOutput: AlignedStorage<Float> { stemPool?.output ?? stem.output }
 
   /// Computes the logits.
   ///
@@ -69,7 +77,8 @@ final class ResidualNetwork {
       model.plan.image, batch: memory.microbatch, raw: images, mean: model.imageMean.pointer,
       inverseDeviation: model.imageInverseDeviation.pointer, output: image.pointer)
     stem.forward(image.pointer, pass)
-    var activation = stem.output
+    stemPool?.forward(stem.output.pointer)
+    var activation = stemOutput
     for block in blocks {
       block.forward(activation.pointer, pass)
       activation = block.output
@@ -103,15 +112,19 @@ final class ResidualNetwork {
     pool.backward(gradOutput: gradPooled.pointer, gradInput: buffers.current)
     if let head {
       head.backward(
-        (blocks.last?.output ?? stem.output).pointer, gradOutput: buffers.current,
+        (blocks.last?.output ?? stemOutput).pointer, gradOutput: buffers.current,
         scratch: buffers.current, gradInput: buffers.other, pass)
       swap(&buffers.current, &buffers.other)
       if let head = plan.head { produced?(head.convolution.weights.lowerBound) }
     }
     for index in blocks.indices.reversed() {
-      let input = index == 0 ? stem.output : blocks[index - 1].output
+      let input = index == 0 ? stemOutput : blocks[index - 1].output
       blocks[index].backward(input.pointer, &buffers, pass)
       produced?(blockStarts[index])
+    }
+    if let stemPool {
+      stemPool.backward(gradOutput: buffers.current, gradInput: buffers.spare)
+      swap(&buffers.current, &buffers.spare)
     }
     stem.backward(
       image.pointer, gradOutput: buffers.current, scratch: buffers.current,

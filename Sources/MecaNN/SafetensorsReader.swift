@@ -1,11 +1,13 @@
 import FoundationEssentials
 import MecaCore
 
-/// Reads a safetensors file of 32-bit floats.
+/// Reads a safetensors file of floating point numbers that 32 bits can hold.
 ///
 /// Everything that the header says is checked before it is used: the length of the header, names,
 /// types, shapes against byte ranges, and that the ranges cover the data without gap or overlap.
-/// 64-bit integers are accepted for `*.num_batches_tracked` alone.
+/// Besides F32 there may be F16 and BF16, whose numbers are all 32-bit floats too, and F64 where
+/// each number is one (a model trained in F32 and saved in F64): what is read is what was written,
+/// never a rounded copy. 64-bit integers are accepted for `*.num_batches_tracked` alone.
 ///
 /// - Source: https://huggingface.co/docs/safetensors, "Format".
 /// - Returns: the tensors sorted by name, and the metadata (empty if there is none).
@@ -50,11 +52,16 @@ package func decodeSafetensors(
   guard reached == dataCount else {
     throw malformed("\(dataCount - reached) bytes after the last tensor")
   }
-  let tensors = header.entries.sorted { $0.name < $1.name }.map { entry in
-    NamedTensor(
-      name: entry.name, shape: entry.shape,
-      values: floats(bytes, from: dataStart + entry.begin, to: dataStart + entry.end, entry.kind),
-      kind: entry.kind)
+  let tensors = try header.entries.sorted { $0.name < $1.name }.map { entry in
+    let values = floats(
+      bytes, from: dataStart + entry.begin, to: dataStart + entry.end, entry.type)
+    guard let values else {
+      throw malformed(
+        "\(entry.name): F64 numbers that 32 bits cannot hold; save the model after .float()")
+    }
+    return NamedTensor(
+      name: entry.name, shape: entry.shape, values: values,
+      kind: entry.type == .int64 ? .int64 : .float32)
   }
   return (tensors, header.metadata)
 }
@@ -62,23 +69,69 @@ package func decodeSafetensors(
 /// Longest header that the format allows, in bytes.
 private let headerLimit = 100_000_000
 
-private func floats(
-  _ bytes: [UInt8], from begin: Int, to end: Int, _ kind: NamedTensor.ElementKind
-) -> [Float] {
-  bytes.withUnsafeBytes { all in
-    let raw = UnsafeRawBufferPointer(rebasing: all[begin..<end])
-    switch kind {
-    case .float32:
-      return [Float](unsafeUninitializedCapacity: raw.count / 4) { target, count in
-        UnsafeMutableRawBufferPointer(target).copyMemory(from: raw)
-        count = raw.count / 4
-      }
-    case .int64:
-      return (0..<raw.count / 8).map {
-        Float(raw.loadUnaligned(fromByteOffset: $0 * 8, as: Int64.self))
-      }
+/// How elements lie in a file.
+private enum ElementType: String {
+  case float32 = "F32"
+  case float16 = "F16"
+  case bfloat16 = "BF16"
+  case float64 = "F64"
+  case int64 = "I64"
+
+  var byteCount: Int {
+    switch self {
+    case .float16, .bfloat16: 2
+    case .float32: 4
+    case .float64, .int64: 8
     }
   }
+}
+
+/// The elements of a byte range, counters rounded; nil if one of the others is no 32-bit float.
+private func floats(
+  _ bytes: [UInt8], from begin: Int, to end: Int, _ type: ElementType
+) -> [Float]? {
+  bytes.withUnsafeBytes { all in
+    let raw = UnsafeRawBufferPointer(rebasing: all[begin..<end])
+    let elements = raw.count / type.byteCount
+    func element<Value: BitwiseCopyable>(_ index: Int, as type: Value.Type) -> Value {
+      raw.loadUnaligned(fromByteOffset: index * MemoryLayout<Value>.size, as: type)
+    }
+    switch type {
+    case .float32:
+      return [Float](unsafeUninitializedCapacity: elements) { target, count in
+        UnsafeMutableRawBufferPointer(target).copyMemory(from: raw)
+        count = elements
+      }
+    case .float16:
+      return (0..<elements).map {
+        float(halfBits: UInt16(littleEndian: element($0, as: UInt16.self)))
+      }
+    case .bfloat16:
+      // The upper half of a 32-bit float.
+      return (0..<elements).map {
+        Float(bitPattern: UInt32(UInt16(littleEndian: element($0, as: UInt16.self))) << 16)
+      }
+    case .float64:
+      let wide = (0..<elements).map {
+        Double(bitPattern: UInt64(littleEndian: element($0, as: UInt64.self)))
+      }
+      guard wide.allSatisfy({ Double(Float($0)) == $0 || $0.isNaN }) else { return nil }
+      return wide.map { Float($0) }
+    case .int64:
+      return (0..<elements).map { Float(Int64(littleEndian: element($0, as: Int64.self))) }
+    }
+  }
+}
+
+/// An IEEE half-precision number.
+///
+/// 1 sign, 5 exponent and 10 fraction bits. With the exponent moved by 2⁻¹¹² the bits of a normal or
+/// subnormal number are those of a `Float` that is 2¹¹² times too small, and the product is exact.
+package func float(halfBits bits: UInt16) -> Float {
+  let magnitude = UInt32(bits & 0x7fff) << 13
+  let sign = UInt32(bits & 0x8000) << 16
+  if bits & 0x7c00 == 0x7c00 { return Float(bitPattern: sign | 0x7f80_0000 | magnitude) }
+  return Float(bitPattern: sign | (Float(bitPattern: magnitude) * 0x1p112).bitPattern)
 }
 
 /// What is wrong with a header that is JSON.
@@ -90,7 +143,7 @@ private struct HeaderError: Error {
 private struct Header: Decodable {
   struct Entry {
     var name: String
-    var kind: NamedTensor.ElementKind
+    var type: ElementType
     var shape: [Int]
     var begin: Int
     var end: Int
@@ -130,15 +183,16 @@ private struct Header: Decodable {
   }
 
   private static func checked(_ raw: RawEntry, name: String) throws -> Entry {
-    guard let kind = NamedTensor.ElementKind(rawValue: raw.dtype),
-      kind == .float32 || name.hasSuffix(".num_batches_tracked")
+    guard let type = ElementType(rawValue: raw.dtype),
+      type != .int64 || name.hasSuffix(".num_batches_tracked")
     else {
-      throw HeaderError(reason: "\(name): type \(raw.dtype), only F32 is supported")
+      throw HeaderError(
+        reason: "\(name): type \(raw.dtype), only F32, F16, BF16 and F64 are supported")
     }
     guard raw.offsets.count == 2, raw.offsets[0] >= 0, raw.offsets[1] >= raw.offsets[0] else {
       throw HeaderError(reason: "\(name): data offsets \(raw.offsets)")
     }
-    var byteCount = kind.byteCount
+    var byteCount = type.byteCount
     for extent in raw.shape {
       let (product, overflow) = byteCount.multipliedReportingOverflow(by: extent)
       guard extent >= 0, !overflow else {
@@ -151,6 +205,6 @@ private struct Header: Decodable {
         reason: "\(name): \(raw.offsets[1] - raw.offsets[0]) bytes for shape \(raw.shape)")
     }
     return Entry(
-      name: name, kind: kind, shape: raw.shape, begin: raw.offsets[0], end: raw.offsets[1])
+      name: name, type: type, shape: raw.shape, begin: raw.offsets[0], end: raw.offsets[1])
   }
 }

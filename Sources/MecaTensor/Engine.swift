@@ -38,10 +38,13 @@ public protocol Engine: AnyObject, Sendable {
   /// Memory order that suits activations between inner layers.
   func activationLayout(channels: Int, height: Int, width: Int) -> ActivationLayout
 
-  /// Memory order that suits the network's input.
+  /// Memory order that suits the network's input, which a convolution with padding `kernel / 2`
+  /// reads.
   ///
   /// - Throws: `EngineError.library` where the library fails otherwise than by having no kernel.
-  func imageLayout(height: Int, width: Int, channels: Int) throws -> ActivationLayout
+  func imageLayout(
+    height: Int, width: Int, channels: Int, kernel: Int, stride: Int
+  ) throws -> ActivationLayout
 
   /// Plans the three directions of one convolution.
   ///

@@ -10,7 +10,7 @@ import Testing
     configuration.width = 4
     configuration.classCount = 10
     let tensors = try makeModel(EngineKind.available[0], configuration).exportTensors()
-    let expected = try golden("initial").tensors
+    let expected = try golden("resnet18-small/initial").tensors
     #expect(Set(tensors.map(\.name)) == Set(expected.keys))
     for tensor in tensors {
       #expect(tensor.shape == expected[tensor.name]?.shape, "\(tensor.name)")
@@ -127,36 +127,6 @@ import Testing
       var configuration = oddConfiguration
       change(&configuration)
       #expect(throws: UsageError.self) { try Model(configuration, engine: engine, seed: 1) }
-    }
-  }
-
-  @Test func configurationComesBackFromAFile() throws {
-    let model = try makeModel(EngineKind.available[0])
-    let metadata = oddConfiguration.metadata
-    let tensors = model.exportTensors()
-    #expect(
-      try NetworkConfiguration(metadata: metadata, tensors: tensors, path: "x") == oddConfiguration)
-    for name in metadata.keys {
-      for value in [nil, "?"] {
-        var damaged = metadata
-        damaged[name] = value
-        #expect(
-          throws: FileError.malformed(path: "x", reason: "metadata \(name): \(value ?? "missing")")
-        ) {
-          try NetworkConfiguration(metadata: damaged, tensors: tensors, path: "x")
-        }
-      }
-    }
-    // Sizes that are not those of the tensors are refused before anything is reserved for them.
-    var wide = metadata
-    for width in ["4", "4096", "4097", "-1"] {
-      wide["width"] = width
-      #expect(throws: FileError.self) {
-        try NetworkConfiguration(metadata: wide, tensors: tensors, path: "x")
-      }
-    }
-    #expect(throws: FileError.self) {
-      try NetworkConfiguration(metadata: metadata, tensors: [], path: "x")
     }
   }
 }

@@ -62,7 +62,12 @@ struct ReferenceNetwork {
 
   /// Stem and stages of a ResNet.
   private func residualBlocks(_ image: Activation, _ counts: [Int]) -> Activation {
-    var x = relu(normalise(convolve(image, "conv1", kernel: 3, stride: 1), "bn1"))
+    var x = image
+    if configuration.stem == .imagenet {
+      x = largest(relu(normalise(convolve(x, "conv1", kernel: 7, stride: 2), "bn1")))
+    } else {
+      x = relu(normalise(convolve(x, "conv1", kernel: 3, stride: 1), "bn1"))
+    }
     for (stage, count) in counts.enumerated() {
       for index in 0..<count {
         let name = "layer\(stage + 1).\(index)"
@@ -89,9 +94,10 @@ struct ReferenceNetwork {
       let y = convolve(x, "\(name).0", kernel: kernel, stride: stride, groups: groups)
       return relu(normalise(y, "\(name).1"), limit: 6)
     }
-    var x = activated(image, "features.0", kernel: 3, stride: 1)
+    let early = configuration.stem == .imagenet ? 2 : 1
+    var x = activated(image, "features.0", kernel: 3, stride: early)
     for index in 1...17 {
-      let stride = [4, 7, 14].contains(index) ? 2 : 1
+      let stride = index == 2 ? early : [4, 7, 14].contains(index) ? 2 : 1
       let name = "features.\(index).conv"
       var y = x
       if index > 1 { y = activated(y, "\(name).0", kernel: 1, stride: 1) }
@@ -176,6 +182,26 @@ struct ReferenceNetwork {
       let scale = tensors["\(name).weight"]![c] / (variance + 1e-5).squareRoot()
       let shift = tensors["\(name).bias"]![c]
       for place in places { y.values[place] = (x.values[place] - mean) * scale + shift }
+    }
+    return y
+  }
+
+  /// 3×3 max pooling, stride 2, padding 1.
+  private func largest(_ x: Activation) -> Activation {
+    let (height, width) = ((x.height + 1) / 2, (x.width + 1) / 2)
+    var y = Activation(
+      batch: x.batch, channels: x.channels, height: height, width: width, values: [])
+    for plane in 0..<x.batch * x.channels {
+      for i in 0..<height {
+        for j in 0..<width {
+          let rows = max(0, 2 * i - 1)...min(x.height - 1, 2 * i + 1)
+          let columns = max(0, 2 * j - 1)...min(x.width - 1, 2 * j + 1)
+          let seen = rows.flatMap { row in
+            columns.map { x.values[(plane * x.height + row) * x.width + $0] }
+          }
+          y.values.append(seen.max()!)
+        }
+      }
     }
     return y
   }

@@ -57,7 +57,10 @@ import Testing
   @Test(arguments: [
     ("", 0, "no header"),
     ("[]", 0, "no object"),
-    ("{\"a\":{\"dtype\":\"F16\",\"shape\":[2],\"data_offsets\":[0,4]}}", 4, "type"),
+    ("{\"a\":{\"dtype\":\"I32\",\"shape\":[1],\"data_offsets\":[0,4]}}", 4, "type"),
+    ("{\"a\":{\"dtype\":\"F16\",\"shape\":[1],\"data_offsets\":[0,4]}}", 4, "half the bytes"),
+    ("{\"a\":{\"dtype\":\"F64\",\"shape\":[1],\"data_offsets\":[0,4]}}", 4, "twice the bytes"),
+    ("{\"a\":{\"dtype\":\"BF16\",\"shape\":[1],\"data_offsets\":[0,4]}}", 4, "half the bytes"),
     ("{\"a\":{\"dtype\":\"I64\",\"shape\":[1],\"data_offsets\":[0,8]}}", 8, "integer weights"),
     ("{\"a\":{\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[0,4]}}", 4, "too few bytes"),
     ("{\"a\":{\"dtype\":\"F32\",\"shape\":[-1],\"data_offsets\":[0,4]}}", 4, "negative extent"),
@@ -82,6 +85,65 @@ import Testing
   func wrongHeaderIsRefused(_ header: String, _ dataCount: Int, _ what: String) {
     #expect(throws: FileError.self, "\(what)") {
       try decodeSafetensors(file(header, dataCount: dataCount), path: "x")
+    }
+  }
+
+  /// A file of one tensor whose elements are these bytes.
+  private func decoded(_ type: String, _ elements: [[UInt8]]) throws -> [Float] {
+    let data = elements.flatMap { $0 }
+    let header =
+      "{\"a\":{\"dtype\":\"\(type)\",\"shape\":[\(elements.count)],"
+      + "\"data_offsets\":[0,\(data.count)]}}"
+    let bytes = Array(file(header, dataCount: 0)) + data
+    return try #require(try decodeSafetensors(bytes, path: "x").0.first).values
+  }
+
+  private func bytes<Value: FixedWidthInteger>(_ value: Value) -> [UInt8] {
+    withUnsafeBytes(of: value.littleEndian) { Array($0) }
+  }
+
+  /// Every half-precision number there is, by its definition: (−1)^s · 2^(e−15) · (1 + f/1024), without
+  /// the 1 and with e = 1 where e is 0.
+  @Test func halvesAreReadExactly() throws {
+    let all = (0...UInt16.max).map { $0 }
+    let values = try decoded("F16", all.map { bytes($0) })
+    #expect(values.count == 65536)
+    for (bits, value) in zip(all, values) {
+      let (exponent, fraction) = (Int(bits >> 10 & 31), Double(bits & 1023))
+      guard exponent < 31 else {
+        #expect(fraction > 0 ? value.isNaN : value.isInfinite)
+        if fraction == 0 { #expect(value.sign == (bits >> 15 == 0 ? .plus : .minus)) }
+        continue
+      }
+      let magnitude =
+        exponent == 0
+        ? fraction / 1024 * 0x1p-14
+        : (1 + fraction / 1024) * Double(sign: .plus, exponent: exponent - 15, significand: 1)
+      if Double(value) != (bits >> 15 == 0 ? magnitude : -magnitude) {
+        Issue.record("\(bits) gives \(value)")
+      }
+    }
+    #expect(values[0x8000].sign == .minus)
+  }
+
+  @Test func bfloat16IsReadExactly() throws {
+    let expected: [Float] = [1, -2.5, 0x1.fep127, 0x1p-126, 0x1p-133, 0, .infinity]
+    let values = try decoded("BF16", expected.map { bytes(UInt16($0.bitPattern >> 16)) })
+    #expect(values == expected)
+    #expect(try decoded("BF16", [bytes(UInt16(0x7fc1))])[0].isNaN)
+  }
+
+  /// What was trained in F32 and saved in F64 is read; what 32 bits would round is refused.
+  @Test func doublesAreReadWhereTheyAreFloats() throws {
+    let expected: [Float] = [1, -0.1, .leastNonzeroMagnitude, .greatestFiniteMagnitude, .infinity]
+    #expect(try decoded("F64", expected.map { bytes(Double($0).bitPattern) }) == expected)
+    #expect(try decoded("F64", [bytes(Double.nan.bitPattern)])[0].isNaN)
+    for value in [0.1, 1e300, 0x1p-150, 16_777_217] {
+      #expect(
+        throws: FileError.malformed(
+          path: "x",
+          reason: "a: F64 numbers that 32 bits cannot hold; save the model after .float()")
+      ) { try decoded("F64", [bytes(value.bitPattern)]) }
     }
   }
 

@@ -20,7 +20,8 @@ struct ConvolutionRun: Equatable {
     let input =
       image
       ? try engine.imageLayout(
-        height: shape.inputHeight, width: shape.inputWidth, channels: shape.inputChannels)
+        height: shape.inputHeight, width: shape.inputWidth, channels: shape.inputChannels,
+        kernel: shape.kernel, stride: shape.stride)
       : engine.activationLayout(
         channels: shape.inputChannels, height: shape.inputHeight, width: shape.inputWidth)
     let output = engine.activationLayout(

@@ -39,6 +39,18 @@ let networkShapes: [ConvolutionShape] = [
     kernel: kernel, stride: stride, padding: kernel / 2)
 }
 
+/// Stems for large images: 7x7 with stride 2 and MobileNetV2's 3x3, from the image and between inner
+/// layers; odd planes, planes smaller than the kernel, a single point.
+let stemShapes: [ConvolutionShape] = [
+  (3, 16, 40, 37, 7, 3), (3, 8, 17, 19, 7, 16), (3, 64, 32, 32, 7, 2), (3, 5, 7, 7, 7, 3),
+  (3, 16, 8, 6, 7, 3), (3, 20, 3, 2, 7, 3), (3, 16, 1, 1, 7, 2), (5, 20, 9, 9, 7, 3),
+  (16, 16, 17, 15, 7, 2), (3, 32, 33, 32, 3, 2), (3, 8, 9, 8, 3, 3),
+].map { c, k, height, width, kernel, batch in
+  ConvolutionShape(
+    batch: batch, inputChannels: c, outputChannels: k, inputHeight: height, inputWidth: width,
+    kernel: kernel, stride: 2, padding: kernel / 2)
+}
+
 /// A kernel a channel: every size of kernel, stride and padding with whole and broken blocks, planes
 /// with and without an inside, and more stride than kernel.
 let depthwiseShapes: [ConvolutionShape] = {
@@ -84,7 +96,7 @@ let groupedShapes: [ConvolutionShape] = [
 @Suite struct ConvolutionTests {
   @Test(
     arguments: EngineKind.available,
-    oddShapes + networkShapes + depthwiseShapes + mobileShapes + groupedShapes)
+    oddShapes + networkShapes + stemShapes + depthwiseShapes + mobileShapes + groupedShapes)
   func agreesWithPlainLoops(kind: EngineKind, shape: ConvolutionShape) throws {
     let run = try ConvolutionRun(try makeEngine(kind), shape)
     try compare(run, shape)
@@ -98,9 +110,14 @@ let groupedShapes: [ConvolutionShape] = [
     try compare(try ConvolutionRun(try makeEngine(kind), shape, image: true), shape)
   }
 
+  @Test(arguments: EngineKind.available, stemShapes)
+  func stemsAgreeWithPlainLoops(kind: EngineKind, shape: ConvolutionShape) throws {
+    try compare(try ConvolutionRun(try makeEngine(kind), shape, image: true), shape)
+  }
+
   /// Products of bfloat16 numbers are exact in fp32, so that only the sums may differ from plain
   /// loops over the rounded operands.
-  @Test(arguments: EngineKind.available, oddShapes + networkShapes)
+  @Test(arguments: EngineKind.available, oddShapes + networkShapes + stemShapes)
   func roundedOperandsAgreeWithPlainLoops(kind: EngineKind, shape: ConvolutionShape) throws {
     guard let engine = try availableEngine(kind, .bf16) else { return }
     let run = try ConvolutionRun(engine, shape)
@@ -200,7 +217,7 @@ let groupedShapes: [ConvolutionShape] = [
   }
 
   #if MECA_ONEDNN
-    @Test(arguments: networkShapes)
+    @Test(arguments: networkShapes + stemShapes)
     func enginesAgree(shape: ConvolutionShape) throws {
       let fast = try ConvolutionRun(try makeEngine(.onednn), shape)
       let plain = try ConvolutionRun(try makeEngine(.openblas), shape)
@@ -224,7 +241,7 @@ let groupedShapes: [ConvolutionShape] = [
     @Test(arguments: [8, 16, 64], Precision.allCases)
     func noReferenceKernelInResNet(width: Int, precision: Precision) throws {
       guard let engine = try availableEngine(.onednn, precision) else { return }
-      for layer in resNetShapes(width: width, batch: 16) {
+      for layer in resNetShapes(width: width, batch: 16) + largeStems(width: width) {
         let run = try plan(engine, layer)
         #expect(run.kernelNames.count == 3)
         #expect(run.kernelNames.allSatisfy { !$0.contains("ref") }, "\(layer) \(run.kernelNames)")
@@ -236,7 +253,7 @@ let groupedShapes: [ConvolutionShape] = [
   @Test(arguments: EngineKind.available, Precision.allCases)
   func weightOrderDoesNotDependOnBatchOrPurpose(kind: EngineKind, precision: Precision) throws {
     guard let engine = try availableEngine(kind, precision) else { return }
-    for var shape in networkShapes {
+    for var shape in networkShapes + stemShapes {
       let weights = ConvolutionRun.weights(shape)
       var seen: [[UInt32]] = []
       let purposes = [
@@ -278,6 +295,15 @@ func resNetShapes(width: Int, batch: Int) -> [ConvolutionShape] {
   return shapes
 }
 
+/// What reads images of 224 pixels in a ResNet and in a MobileNetV2.
+func largeStems(width: Int) -> [ConvolutionShape] {
+  [7, 3].map { kernel in
+    ConvolutionShape(
+      batch: 16, inputChannels: 3, outputChannels: width, inputHeight: 224, inputWidth: 224,
+      kernel: kernel, stride: 2, padding: kernel / 2)
+  }
+}
+
 /// A convolution between inner layers, or from the image where there are 3 channels.
 func plan(
   _ engine: any Engine, _ shape: ConvolutionShape, needsInputGradient: Bool = true,
@@ -285,7 +311,9 @@ func plan(
 ) throws -> any Convolution {
   let input =
     shape.inputChannels == 3
-    ? try engine.imageLayout(height: shape.inputHeight, width: shape.inputWidth, channels: 3)
+    ? try engine.imageLayout(
+      height: shape.inputHeight, width: shape.inputWidth, channels: 3, kernel: shape.kernel,
+      stride: shape.stride)
     : engine.activationLayout(
       channels: shape.inputChannels, height: shape.inputHeight, width: shape.inputWidth)
   let output = engine.activationLayout(

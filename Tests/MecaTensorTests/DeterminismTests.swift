@@ -6,7 +6,7 @@ import Testing
 
 @Suite struct DeterminismTests {
   /// Two objects of equal shape, on one thread and on two at once, give the same bits.
-  @Test(arguments: EngineKind.available, networkShapes + mobileShapes)
+  @Test(arguments: EngineKind.available, networkShapes + stemShapes + mobileShapes)
   func sameBitsForEqualInputs(kind: EngineKind, shape: ConvolutionShape) async throws {
     let engine = try makeEngine(kind)
     let first = try ConvolutionRun(engine, shape)

@@ -40,6 +40,17 @@ void meca_mask(int64_t count, const float *y, meca_activation activation, float 
 // output[n][c] = mean over the plane.
 void meca_average_pool_forward(meca_layout layout, const float *x, float *output);
 void meca_average_pool_backward(meca_layout layout, const float *grad_output, float *grad_input);
+// Size of a pooling over square windows of activations in blocks of `block` channels, points row by
+// row; a window has at least one point of the plane and 256 at most.
+typedef struct {
+  int64_t batch, blocks, block, height, width, out_height, out_width, kernel, stride, padding;
+} meca_pool;
+// y = the window's largest value; taps, unless NULL, receives its place r·kernel + s in the window,
+// the first one where several are equal.
+void meca_max_pool_forward(meca_pool p, const float *x, float *y, uint8_t *taps);
+// Overwrites grad_input with the sum of grad_output over the windows whose largest value it was.
+void meca_max_pool_backward(meca_pool p, const float *grad_output, const uint8_t *taps,
+                            float *grad_input);
 // (raw − mean[c]) · inverse_deviation[c], from NCHW to the layout; and its derivative back.
 void meca_load_images(meca_layout layout, const float *raw, const float *mean,
                       const float *inverse_deviation, float *output);

@@ -63,16 +63,19 @@
 
     /// Plain NCHW where a generated kernel reads it, since three channels would fill a block with
     /// zeros; else blocks.
-    func imageLayout(height: Int, width: Int, channels: Int) throws -> ActivationLayout {
+    func imageLayout(
+      height: Int, width: Int, channels: Int, kernel: Int, stride: Int
+    ) throws -> ActivationLayout {
       let plain = ActivationLayout.nchw(channels: channels, height: height, width: width)
       let blocked = activationLayout(channels: channels, height: height, width: width)
-      guard channels < block, height >= 3, width >= 3 else { return blocked }
+      guard channels < block, height >= kernel, width >= kernel else { return blocked }
       let names = try [Self.narrowBlock, block].flatMap { outputs in
         let shape = ConvolutionShape(
           batch: OneDNNConvolution.referenceBatch, inputChannels: channels,
-          outputChannels: outputs, inputHeight: height, inputWidth: width, kernel: 3, stride: 1,
-          padding: 1)
-        let output = activationLayout(channels: outputs, height: height, width: width)
+          outputChannels: outputs, inputHeight: height, inputWidth: width, kernel: kernel,
+          stride: stride, padding: kernel / 2)
+        let output = activationLayout(
+          channels: outputs, height: shape.outputHeight, width: shape.outputWidth)
         return try [OneDNNDirection.forward, .backwardWeights].map { direction in
           let request = OneDNNRequest(
             shape: shape, direction: direction, input: plain, output: output)

@@ -22,7 +22,9 @@ final class OpenBLASEngine: Engine {
     ActivationLayout(channels: channels, block: channels, height: height, width: width)
   }
 
-  func imageLayout(height: Int, width: Int, channels: Int) -> ActivationLayout {
+  func imageLayout(
+    height: Int, width: Int, channels: Int, kernel: Int, stride: Int
+  ) -> ActivationLayout {
     activationLayout(channels: channels, height: height, width: width)
   }
 

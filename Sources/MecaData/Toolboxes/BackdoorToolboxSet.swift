@@ -1,0 +1,161 @@
+import MecaCore
+
+/// The images and labels of one folder of backdoor-toolbox.
+///
+/// Images are the tensor `imgs`, float32 [N, 3, H, W] of 0 to 1, whose elements stay in the mapped
+/// file (614 MB for CIFAR-10), or the files `data/0.png`, `data/1.png` and so on of its older and of
+/// its clean sets. A number x of a tensor becomes the byte ⌊255·x + ½⌋ within 0 to 255, in 32-bit
+/// arithmetic, as torchvision's `save_image` writes it. `imgs.npy`, a tensor that the user has
+/// converted, goes before `imgs`.
+///
+/// - Ranks: local. Safe from any thread.
+public struct BackdoorToolboxSet: ImageSet {
+  private enum Images: Sendable {
+    case tensor(TorchTensor, path: String)
+    case array(NumpySet)
+    case pictures(PictureFiles)
+  }
+
+  /// `backdoor-toolbox`.
+  public let name = "backdoor-toolbox"
+  /// `class 0` and so on: the files do not say what classes are called.
+  public let classNames: [String]
+  /// Size of every image.
+  public let imageShape: ImageShape
+  /// Number of samples.
+  public private(set) var count: Int
+  /// Normalisation constants for each channel; 0.5 and 0.25 until better ones are set.
+  public var meanAndDeviation: (mean: [Float], standardDeviation: [Float]) = (
+    [0.5, 0.5, 0.5], [0.25, 0.25, 0.25]
+  )
+  /// What each sample is; nil for a clean set, and where there is no `poison_indices`.
+  public internal(set) var groundTruth: GroundTruth?
+  private let images: Images
+  private let classes: [Int32]
+  private let failure = FirstFailure()
+
+  /// Opens the images that belong to `labels`.
+  ///
+  /// - Parameters:
+  ///   - folder: the folder with `imgs` or `data`.
+  ///   - labels: of all samples; as many images are there.
+  ///   - classCount: number of classes.
+  /// - Throws: `FileError` that names the file.
+  init(folder: String, labels: [Int32], classCount: Int) throws {
+    classes = labels
+    count = labels.count
+    classNames = (0..<classCount).map { "class \($0)" }
+    let tensorPath = folder + "/imgs"
+    if isThere(tensorPath + ".npy") {
+      let array = try NumpySet(
+        name: name, images: NumpyFile(path: tensorPath + ".npy"), labels: labels,
+        classNames: classNames)
+      images = .array(array)
+      imageShape = array.imageShape
+    } else if isThere(tensorPath) {
+      let tensor = try openImages(tensorPath, labels: labels.count)
+      images = .tensor(tensor, path: tensorPath)
+      imageShape = ImageShape(channels: 3, height: tensor.shape[2], width: tensor.shape[3])
+    } else {
+      let paths = (0..<classes.count).map { "\(folder)/data/\($0).png" }
+      if let missing = paths.first(where: { !isThere($0) }) {
+        throw FileError.missing(
+          path: missing,
+          hint: "a set of backdoor-toolbox has the tensor imgs, or pictures data/0.png to "
+            + "data/\(labels.count - 1).png")
+      }
+      let pictures = try PictureFiles(paths)
+      images = .pictures(pictures)
+      imageShape = pictures.shape
+    }
+  }
+
+  /// The first samples, `limit` at most; all without a limit.
+  public func prefix(_ limit: Int?) -> BackdoorToolboxSet {
+    guard let limit, limit < count else { return self }
+    var set = self
+    set.count = limit
+    set.groundTruth = groundTruth.map {
+      GroundTruth(
+        roles: Array($0.roles.prefix(limit)), originalLabels: Array($0.originalLabels.prefix(limit))
+      )
+    }
+    return set
+  }
+
+  /// The first image that could not be read, or whose numbers were not finite.
+  public var fault: FileError? {
+    switch images {
+    case .pictures(let pictures): pictures.fault
+    case .array(let array): array.fault
+    case .tensor: failure.first
+    }
+  }
+
+  /// The label that a victim is given.
+  public func label(at index: Int) -> Int {
+    requireIndex(index)
+    return Int(classes[index])
+  }
+
+  /// Where the sample lies: `imgs#17` or `data/17.png`.
+  public func path(at index: Int) -> String {
+    requireIndex(index)
+    return switch images {
+    case .tensor: "imgs#\(index)"
+    case .array(let array): array.path(at: index)
+    case .pictures: "data/\(index).png"
+    }
+  }
+
+  /// Writes the image at `index` as bytes: channel, row, column.
+  public func copyImage(at index: Int, to destination: UnsafeMutablePointer<UInt8>) {
+    requireIndex(index)
+    switch images {
+    case .pictures(let pictures): pictures.copyImage(at: index, to: destination)
+    case .array(let array): array.copyImage(at: index, to: destination)
+    case .tensor(let tensor, let path):
+      if !tensor.copyImage(at: index, to: destination) {
+        failure.note(
+          .malformed(path: path, reason: "image \(index) has pixels that are not finite numbers"))
+      }
+    }
+  }
+}
+
+/// The tensor of all images.
+private func openImages(_ path: String, labels: Int) throws -> TorchTensor {
+  let file = try TorchFile(path: path)
+  guard let tensor = file.tensor(file.contents.root) else {
+    throw FileError.malformed(
+      path: path,
+      reason: "holds \(file.contents.kind(file.contents.root)), not the tensor of images")
+  }
+  let shape = tensor.shape
+  guard shape.count == 4, shape[1] == 3, shape[2] > 0, shape[3] > 0, shape[0] == labels,
+    tensor.element == .uint8 || !tensor.element.isInteger
+  else {
+    throw FileError.malformed(
+      path: path,
+      reason: "is a tensor of \(tensor.element) and shape \(shape); \(labels) labels need float32 "
+        + "[\(labels), 3, height, width]")
+  }
+  try requireUnitRange(tensor, path)
+  return tensor
+}
+
+/// Looks at 32 images spread over the tensor for numbers far from 0 to 1: normalised, or bytes.
+private func requireUnitRange(_ tensor: TorchTensor, _ path: String) throws {
+  guard !tensor.element.isInteger else { return }
+  let count = tensor.shape[0]
+  for place in 0..<min(32, count) {
+    let index = place * count / min(32, count)
+    let (least, most) = tensor.range(at: index)
+    guard least >= -0.5, most <= 1.5 else {
+      throw FileError.malformed(
+        path: path,
+        reason: "image \(index) has pixels of \(least) to \(most); they should be 0 to 1: undo any "
+          + "normalisation, or divide by 255")
+    }
+  }
+}

@@ -1,0 +1,52 @@
+import MecaCore
+
+/// Image files of one size, decoded whenever they are asked for.
+///
+/// - Ranks: local. Safe from any thread.
+struct PictureFiles: Sendable {
+  /// Size of every picture.
+  let shape: ImageShape
+  /// Paths of the files.
+  let paths: [String]
+  private let failure = FirstFailure()
+
+  /// Files that have the size of the first.
+  ///
+  /// - Parameters:
+  ///   - paths: at least one.
+  ///   - shape: the size that they should have; nil takes that of the first.
+  /// - Throws: `FileError` for the first file.
+  init(_ paths: [String], shape: ImageShape? = nil) throws {
+    precondition(!paths.isEmpty, "no picture files")
+    let first = try MappedFile(path: paths[0]).withBytes { try imageSize($0, path: paths[0]) }
+    if let shape, first != shape { throw otherSize(paths[0], first, shape) }
+    self.paths = paths
+    self.shape = first
+  }
+
+  /// The first file that could not be read since the set was opened.
+  var fault: FileError? { failure.first }
+
+  /// Writes a picture as bytes: channel, row, column; zeros if it cannot be read.
+  func copyImage(at index: Int, to destination: UnsafeMutablePointer<UInt8>) {
+    do {
+      let image = try readImage(paths[index])
+      guard image.shape == shape else { throw otherSize(paths[index], image.shape, shape) }
+      image.pixels.withUnsafeBufferPointer { pixels in
+        if let source = pixels.baseAddress { destination.update(from: source, count: pixels.count) }
+      }
+    } catch {
+      failure.note(
+        error as? FileError
+          ?? .failed(operation: "read", path: paths[index], reason: "\(error)"))
+      destination.update(repeating: 0, count: shape.byteCount)
+    }
+  }
+}
+
+private func otherSize(_ path: String, _ found: ImageShape, _ wanted: ImageShape) -> FileError {
+  .malformed(
+    path: path,
+    reason: "has \(found.height)x\(found.width) pixels where the others of the set have "
+      + "\(wanted.height)x\(wanted.width)")
+}

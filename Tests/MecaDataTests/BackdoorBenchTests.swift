@@ -1,0 +1,187 @@
+import MecaCore
+import Testing
+
+@testable import MecaData
+
+/// Records of BackdoorBench over a small clean set.
+@Suite struct BackdoorBenchTests {
+  /// bench() of tools/torch-fixtures.py changes samples 1, 3 and 4 of these.
+  private let labels = [0, 1, 2, 3, 0, 1]
+
+  private func clean(_ labels: [Int], offset: Int) -> MemorySet {
+    MemorySet(
+      name: "clean", classNames: ["a", "b", "c", "d"],
+      imageShape: ImageShape(channels: 3, height: 4, width: 4), labels: labels,
+      images: labels.indices.flatMap { picture(offset + $0) })
+  }
+
+  /// The fixture with its pictures, which PyTorch does not write: 100 + number for training, 200 for
+  /// tests.
+  private func tree() throws -> ToolboxTree {
+    let tree = try ToolboxTree(copyOf: "bench")
+    for (label, index) in [(1, 1), (3, 3), (0, 4)] {
+      try tree.writePicture("record/wanet/bd_train_dataset/\(label)/\(index).png", 100 + index)
+    }
+    for (label, index) in [(1, 0), (3, 2)] {
+      try tree.writePicture("record/wanet/bd_test_dataset/\(label)/\(index).png", 200 + index)
+    }
+    return tree
+  }
+
+  private func record(_ tree: ToolboxTree, target: Int? = nil) throws -> BackdoorBenchRecord {
+    try BackdoorBenchRecord(tree.path + "/record/wanet", target: target)
+  }
+
+  @Test func readsWhatBackdoorBenchWrites() throws {
+    let tree = try tree()
+    let record = try record(tree)
+    #expect(record.origin == "cifar10")
+    #expect(record.classCount == 4)
+    #expect(record.target == 2)
+    #expect(record.poisonCount == 2)
+    let set = try BackdoorBenchSet(record, base: clean(labels, offset: 0))
+    #expect(set.labels == [0, 2, 2, 3, 2, 1])
+    // Sample 3 has kept its label: WaNet's cross samples.
+    #expect(
+      set.groundTruth
+        == GroundTruth(
+          roles: [.clean, .poison, .clean, .cover, .poison, .clean],
+          originalLabels: [0, 1, 2, 3, 0, 1]))
+    for index in 0..<6 {
+      let changed = [1, 3, 4].contains(index)
+      #expect(set.image(at: index) == picture(changed ? 100 + index : index))
+      #expect(set.path(at: index).hasSuffix(changed ? "/\(index).png" : "clean#\(index)"))
+    }
+    let base = clean([1, 2, 3], offset: 50)
+    let tests = try #require(try BackdoorBenchTestSet(record, base: base, target: 2))
+    #expect(tests.testIndices == [0, 2])
+    #expect(tests.labels == [1, 3])
+    #expect(tests.image(at: 0) == picture(200))
+    #expect(tests.image(at: 1) == picture(202))
+    #expect(tests.path(at: 1).hasSuffix("bd_test_dataset/3/2.png"))
+    #expect(set.fault == nil && tests.fault == nil)
+    // Samples of the target say nothing of an attack.
+    let others = try #require(try BackdoorBenchTestSet(record, base: base, target: 3))
+    #expect(others.testIndices == [0])
+  }
+
+  @Test func takesTheFirstSamplesAlone() throws {
+    let tree = try tree()
+    let record = try record(tree)
+    let set = try BackdoorBenchSet(
+      record, base: clean(Array(labels[..<3]), offset: 0), isLimited: true)
+    #expect(set.labels == [0, 2, 2])
+    #expect(set.groundTruth?.roles == [.clean, .poison, .clean])
+    let error = #expect(throws: FileError.self) {
+      try BackdoorBenchSet(record, base: clean(Array(labels[..<3]), offset: 0))
+    }
+    #expect(
+      error?.description.hasSuffix(
+        "bd_train_dataset/3/3.png: replaces sample 3, but the training set of --base-data has 3: it "
+          + "must be the whole clean set") == true)
+    #expect(
+      try BackdoorBenchTestSet(record, base: clean([1], offset: 0), target: 1, isLimited: true)
+        == nil)
+  }
+
+  @Test func noticesAnotherCleanSet() throws {
+    let tree = try tree()
+    let record = try record(tree)
+    let error = #expect(throws: FileError.self) {
+      try BackdoorBenchSet(record, base: clean([0, 1, 2, 3, 1, 1], offset: 0))
+    }
+    #expect(
+      error?.description.hasSuffix(
+        "bd_train_dataset/0/4.png: replaces sample 4 of class 0, which is of class 1 in the training "
+          + "set of --base-data: it is another data set, or in another order") == true)
+  }
+
+  @Test func withoutLabelsTheTargetIsGiven() throws {
+    let tree = try tree()
+    let path = tree.path + "/record/wanet/attack_result.pt"
+    try tree.write(
+      "record/wanet/attack_result.pt",
+      torchBytes(Pickle.global("os", "system") + Pickle.text("ls") + Pickle.tuple1 + Pickle.reduce))
+    let error = #expect(throws: FileError.self) { try record(tree) }
+    let line = error?.description ?? ""
+    #expect(
+      line.hasPrefix(
+        "\(path): cannot tell the labels of the poisoned samples; give them with --target CLASS, or: "
+          + "data.pkl asks for os.system at byte 2, which is not on the list of plain values; nothing "
+          + "was run. Only where you trust"))
+    // The list of the fixture marks all three; without it the tree does.
+    for hasList in [true, false] {
+      if !hasList { try tree.remove("record/wanet/train_poison_index_list.pickle") }
+      let given = try record(tree, target: 0)
+      #expect(given.target == 0)
+      #expect(given.origin == nil)
+      let set = try BackdoorBenchSet(given, base: clean(labels, offset: 0))
+      #expect(set.labels == [0, 0, 2, 0, 0, 1])
+      #expect(set.groundTruth?.count(.poison) == 3)
+    }
+    try tree.write(
+      "record/wanet/train_poison_index_list.pickle", torchList([0, 1, 0, 0, 1, 0]))
+    let set = try BackdoorBenchSet(record(tree, target: 0), base: clean(labels, offset: 0))
+    #expect(set.labels == [0, 0, 2, 3, 0, 1])
+    #expect(set.groundTruth?.roles[3] == .cover)
+  }
+
+  @Test func refusesTreesThatAreNotBackdoorBenchs() throws {
+    func line(_ change: (ToolboxTree) throws -> Void) throws -> String {
+      let tree = try tree()
+      try change(tree)
+      let error = #expect(throws: FileError.self) { try record(tree) }
+      return (error?.description ?? "").replacing(tree.path + "/record/wanet/", with: "")
+    }
+    #expect(
+      try line { try $0.remove("record/wanet/bd_train_dataset") }
+        == "bd_train_dataset: not found; --data must name a record of BackdoorBench; attacks that "
+        + "control the training (blind, lira, trojannn) leave no poisoned set")
+    #expect(
+      try line { try $0.writePicture("record/wanet/bd_train_dataset/frog/1.png", 0) }
+        == "bd_train_dataset/frog: is no class number; BackdoorBench has them")
+    #expect(
+      try line { try $0.writePicture("record/wanet/bd_train_dataset/1/one.png", 0) }
+        == "bd_train_dataset/1/one.png: is no sample number; BackdoorBench has NUMBER.png")
+    #expect(
+      try line { try $0.writePicture("record/wanet/bd_train_dataset/2/1.png", 0) }
+        == "bd_train_dataset/2/1.png: sample 1 is in bd_train_dataset/1/1.png too")
+    #expect(
+      try line { try $0.writePicture("record/wanet/bd_train_dataset/2/5.png", 0) }
+        == "bd_train_dataset/2/5.png: is not among the samples of attack_result.pt")
+    #expect(
+      try line { try $0.remove("record/wanet/bd_train_dataset/1") }
+        == "attack_result.pt: has 3 changed samples, bd_train_dataset has 2 pictures")
+    #expect(
+      try line {
+        try $0.remove("record/wanet/bd_train_dataset/1")
+        try $0.writePicture("record/wanet/bd_train_dataset/2/1.png", 0)
+      } == "bd_train_dataset/2/1.png: is of class 1 by attack_result.pt, and given the label 2")
+    #expect(
+      try line { try $0.remove("record/wanet/attack_result.pt") }
+        == "attack_result.pt: cannot tell the labels of the poisoned samples; give them with --target "
+        + "CLASS, or: not found; check the path")
+  }
+
+  @Test func aTargetThatIsNotTheRecordsIsRefused() throws {
+    let tree = try tree()
+    #expect(try record(tree, target: 2).target == 2)
+    let error = #expect(throws: UsageError.self) { try record(tree, target: 1) }
+    #expect(
+      error?.description
+        == "--target 1: the poisoned samples of \(tree.path)/record/wanet/attack_result.pt have the "
+        + "label 2")
+  }
+
+  @Test func noticesPicturesOfAnotherSize() throws {
+    let tree = try tree()
+    try tree.writePicture("record/wanet/bd_train_dataset/1/1.png", 0, side: 5)
+    let record = try record(tree)
+    let error = #expect(throws: FileError.self) {
+      try BackdoorBenchSet(record, base: clean(labels, offset: 0))
+    }
+    #expect(
+      error?.description.hasSuffix(
+        "1.png: has 5x5 pixels where the others of the set have 4x4") == true)
+  }
+}

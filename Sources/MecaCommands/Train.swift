@@ -35,6 +35,7 @@ struct Train: RankedCommand {
     let network = plan.network(for: data)
     try communicator.collectively {
       try plan.meca.enhance.perturbation.validate(imageShape: data.training.imageShape)
+      try plan.recipe.augmentation.validate(imageShape: data.training.imageShape)
     }
     let folder = RunFolder(path: options.run.output)
     let (lock, journal) = try open(folder, communicator: communicator)
@@ -117,6 +118,9 @@ struct Train: RankedCommand {
     session.journal.say(
       "data: \(data.training.name), \(data.training.count) training and \(data.test.count) test "
         + "samples, \(data.classCount) classes")
+    session.journal.say(
+      "augmentation: " + plan.recipe.augmentation.summary(for: data.training.imageShape)
+        + (plan.defense == .meca ? "; detectors train without" : ""))
     guard data.truthIsKnown else { return }
     let wanted = Int((plan.attack.poisonRate * Double(data.training.count)).rounded())
     session.journal.say(

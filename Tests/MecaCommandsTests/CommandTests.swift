@@ -29,6 +29,7 @@ extension ProgramTests {
         tinyRun + [
           "--dry-run", "--output", "a folder: #1 \"x\"", "--trigger-size", "4", "--no-oracle",
           "--dataset", "cifar100", "--data=-odd/name", "--quiet", "--target", "77",
+          "--augment", "affine,crop,flip,jitter,cutmix", "--crop-padding", "3",
         ]
       let folder = try TestFolder()
       let first = try meca(arguments, timeout: soon)
@@ -150,7 +151,9 @@ extension ProgramTests {
       #expect(outcome.status == 0, "\(outcome.errors)")
       #expect(outcome.output.split(separator: "\n").count == 1)
       let figures = try json(outcome.output)
-      for key in ["train", "eval", "score", "rss_mb"] {
+      for key in [
+        "train", "eval", "score", "rss_mb", "load", "load_crop_flip", "load_physical",
+      ] {
         #expect(try #require(figures[key] as? Double) > 0, "\(key)")
       }
       #expect(

@@ -61,12 +61,18 @@ import Testing
       }
       return digest.hexadecimal()
     }
-    #expect(digest(.none) == "")
-    #expect(digest(.cropAndFlip) == "")
-    #expect(digest(.physical) == "")
+    #expect(
+      digest(.cropAndFlip) == "c2da51005098897236e20ae9caa857cb1514e4195504350a09dea4d4efb5a1bb")
+    #expect(
+      digest(.physical) == "37a992ae6f7a548a5f28e5227bb2df6eeff6096dc97f503f05f4f3471a1a8721")
   }
 
-  @Test func noneChangesNothingAndTheNamedOnesAreWhatTheySay() {
+  @Test func noneGivesTheBytes() {
+    let bytes = randomBytes(oddShape)
+    #expect(augmented(.none, bytes, oddShape) == bytes.map { Float($0) * (1 / 255) })
+  }
+
+  @Test func theNamedOnesAreWhatTheySay() {
     #expect(!Augmentation.none.changesImages)
     #expect(!Augmentation(cutMix: CutMix()).changesImages)
     #expect(Augmentation.cropAndFlip.changesImages && Augmentation.physical.changesImages)

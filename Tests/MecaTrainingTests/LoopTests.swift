@@ -93,7 +93,7 @@ import Testing
   }
 
   /// Every transformation, mixed labels in about half of the shards.
-  static let augmentation = Augmentation(
+  nonisolated static let augmentation = Augmentation(
     crop: RandomCrop(), flips: true, jitter: ColourJitter(), affine: RandomAffine(),
     cutMix: CutMix(probability: 0.5))
 

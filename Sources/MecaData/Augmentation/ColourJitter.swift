@@ -30,18 +30,28 @@ public struct ColourJitter: Codable, Hashable, Sendable {
 }
 
 /// The factors for one image and the order they are applied in.
-struct JitterDraw: Equatable {
+package struct JitterDraw: Equatable {
   /// One of the six orders, 0 to 5.
-  var order: Int
-  /// Factors of brightness, contrast and saturation.
-  var brightness: Float
-  var contrast: Float
-  var saturation: Float
+  package var order: Int
+  /// Factor of the brightness.
+  package var brightness: Float
+  /// Factor of the contrast.
+  package var contrast: Float
+  /// Factor of the saturation.
+  package var saturation: Float
+
+  /// All values.
+  package init(order: Int, brightness: Float, contrast: Float, saturation: Float) {
+    self.order = order
+    self.brightness = brightness
+    self.contrast = contrast
+    self.saturation = saturation
+  }
 }
 
 extension JitterDraw {
   /// Draws four numbers.
-  init(_ jitter: ColourJitter, _ random: inout KeyedRandom) {
+  package init(_ jitter: ColourJitter, _ random: inout KeyedRandom) {
     func factor(_ strength: Float) -> Float { random.uniform(in: 1 - strength...1 + strength) }
     order = random.integer(below: 6)
     brightness = factor(jitter.brightness)
@@ -52,13 +62,13 @@ extension JitterDraw {
   /// What comes at `place` (0 to 2): 0 brightness, 1 contrast, 2 saturation.
   ///
   /// Order 2·k and 2·k + 1 begin with k; the other two follow it round the circle, or against it.
-  func step(at place: Int) -> Int {
+  private func step(at place: Int) -> Int {
     let turn = order % 2 == 0 ? place : 3 - place
     return (order / 2 + turn) % 3
   }
 
   /// Changes an image [C, H, W] of pixels in [0, 1] in place.
-  func apply(to pixels: UnsafeMutablePointer<Float>, shape: ImageShape) {
+  package func apply(to pixels: UnsafeMutablePointer<Float>, shape: ImageShape) {
     for place in 0..<3 {
       switch step(at: place) {
       case 0: blend(pixels, count: shape.byteCount, factor: brightness, other: 0)

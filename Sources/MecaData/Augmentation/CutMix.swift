@@ -48,7 +48,7 @@ public struct PixelBox: Equatable, Sendable {
   ///
   /// Sides are rounded down to even numbers of pixels, as in the authors' code, so that a centre in
   /// the middle of the image gives at most `share` of its area.
-  init(share: Double, centreRow: Int, centreColumn: Int, shape: ImageShape) {
+  package init(share: Double, centreRow: Int, centreColumn: Int, shape: ImageShape) {
     let side = share.squareRoot()
     func range(_ centre: Int, _ extent: Int) -> Range<Int> {
       let half = Int(Double(extent) * side) / 2

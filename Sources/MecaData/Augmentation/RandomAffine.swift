@@ -43,15 +43,15 @@ public struct RandomAffine: Codable, Hashable, Sendable {
 ///
 /// Column `xx·j + xy·i + x0` and row `yx·j + yy·i + y0` of the input for column j and row i of the
 /// output.
-struct AffineMap: Equatable {
-  var xx: Float, xy: Float, x0: Float
-  var yx: Float, yy: Float, y0: Float
+package struct AffineMap: Equatable {
+  package private(set) var xx: Float, xy: Float, x0: Float
+  package private(set) var yx: Float, yy: Float, y0: Float
 
   /// The map for a rotation by `degrees`, then a factor `scale`, both about the image's centre, then
   /// a shift.
   ///
   /// With c the centre and t the shift, `input = R(−degrees) · (output − c − t) / scale + c`.
-  init(degrees: Float, scale: Float, right: Int, down: Int, shape: ImageShape) {
+  package init(degrees: Float, scale: Float, right: Int, down: Int, shape: ImageShape) {
     let (cosine, sine) = cosineAndSine(degrees: Double(degrees))
     let (along, across) = (cosine / Double(scale), sine / Double(scale))
     let centreX = Double(shape.width - 1) / 2
@@ -62,7 +62,7 @@ struct AffineMap: Equatable {
   }
 
   /// Draws four numbers.
-  init(_ affine: RandomAffine, shape: ImageShape, _ random: inout KeyedRandom) {
+  package init(_ affine: RandomAffine, shape: ImageShape, _ random: inout KeyedRandom) {
     func within(_ limit: Float) -> Float { random.uniform(in: -limit...limit) }
     let degrees = within(affine.degrees)
     let right = within(affine.translation * Float(shape.width)).rounded()
@@ -75,7 +75,7 @@ struct AffineMap: Equatable {
   /// Writes the transformed image.
   ///
   /// - Shapes: `source` and `destination` [C, H, W], apart in memory.
-  func apply(
+  package func apply(
     _ source: UnsafePointer<Float>, shape: ImageShape, to destination: UnsafeMutablePointer<Float>
   ) {
     let (height, width) = (shape.height, shape.width)
@@ -123,7 +123,7 @@ private func wholePart(_ value: Float) -> Int { value < 0 ? -1 : Int(value) }
 /// than 10⁻¹⁶, and two doublings of the angle.
 ///
 /// - Parameter degrees: from −180 to 180.
-func cosineAndSine(degrees: Double) -> (cosine: Double, sine: Double) {
+package func cosineAndSine(degrees: Double) -> (cosine: Double, sine: Double) {
   let angle = degrees * (Double.pi / 720)
   let squared = angle * angle
   var cosine = 1.0

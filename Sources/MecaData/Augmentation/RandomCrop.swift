@@ -29,19 +29,26 @@ public struct RandomCrop: Codable, Hashable, Sendable {
 }
 
 /// Which part of an image is taken, and whether mirrored.
-struct CropPlace: Equatable {
+package struct CropPlace: Equatable {
   /// Rows that the frame is moved down.
-  var down = 0
+  package var down: Int
   /// Columns that the frame is moved right.
-  var right = 0
+  package var right: Int
   /// Whether the part is mirrored left and right after that.
-  var isMirrored = false
+  package var isMirrored: Bool
 
+  /// A place; the frame itself where nothing is moved.
+  package init(down: Int = 0, right: Int = 0, isMirrored: Bool = false) {
+    self.down = down
+    self.right = right
+    self.isMirrored = isMirrored
+  }
 }
 
 extension CropPlace {
   /// Draws a place: two numbers for a crop, one for a flip.
-  init(_ augmentation: Augmentation, shape: ImageShape, _ random: inout KeyedRandom) {
+  package init(_ augmentation: Augmentation, shape: ImageShape, _ random: inout KeyedRandom) {
+    self.init()
     if let crop = augmentation.crop {
       let padding = crop.padding(for: shape)
       down = random.integer(below: 2 * padding + 1) - padding
@@ -54,7 +61,7 @@ extension CropPlace {
 /// Writes the part at `place` of an 8-bit image as pixels in [0, 1].
 ///
 /// - Shapes: `source` and `destination` [C, H, W].
-func copyPart(
+package func copyPart(
   _ source: UnsafePointer<UInt8>, at place: CropPlace, shape: ImageShape,
   to destination: UnsafeMutablePointer<Float>
 ) {

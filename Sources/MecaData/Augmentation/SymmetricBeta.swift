@@ -7,7 +7,7 @@ import MecaCore
 /// y = V^(1/α) give x/(x + y) where x + y ≤ 1. On average at most 12 attempts up to α = 100.
 ///
 /// - Source: Jöhnk 1964, "Erzeugung von betaverteilten und gammaverteilten Zufallszahlen".
-func symmetricBeta(_ alpha: Double, _ random: inout KeyedRandom) -> Double {
+package func symmetricBeta(_ alpha: Double, _ random: inout KeyedRandom) -> Double {
   precondition(alpha > 0, "Beta distribution of \(alpha)")
   while true {
     let first = Double(random.uniform())
@@ -30,7 +30,7 @@ func symmetricBeta(_ alpha: Double, _ random: inout KeyedRandom) -> Double {
 /// - Parameters:
 ///   - base: 0 or more.
 ///   - exponent: from 0 to 2³¹.
-func power(_ base: Double, _ exponent: Double) -> Double {
+package func power(_ base: Double, _ exponent: Double) -> Double {
   precondition(base >= 0 && exponent >= 0, "\(base) to the power of \(exponent)")
   var result = 1.0
   var whole = Int(exponent)

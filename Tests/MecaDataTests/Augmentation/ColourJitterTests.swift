@@ -1,7 +1,6 @@
 import MecaCore
+import MecaData
 import Testing
-
-@testable import MecaData
 
 @Suite struct ColourJitterTests {
   /// The formulas of `ColorJitter` in `Double`, one step after the other.

@@ -1,7 +1,6 @@
 import MecaCore
+import MecaData
 import Testing
-
-@testable import MecaData
 
 @Suite struct CropTests {
   /// Pads, cuts and mirrors with arrays, as one would by hand; places beyond the image included.

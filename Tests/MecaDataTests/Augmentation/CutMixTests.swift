@@ -1,8 +1,7 @@
 import Foundation
 import MecaCore
+import MecaData
 import Testing
-
-@testable import MecaData
 
 @Suite struct CutMixTests {
   /// Every pixel asked whether it lies within half a side of the centre.

@@ -1,8 +1,7 @@
 import Foundation
 import MecaCore
+import MecaData
 import Testing
-
-@testable import MecaData
 
 @Suite struct RandomAffineTests {
   /// torchvision's way over normalised coordinates: the inverse matrix about the centre, a grid from

@@ -1,6 +1,5 @@
 import MecaCore
-
-@testable import MecaData
+import MecaData
 
 /// A shape without any symmetry, with lines that are no multiple of eight.
 let oddShape = ImageShape(channels: 3, height: 7, width: 11)

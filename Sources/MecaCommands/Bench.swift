@@ -103,6 +103,13 @@ struct Bench: RankedCommand {
       samples: set.count, peakGigaflops: measuredPeak())
     for mode in modes.values { try measure(mode, measured, session, set, into: &figures) }
     figures.loading = session.loadingRate(of: set, count: 4096)
+    // As many pixels as 4096 images of 32 rows and columns have.
+    let pixels = set.imageShape.height * set.imageShape.width
+    let augmented = max(64, min(4096, (4096 << 10) / pixels))
+    figures.loadingCropped = session.loadingRate(
+      of: set, count: augmented, augmentation: .cropAndFlip)
+    figures.loadingTransformed = session.loadingRate(
+      of: set, count: augmented, augmentation: .physical)
     if communicator.size > 1 {
       figures.reductions = try communicator.measureReductions(
         floats: [1 << 14, 1 << 18, 1 << 21, measured.reductionCount], shards: layout.shards)

@@ -15,6 +15,10 @@ struct BenchFigures: Encodable {
   var scoreGigaflops: Double?
   /// Images that one thread brings into a microbatch in a second.
   var loading = 0.0
+  /// The same with crop and flip.
+  var loadingCropped = 0.0
+  /// The same with flip, jitter and affine.
+  var loadingTransformed = 0.0
   /// All-reduces by size; nil for a single rank.
   var reductions: [ReductionCost]?
   /// Training, then evaluation.
@@ -41,7 +45,9 @@ struct BenchFigures: Encodable {
     case samples, reductions, layers
     case trainGigaflops = "train_gflops", evalGigaflops = "eval_gflops"
     case scoreGigaflops = "score_gflops", peakGigaflops = "peak_gflops"
-    case loading = "load", rssMegabytes = "rss_mb", anonymousMegabytes = "rss_anon_mb"
+    case loading = "load", loadingCropped = "load_crop_flip"
+    case loadingTransformed = "load_physical"
+    case rssMegabytes = "rss_mb", anonymousMegabytes = "rss_anon_mb"
   }
 
   init(
@@ -98,7 +104,10 @@ struct BenchFigures: Encodable {
       }
       lines.append(line)
     }
-    lines.append("  \(column("loading", 12))\(number(loading, 0, 9)) images/s on one thread")
+    lines.append(
+      "  \(column("loading", 12))\(number(loading, 0, 9)) images/s on one thread; with "
+        + "crop,flip \(fixed(loadingCropped, 0)), with flip,jitter,affine "
+        + fixed(loadingTransformed, 0))
     for row in reductions ?? [] {
       lines.append(
         "  all-reduce of \(number(Double(row.bytes) / 1e6, 2, 6)) MB: "

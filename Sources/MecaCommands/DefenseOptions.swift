@@ -1,4 +1,5 @@
 import ArgumentParser
+import MecaData
 import MecaDefenses
 import MecaTraining
 
@@ -44,16 +45,17 @@ struct RecipeOptions: ParsableArguments {
     try requireFraction(weightDecay, "--weight-decay")
   }
 
-  func resolved() -> TrainingRecipe {
+  func resolved(_ augmentation: Augmentation) -> TrainingRecipe {
     TrainingRecipe(
       epochs: epochs, learningRate: learningRate, schedule: schedule,
-      rampEpochs: Float(epochs) / 4, momentum: momentum, weightDecay: weightDecay)
+      rampEpochs: Float(epochs) / 4, momentum: momentum, weightDecay: weightDecay,
+      augmentation: augmentation)
   }
 
-  func resolvedRelearning() -> TrainingRecipe {
+  func resolvedRelearning(_ augmentation: Augmentation) -> TrainingRecipe {
     TrainingRecipe(
       epochs: relearnEpochs, learningRate: relearnRate, schedule: .cosine, momentum: momentum,
-      weightDecay: weightDecay)
+      weightDecay: weightDecay, augmentation: augmentation)
   }
 }
 
@@ -151,7 +153,10 @@ struct MecaOptions: ParsableArguments {
     try requireFraction(detectorWeightDecay, "--detector-weight-decay")
   }
 
-  func resolved(recipe: RecipeOptions, width: Int) -> MecaConfiguration {
+  /// The configuration; `augmentation` is for the models that are kept, detectors learn without.
+  func resolved(
+    recipe: RecipeOptions, augmentation: Augmentation, width: Int
+  ) -> MecaConfiguration {
     MecaConfiguration(
       warmUp: WarmUpConfiguration(
         folds: folds, detectorWidth: detectorWidth ?? width,
@@ -172,7 +177,7 @@ struct MecaOptions: ParsableArguments {
       confirm: TrainingRecipe(
         epochs: confirmEpochs, learningRate: confirmRate, schedule: .cosine,
         momentum: recipe.momentum, weightDecay: detectorWeightDecay, gradientClip: gradientClip),
-      clean: recipe.resolved(), relearn: recipe.resolvedRelearning())
+      clean: recipe.resolved(augmentation), relearn: recipe.resolvedRelearning(augmentation))
   }
 }
 

@@ -78,6 +78,8 @@ struct TrainOptions: ParsableArguments {
   @OptionGroup(title: "Model") var modelFile: ModelFileOptions
   @OptionGroup(title: "Defence (MeCa)") var meca: MecaOptions
   @OptionGroup(title: "Training") var recipe: RecipeOptions
+  @OptionGroup(title: "Augmentation in training the models that are kept")
+  var augmentation: AugmentationOptions
   @OptionGroup(title: "Compute") var compute: ComputeOptions
   @OptionGroup(title: "Run") var run: RunOptions
 
@@ -93,11 +95,13 @@ struct TrainOptions: ParsableArguments {
           + "nothing to do")
     }
     let width = model.resolvedWidth(dataset: data.dataset)
+    let augmentation = try augmentation.resolved(dataset: data.dataset, attack: attack.kind)
     return RunPlan(
       data: data, attack: attack, model: model.model, width: width, stem: model.stem,
       tensorNames: try modelFile.resolved(for: model.model), compute: compute.resolved(),
-      defense: meca.defense, recipe: recipe.resolved(),
-      meca: meca.resolved(recipe: recipe, width: width), undefended: run.undefended,
+      defense: meca.defense, recipe: recipe.resolved(augmentation),
+      meca: meca.resolved(recipe: recipe, augmentation: augmentation, width: width),
+      undefended: run.undefended,
       oracle: run.oracle ?? (data.dataset == .shapes && attack.kind != .none))
   }
 
@@ -125,6 +129,9 @@ struct TrainOptions: ParsableArguments {
       ("weight-decay", "\(plan.recipe.weightDecay)"),
       ("relearn-epochs", "\(plan.meca.relearn.epochs)"),
       ("relearn-rate", "\(plan.meca.relearn.learningRate)"),
+    ]
+    lines += plan.recipe.augmentation.yamlLines
+    lines += [
       ("batch", "\(plan.compute.batch)"), ("shards", "\(plan.compute.shards)"),
       ("threads", "\(plan.compute.threads)"), ("engine", plan.compute.engine.rawValue),
       ("precision", plan.compute.precision.rawValue),

@@ -41,6 +41,7 @@ struct Train: RankedCommand {
             + "program put in: add --attack, or leave --oracle out")
       }
       try plan.meca.enhance.perturbation.validate(imageShape: data.training.imageShape)
+      try plan.recipe.augmentation.validate(imageShape: data.training.imageShape)
     }
     let folder = RunFolder(path: options.run.output)
     let (lock, journal) = try open(folder, communicator: communicator)
@@ -130,6 +131,9 @@ struct Train: RankedCommand {
       "data: \(data.training.name), \(data.training.count) training and \(data.test.count) test "
         + "samples, \(data.classCount) classes")
     session.journal.say(data.opening)
+    session.journal.say(
+      "augmentation: " + plan.recipe.augmentation.summary(for: data.training.imageShape)
+        + (plan.defense == .meca ? "; detectors train without" : ""))
     announceAttack(data: data, journal: session.journal)
   }
 

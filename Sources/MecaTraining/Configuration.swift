@@ -1,4 +1,5 @@
 import MecaCore
+import MecaData
 import MecaNN
 import MecaTensor
 
@@ -113,6 +114,8 @@ public struct TrainingRecipe: Codable, Hashable, Sendable {
   public var weightDecay: Float
   /// Largest 2-norm of a step's gradient; nil leaves it alone.
   public var gradientClip: Float?
+  /// Random changes of the images; mixing of labels is for groups that are learnt alone.
+  public var augmentation: Augmentation
 
   /// Courses of the learning rate.
   public enum ScheduleKind: String, Codable, Sendable, CaseIterable {
@@ -127,7 +130,8 @@ public struct TrainingRecipe: Codable, Hashable, Sendable {
   /// All values.
   public init(
     epochs: Int, learningRate: Float, schedule: ScheduleKind, rampEpochs: Float = 0,
-    momentum: Float = 0.9, weightDecay: Float = 5e-4, gradientClip: Float? = nil
+    momentum: Float = 0.9, weightDecay: Float = 5e-4, gradientClip: Float? = nil,
+    augmentation: Augmentation = .none
   ) {
     self.epochs = epochs
     self.learningRate = learningRate
@@ -136,5 +140,6 @@ public struct TrainingRecipe: Codable, Hashable, Sendable {
     self.momentum = momentum
     self.weightDecay = weightDecay
     self.gradientClip = gradientClip
+    self.augmentation = augmentation
   }
 }

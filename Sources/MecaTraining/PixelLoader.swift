@@ -3,16 +3,32 @@ import MecaData
 
 /// Brings 8-bit images of a set into a microbatch as raw pixels in [0, 1].
 ///
-/// One byte buffer a thread; nothing is allocated per image.
+/// One byte buffer a thread, and one of pixels where images are transformed; nothing is allocated
+/// per image.
 struct PixelLoader {
   private let set: any ImageSet
   private let byteCount: Int
   private let bytes: [AlignedStorage<UInt8>]
+  /// One a thread; none without augmentation.
+  private let augmenters: [ImageAugmenter]
+  private let seed: UInt64
 
-  init(set: any ImageSet, threads: Int) {
+  /// Takes the memory.
+  ///
+  /// - Parameters:
+  ///   - augmentation: what changes the images of an epoch.
+  ///   - seed: the run's, which the changes are drawn from.
+  init(
+    set: any ImageSet, threads: Int, augmentation: Augmentation = .none, seed: UInt64 = 0
+  ) {
     self.set = set
-    byteCount = set.imageShape.byteCount
-    bytes = (0..<threads).map { _ in AlignedStorage<UInt8>(count: set.imageShape.byteCount) }
+    let shape = set.imageShape
+    byteCount = shape.byteCount
+    bytes = (0..<threads).map { _ in AlignedStorage<UInt8>(count: shape.byteCount) }
+    augmenters =
+      augmentation.changesImages
+      ? (0..<threads).map { _ in ImageAugmenter(augmentation, shape: shape) } : []
+    self.seed = seed
   }
 
   /// Writes image `index` to place `slot` of a microbatch [N, C, H, W].
@@ -21,5 +37,22 @@ struct PixelLoader {
     set.copyImage(at: index, to: source)
     let destination = images + slot * byteCount
     for place in 0..<byteCount { destination[place] = Float(source[place]) * (1 / 255) }
+  }
+
+  /// Writes image `index` as an epoch of training sees it.
+  ///
+  /// - Parameter epoch: the epoch's key, as that of its sample order; the same key gives the same
+  ///   pixels, whoever loads them.
+  func load(
+    _ index: Int, epoch: Int, thread: Int, to images: UnsafeMutablePointer<Float>, slot: Int
+  ) {
+    guard !augmenters.isEmpty else {
+      load(index, thread: thread, to: images, slot: slot)
+      return
+    }
+    set.copyImage(at: index, to: bytes[thread].pointer)
+    var random = KeyedRandom(seed: seed, purpose: .augmentation, epoch, index)
+    augmenters[thread].augment(
+      bytes[thread].pointer, to: images + slot * byteCount, &random)
   }
 }

@@ -2,7 +2,9 @@ import MecaNN
 
 /// Sums of loss and hits that travel behind the gradients through the same tree.
 ///
-/// Layout behind the model's own values: for each group three floats (loss sum, hits, samples).
+/// Layout behind the model's own values: for each group three floats (loss sum, hits, samples). Of
+/// samples with two labels the loss is the mixed one, and a prediction that is one of them counts as
+/// that label's share of a hit.
 package struct StepTally {
   /// Number of groups.
   package let groups: Int
@@ -22,7 +24,7 @@ package struct StepTally {
   package struct Total {
     /// Cross entropies of each group, summed.
     package var lossSums: [Double]
-    /// Samples classified as their label.
+    /// Samples classified as their label; of mixed ones the label's share.
     package var hits: [Double]
     /// Samples looked at.
     package var samples: [Double]
@@ -60,7 +62,7 @@ package struct StepTally {
     var hits: Float = 0
     for (slot, objective) in objectives.enumerated() {
       lossSum += losses[slot]
-      if predictions[slot] == objective.label { hits += 1 }
+      hits += objective.hit(by: predictions[slot])
     }
     result[offset + group * 3] = lossSum
     result[offset + group * 3 + 1] = hits

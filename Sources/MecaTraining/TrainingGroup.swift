@@ -23,6 +23,12 @@ public struct TrainingGroup: Sendable {
     self.shards = shards
   }
 
+  /// Whether samples may be mixed with others of the group: only what is learnt, without a cap.
+  ///
+  /// A cap is a property of one sample's fit to one label, and unlearning a mixture would unlearn
+  /// images that nobody picked.
+  var mayBeMixed: Bool { weight > 0 && lossCap == .infinity }
+
   /// One group that is learnt with all the shards of a step: ordinary training.
   public static func learn(_ indices: [Int32], shards: Int) -> TrainingGroup {
     TrainingGroup(indices: indices, weight: 1, lossCap: .infinity, shards: shards)

@@ -13,7 +13,7 @@ public struct TrainingPhase: Sendable {
   public var labels: [Int32]
   /// Length and rates.
   public var recipe: TrainingRecipe
-  /// Distinguishes the sample orders of phases under one seed; below 2¹⁹.
+  /// Distinguishes the sample orders and augmentations of phases under one seed; below 2¹⁹.
   public var orderKey: Int
   /// Epochs that a phase may have, so that the keys of two phases' orders never meet.
   public static let mostEpochs = 1 << 12
@@ -73,29 +73,23 @@ extension TrainingSession {
     let recipe = phase.recipe
     let setup = SGDConfiguration(
       momentum: recipe.momentum, nesterov: true, weightDecay: recipe.weightDecay)
-    let pixels = PixelLoader(set: set, threads: compute.threads)
+    let filling = ShardFilling(phase, set: set, compute: compute)
     var summary = EpochSummary(loss: .nan, accuracy: .nan)
     var step = 0
 
     for epoch in 0..<recipe.epochs {
+      let key = phase.orderKey * TrainingPhase.mostEpochs + epoch
       let order = EpochOrder(
         groups: phase.groups, microbatch: microbatch, seed: compute.seed,
-        purpose: .trainingOrder, epoch: phase.orderKey * TrainingPhase.mostEpochs + epoch)
+        purpose: .trainingOrder, epoch: key)
       let schedule = recipe.learningRates(stepsPerEpoch: order.stepCount)
       let begin = journal.seconds
       var total = tally.zero
       for stepInEpoch in 0..<order.stepCount {
         let sum = try summation.sum { thread, shard, result, produced in
           let worker = workers[thread]
-          let number = order.place(ofShard: shard).group
-          let group = phase.groups[number]
-          let coefficient = group.weight / Float(group.shards * microbatch)
-          for slot in 0..<microbatch {
-            let index = Int(order.index(step: stepInEpoch, shard: shard, slot: slot))
-            pixels.load(index, thread: thread, to: worker.lane.images.pointer, slot: slot)
-            worker.objectives[slot] = SampleObjective(
-              label: phase.labels[index], coefficient: coefficient, lossCap: group.lossCap)
-          }
+          let number = filling.fill(
+            worker, thread: thread, order: order, epoch: key, step: stepInEpoch, shard: shard)
           worker.lane.train(
             UnsafeBufferPointer(worker.objectives), reduction: result, produced: produced)
           tally.write(
@@ -164,20 +158,6 @@ extension TrainingSession {
         "images_per_second": .number((Double(images) / max(seconds, 1e-9)).rounded()),
       ].merging(exchange?.metrics ?? [:]) { own, _ in own })
   }
-}
-
-/// One compute thread's lane and the objectives of its microbatch.
-final class ShardWorker {
-  let lane: Lane
-  let objectives: UnsafeMutableBufferPointer<SampleObjective>
-
-  init(model: Model, microbatch: Int) throws {
-    lane = try Lane(model: model, microbatch: microbatch, training: true, inputGradient: false)
-    objectives = .allocate(capacity: microbatch)
-    objectives.initialize(repeating: SampleObjective(label: 0, coefficient: 0))
-  }
-
-  deinit { objectives.deallocate() }
 }
 
 extension TrainingRecipe {

@@ -30,6 +30,7 @@ extension ProgramTests {
           "--dry-run", "--output", "a folder: #1 \"x\"", "--trigger-size", "4", "--no-oracle",
           "--dataset", "folder", "--image-size", "48", "--test-share", "0.25", "--data=-odd/name",
           "--quiet", "--target", "77",
+          "--augment", "affine,crop,flip,jitter,cutmix", "--crop-padding", "3",
         ]
       let folder = try TestFolder()
       let first = try meca(arguments, timeout: soon)
@@ -151,7 +152,9 @@ extension ProgramTests {
       #expect(outcome.status == 0, "\(outcome.errors)")
       #expect(outcome.output.split(separator: "\n").count == 1)
       let figures = try json(outcome.output)
-      for key in ["train", "eval", "score", "rss_mb"] {
+      for key in [
+        "train", "eval", "score", "rss_mb", "load", "load_crop_flip", "load_physical",
+      ] {
         #expect(try #require(figures[key] as? Double) > 0, "\(key)")
       }
       #expect(

@@ -136,4 +136,30 @@ import Testing
       }
     }
   }
+  /// Two labels, the same one twice among them: the mean of their losses, by their shares.
+  @Test func softmaxCrossEntropyGradientOfMixedLabels() {
+    let logits: [Float] = [2.5, -1, 0.25, 7]
+    for (label, second) in [(0, 1), (1, 0), (3, 2), (2, 2)] as [(Int32, Int32)] {
+      for share in [Float(0), 0.3, 0.984375] {
+        let objective = SampleObjective(label: label, coefficient: 0.75)
+          .mixed(with: second, share: share)
+        var gradient = [Float](repeating: .nan, count: 4)
+        let loss = softmaxCrossEntropy(
+          logits, classes: 4, objective: objective, gradient: &gradient)
+        func mixedLoss(_ logits: [Double]) -> Double {
+          Double(share) * crossEntropy(logits, label)
+            + (1 - Double(share)) * crossEntropy(logits, second)
+        }
+        #expect(abs(Double(loss) - mixedLoss(logits.map(Double.init))) < 1e-6)
+        for place in 0..<4 {
+          let expected = Self.difference { shift in
+            var moved = logits.map(Double.init)
+            moved[place] += shift
+            return 0.75 * mixedLoss(moved)
+          }
+          #expect(abs(Double(gradient[place]) - expected) < 1e-6, "\(objective), \(place)")
+        }
+      }
+    }
+  }
 }

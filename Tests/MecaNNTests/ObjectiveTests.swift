@@ -1,3 +1,4 @@
+import Foundation
 import MecaCore
 import MecaNN
 import MecaTensor
@@ -65,5 +66,41 @@ import Testing
       gradient: &gradient)
     #expect(loss == 0)
     #expect(gradient == [0, 0, 0])
+  }
+  /// A share of 1 is no mixture, to the last bit, whatever the other label; nor are equal labels.
+  @Test func withoutAnotherLabelNothingChanges() {
+    var random = KeyedRandom(seed: 6, purpose: .test)
+    for _ in 0..<50 {
+      let logits = (0..<7).map { _ in random.normal() * 5 }
+      let label = random.integer(below: 7)
+      var (plain, mixed) = ([Float](repeating: 0, count: 7), [Float](repeating: 0, count: 7))
+      let objective = SampleObjective(label: Int32(label), coefficient: 0.37)
+      let loss = softmaxCrossEntropy(logits, classes: 7, objective: objective, gradient: &plain)
+      let other = Int32(random.integer(below: 7))
+      #expect(
+        softmaxCrossEntropy(
+          logits, classes: 7, objective: objective.mixed(with: other, share: 1),
+          gradient: &mixed) == loss)
+      #expect(mixed == plain)
+      // Written down again, as it was before there were second labels.
+      let largest = Double(logits.max()!)
+      let sum = logits.reduce(0.0) { $0 + exp(Double($1) - largest) }
+      let factor = Double(Float(0.37))
+      #expect(loss == Float(log(sum) - (Double(logits[label]) - largest)))
+      #expect(
+        plain
+          == logits.indices.map { k in
+            Float(factor * (exp(Double(logits[k]) - largest) / sum - (k == label ? 1 : 0)))
+          })
+    }
+  }
+
+  @Test func aMixedHitIsTheShareOfItsLabel() {
+    let plain = SampleObjective(label: 2, coefficient: 1)
+    #expect(plain.hit(by: 2) == 1 && plain.hit(by: 1) == 0)
+    let mixed = plain.mixed(with: 5, share: 0.75)
+    #expect(mixed.label == 2 && mixed.secondLabel == 5 && mixed.share == 0.75)
+    #expect(mixed.hit(by: 2) == 0.75 && mixed.hit(by: 5) == 0.25 && mixed.hit(by: 0) == 0)
+    #expect(plain.mixed(with: 2, share: 0.25).hit(by: 2) == 1)
   }
 }

@@ -13,12 +13,17 @@ import Testing
 
   var labels: [Int32] { (0..<set.count).map { Int32(set.label(at: $0)) } }
 
-  func recipe(epochs: Int, rate: Float = 0.05) -> TrainingRecipe {
-    TrainingRecipe(epochs: epochs, learningRate: rate, schedule: .constant)
+  func recipe(
+    epochs: Int, rate: Float = 0.05, augmentation: Augmentation = .none
+  ) -> TrainingRecipe {
+    TrainingRecipe(
+      epochs: epochs, learningRate: rate, schedule: .constant, augmentation: augmentation)
   }
 
   /// The same training written down a second time: one lane, one sum, no ranks, no threads.
-  func trainPlainly(_ model: Model, epochs: Int, rate: Float, orderKey: Int) throws {
+  func trainPlainly(
+    _ model: Model, epochs: Int, rate: Float, orderKey: Int, augmentation: Augmentation? = nil
+  ) throws {
     let lane = try Lane(model: model, microbatch: 4, training: true, inputGradient: false)
     let optimiser = SGD(model: model)
     let images = set.generate(0..<set.count)
@@ -38,6 +43,17 @@ import Testing
                 Float(images[index * 3072 + place]) * (1 / 255)
             }
             objectives.append(SampleObjective(label: labels[index], coefficient: 1.0 / 8))
+            guard let augmentation else { continue }
+            var random = KeyedRandom(
+              seed: 5, purpose: .augmentation, orderKey << 12 | epoch, index)
+            ImageAugmenter(augmentation, shape: set.imageShape).augment(
+              set.image(at: index), to: lane.images.pointer + slot * 3072, &random)
+          }
+          if let cutMix = augmentation?.cutMix {
+            mixPlainly(
+              cutMix, lane.images, &objectives,
+              KeyedRandom(
+                seed: 5, purpose: .labelMixing, orderKey << 12 | epoch, step * 2 + shard))
           }
           objectives.withUnsafeBufferPointer { lane.train($0, reduction: result.pointer) }
         }
@@ -50,6 +66,77 @@ import Testing
           SGDConfiguration(momentum: 0.9, nesterov: true, weightDecay: 5e-4))
       }
     }
+  }
+
+  /// CutMix of a microbatch of 4, with copies of everything.
+  func mixPlainly(
+    _ cutMix: CutMix, _ images: AlignedStorage<Float>, _ objectives: inout [SampleObjective],
+    _ numbers: KeyedRandom
+  ) {
+    var random = numbers
+    let before = images.array
+    let labels = objectives.map(\.label)
+    guard let box = cutMix.drawBox(shape: set.imageShape, &random) else { return }
+    let partners = random.permutation(count: 4)
+    let inside = Float(box.rows.count * box.columns.count) / 1024
+    for (slot, partner) in partners.enumerated() {
+      objectives[slot] = objectives[slot].mixed(with: labels[partner], share: 1 - inside)
+      for channel in 0..<3 {
+        for row in box.rows {
+          for column in box.columns {
+            let place = (channel * 32 + row) * 32 + column
+            images[slot * 3072 + place] = before[partner * 3072 + place]
+          }
+        }
+      }
+    }
+  }
+
+  /// Every transformation, mixed labels in about half of the shards.
+  nonisolated static let augmentation = Augmentation(
+    crop: RandomCrop(), flips: true, jitter: ColourJitter(), affine: RandomAffine(),
+    cutMix: CutMix(probability: 0.5))
+
+  @Test(arguments: [
+    augmentation, .cropAndFlip, Augmentation(cutMix: CutMix(alpha: 0.4)),
+  ])
+  func theAugmentedLoopIsThePlainOne(augmentation: Augmentation) throws {
+    let session = try session()
+    let model = try Model(thinNetwork(set), engine: session.engine, seed: 9)
+    let plain = try Model(thinNetwork(set), engine: session.engine, seed: 9)
+    let without = try Model(thinNetwork(set), engine: session.engine, seed: 9)
+    for (model, augmentation) in [(model, augmentation), (without, .none)] {
+      try session.train(
+        model, on: set,
+        phase: TrainingPhase(
+          name: "test", groups: [.learn((0..<20).map { Int32($0) }, shards: 2)], labels: labels,
+          recipe: recipe(epochs: 2, augmentation: augmentation), orderKey: 3))
+    }
+    try trainPlainly(plain, epochs: 2, rate: 0.05, orderKey: 3, augmentation: augmentation)
+    #expect(model.weightsDigest() == plain.weightsDigest())
+    #expect(model.weightsDigest() != without.weightsDigest())
+  }
+
+  /// What is unlearnt, or learnt up to a cap, keeps its own label: the same bits with and without.
+  @Test func groupsWithACapAreNeverMixed() throws {
+    let session = try session()
+    func digest(_ groups: [TrainingGroup], _ augmentation: Augmentation) throws -> String {
+      let model = try Model(thinNetwork(set), engine: session.engine, seed: 9)
+      try session.train(
+        model, on: set,
+        phase: TrainingPhase(
+          name: "test", groups: groups, labels: labels,
+          recipe: recipe(epochs: 1, rate: 0.01, augmentation: augmentation), orderKey: 3))
+      return model.weightsDigest()
+    }
+    let mixed = Augmentation(cutMix: CutMix())
+    let all = (0..<20).map { Int32($0) }
+    for (weight, cap) in [(-1, 5), (1, 5), (-1, Float.infinity)] as [(Float, Float)] {
+      let groups = [TrainingGroup(indices: all, weight: weight, lossCap: cap, shards: 2)]
+      #expect(try digest(groups, mixed) == digest(groups, .none), "\(weight), \(cap)")
+    }
+    let learnt = [TrainingGroup.learn(all, shards: 2)]
+    #expect(try digest(learnt, mixed) != digest(learnt, .none))
   }
 
   @Test(arguments: EngineKind.available)

@@ -113,4 +113,21 @@ import Testing
     #expect(total.summary(ofGroup: 1).loss == 8.0 / 6)
     #expect(total.summary(ofGroup: 1).accuracy == 4.0 / 6)
   }
+
+  /// A prediction that is one of two labels counts as that label's share.
+  @Test func theTallyOfMixedLabelsCountsShares() {
+    let tally = StepTally(groups: 1, after: 0)
+    var vector = [Float](repeating: 7, count: 3)
+    let objectives = [(3, 1), (1, 3), (2, 2), (0, 1)].map { label, second in
+      SampleObjective(label: label, coefficient: 1).mixed(with: second, share: 0.75)
+    }
+    vector.withUnsafeMutableBufferPointer { vector in
+      objectives.withUnsafeBufferPointer { objectives in
+        tally.write(
+          losses: [0.5, 1.5, 2, 1], predictions: [3, 3, 2, 4], objectives: objectives, group: 0,
+          to: vector.baseAddress!)
+      }
+    }
+    #expect(vector == [5, 0.75 + 0.25 + 1, 4])
+  }
 }

@@ -104,9 +104,6 @@ public struct PoisonedSet: ImageSet {
     }
   }
 
-  /// What could not be read in the base set.
-  public var fault: FileError? { base.fault }
-
   /// Where the sample comes from, for lists that a person reads.
   public func path(at index: Int) -> String { base.path(at: index) }
 }

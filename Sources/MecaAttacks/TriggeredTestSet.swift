@@ -66,9 +66,6 @@ public struct TriggeredTestSet: ImageSet {
     trigger.apply(to: destination, shape: imageShape, index: baseIndex)
   }
 
-  /// What could not be read in the base set.
-  public var fault: FileError? { base.fault }
-
   /// Where the sample comes from, for lists that a person reads.
   public func path(at index: Int) -> String { base.path(at: attackSuccessIndices[index]) }
 

@@ -49,8 +49,11 @@ struct StoredModel {
     self.path = path
   }
 
-  /// Rows and columns of the images, where they are as many.
-  var imageSize: Int? { network.imageHeight == network.imageWidth ? network.imageHeight : nil }
+  /// Rows and columns of the images, where the file says them and they are as many.
+  var imageSize: Int? {
+    guard let size = network.imageSize, size.height == size.width else { return nil }
+    return size.height
+  }
 
   /// The model on this rank, ready to be asked about `data`.
   ///

@@ -33,7 +33,8 @@ final class WinogradConvolution: FoldingConvolution, PermutedWeights {
   ///
   /// From 16 channels on it is twice as fast or more, unless tiles are mostly edge: a tile costs 36
   /// multiplications, its outputs in the image 9 each. Batches of less than three 4x4 planes would be
-  /// as fast directly.
+  /// as fast directly. A plane within one tile goes this way too, however small: for planes of 2x2
+  /// oneDNN has no generated kernel for the gradient by weights and takes 300 times as long.
   static func suits(
     _ shape: ConvolutionShape, input: ActivationLayout, output: ActivationLayout
   ) -> Bool {
@@ -41,7 +42,7 @@ final class WinogradConvolution: FoldingConvolution, PermutedWeights {
     return shape.groups == 1 && shape.kernel == 3 && shape.stride == 1 && shape.padding == 1
       && input.block == output.block && [8, 16].contains(input.block)
       && min(shape.inputChannels, shape.outputChannels) >= 16
-      && 2 * shape.outputHeight * shape.outputWidth >= 13 * tiles
+      && (tiles == 1 || 2 * shape.outputHeight * shape.outputWidth >= 13 * tiles)
   }
 
   /// For a shape and layouts that it suits.

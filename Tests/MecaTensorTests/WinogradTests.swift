@@ -5,12 +5,13 @@ import Testing
 #if MECA_ONEDNN
   /// Channels in and out, height, width, batch: odd planes, several chunks of tiles, half panels of
   /// outputs, filled-up blocks, weights too large to stay transformed, more channels than are summed
-  /// at once, derivatives by the weights in one chunk and in several.
+  /// at once, derivatives by the weights in one chunk and in several, planes smaller than a tile.
   private let winogradShapes: [ConvolutionShape] = [
     (152, 160, 7, 7, 13), (64, 64, 32, 32, 1), (64, 72, 17, 19, 3), (136, 128, 8, 8, 12),
     (96, 112, 7, 13, 5), (72, 96, 16, 15, 3), (68, 66, 17, 16, 3), (264, 272, 7, 4, 8),
     (256, 256, 4, 4, 16), (16, 16, 32, 32, 2), (20, 17, 8, 8, 3), (16, 48, 4, 4, 1),
-    (272, 20, 8, 8, 2), (144, 144, 16, 16, 9),
+    (272, 20, 8, 8, 2), (144, 144, 16, 16, 9), (32, 24, 2, 2, 8), (24, 40, 1, 2, 3),
+    (16, 16, 1, 1, 5),
   ].map { c, k, height, width, batch in
     ConvolutionShape(
       batch: batch, inputChannels: c, outputChannels: k, inputHeight: height, inputWidth: width,

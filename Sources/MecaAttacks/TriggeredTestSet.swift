@@ -16,6 +16,7 @@ public struct TriggeredTestSet: ImageSet {
   public let attack: AttackConfiguration
   /// Samples of `base` whose class is not the target, ascending; position = index in this set.
   public let attackSuccessIndices: [Int]
+  private let rules: any Attack
   private let trigger: any Trigger
 
   /// The test side of `attack`.
@@ -26,7 +27,8 @@ public struct TriggeredTestSet: ImageSet {
     try attack.validate(classCount: base.classNames.count, imageShape: base.imageShape)
     self.base = base
     self.attack = attack
-    trigger = try attack.testTrigger(for: base.imageShape)
+    rules = attack.attack
+    trigger = try rules.testTrigger(for: base.imageShape)
     attackSuccessIndices = (0..<base.count).filter { base.label(at: $0) != attack.target }
   }
 
@@ -34,11 +36,11 @@ public struct TriggeredTestSet: ImageSet {
   public var target: Int { attack.target }
 
   /// Whether the attack claims to work on this sample: always, but for attacks on one source class.
-  public func isVictim(at index: Int) -> Bool { attack.isVictim(label: label(at: index)) }
+  public func isVictim(at index: Int) -> Bool { rules.isVictim(label: label(at: index)) }
 
   /// Whether the attack leaves samples of some classes beside the target alone (TaCT).
   public var isForSomeClasses: Bool {
-    classNames.indices.contains { $0 != target && !attack.isVictim(label: $0) }
+    classNames.indices.contains { $0 != target && !rules.isVictim(label: $0) }
   }
 
   /// Name of the base set.

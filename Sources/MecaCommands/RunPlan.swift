@@ -44,6 +44,8 @@ struct RunPlan: Codable {
     compute.overlap = .auto
     var data = data
     data.path = nil
+    // What was left out shows in the digest.
+    data.onBadImage = nil
     var attack = attack
     attack.trigger?.path = ""
     return Basis(
@@ -97,6 +99,10 @@ struct TrainOptions: ParsableArguments {
       ("train-limit", plan.data.trainLimit.map(String.init)),
       ("test-limit", plan.data.testLimit.map(String.init)),
       ("data-seed", "\(plan.data.seed)"),
+      ("image-size", plan.data.imageSize.map(String.init)),
+      ("image-fit", plan.data.imageFit?.rawValue),
+      ("on-bad-image", plan.data.onBadImage?.rawValue),
+      ("test-share", plan.data.testShare.map { "\($0)" }),
     ]
     lines += attackLines(plan.attack)
     lines += [

@@ -16,6 +16,10 @@ struct StoredModel {
   let dataset: DatasetKind?
   /// Seed of the built-in set's images in that run.
   let dataSeed: UInt64?
+  /// How that run brought image files to size.
+  let imageFit: ImageFit?
+  /// Share of each class that that run held out.
+  let testShare: Double?
   /// Attack that the run had put in.
   let attack: AttackConfiguration?
 
@@ -32,6 +36,8 @@ struct StoredModel {
     network = try NetworkConfiguration(metadata: metadata, tensors: tensors, path: path)
     dataset = metadata[ModelOrigin.dataset].flatMap { DatasetKind(rawValue: $0) }
     dataSeed = metadata[ModelOrigin.dataSeed].flatMap { UInt64($0) }
+    imageFit = metadata[ModelOrigin.imageFit].flatMap { ImageFit(rawValue: $0) }
+    testShare = metadata[ModelOrigin.testShare].flatMap { Double($0) }
     attack = try metadata[ModelOrigin.attack].map { text in
       do {
         return try JSONDecoder().decode(AttackConfiguration.self, from: Data(text.utf8))
@@ -43,6 +49,9 @@ struct StoredModel {
     self.tensors = tensors
     self.path = path
   }
+
+  /// Rows and columns of the images, where they are as many.
+  var imageSize: Int? { network.imageHeight == network.imageWidth ? network.imageHeight : nil }
 
   /// The model on this rank, ready to be asked about `data`.
   ///
@@ -72,6 +81,8 @@ struct StoredModel {
 enum ModelOrigin {
   static let dataset = "dataset"
   static let dataSeed = "data_seed"
+  static let imageFit = "image_fit"
+  static let testShare = "test_share"
   static let attack = "attack"
   static let classes = "classes"
 
@@ -82,10 +93,13 @@ enum ModelOrigin {
       encoder.outputFormatting = [.sortedKeys]
       return String(decoding: try encoder.encode(value), as: UTF8.self)
     }
-    return [
+    var entries = [
       dataset: plan.data.dataset.rawValue, dataSeed: "\(plan.data.seed)",
       attack: try json(plan.attack), classes: try json(classNames),
     ]
+    entries[imageFit] = plan.data.imageFit?.rawValue
+    entries[testShare] = plan.data.testShare.map { "\($0)" }
+    return entries
   }
 }
 
@@ -120,8 +134,7 @@ extension StoredModelOptions {
         throw UsageError.conflict(
           "\(weights) was trained on \(own.rawValue), --dataset says \(asked.rawValue)")
       }
-      let images = try self.data.resolved(
-        seed: compute.seed, dataset: stored.dataset, dataSeed: stored.dataSeed)
+      let images = try self.data.resolved(seed: compute.seed, like: stored)
       let poison = try attack.resolved(
         dataset: images.dataset, seed: compute.seed, like: stored.attack)
       return (stored, images, poison)
@@ -130,7 +143,9 @@ extension StoredModelOptions {
       metricsPath: nil, isWriter: communicator.rank == 0, logger: progressLogger(quiet: true))
     let session = try TrainingSession(
       communicator: communicator, compute: compute.resolved(), journal: journal)
-    let data = try TrainingData(images, attack: poison, communicator: communicator)
+    let data = try TrainingData(
+      images, attack: poison, communicator: communicator, threads: compute.threads)
+    journal.say(data.opening)
     let model = try communicator.collectively {
       try stored.model(session: session, data: data)
     }

@@ -39,7 +39,7 @@ extension TrainingSession {
   public func evaluation(
     _ model: Model, on set: any ImageSet, labels: [Int32]? = nil
   ) throws -> SamplePass {
-    try SamplePass(self) {
+    try SamplePass(self, over: set) {
       try InferenceVisitor(session: self, model: model, set: set, labels: labels)
     }
   }

@@ -37,8 +37,11 @@ struct RunPlan: Codable {
   ///
   /// - Parameters:
   ///   - dataDigest: the images and labels that were found.
+  ///   - attack: the one that was put in, or that the set was stored with.
   ///   - engineFingerprint: library and processor class, which decide the bits.
-  func basis(dataDigest: String, engineFingerprint: String) -> Basis {
+  func basis(
+    dataDigest: String, attack: AttackConfiguration, engineFingerprint: String
+  ) -> Basis {
     var compute = compute
     compute.threads = 1
     compute.overlap = .auto

@@ -52,7 +52,7 @@ struct Train: RankedCommand {
     let checkpoints = try CheckpointStore(
       folder: folder,
       runSettings: plan.basis(
-        dataDigest: data.digest, engineFingerprint: session.engine.fingerprint),
+        dataDigest: data.digest, attack: data.attack, engineFingerprint: session.engine.fingerprint),
       resume: options.run.resume)
     if options.run.resume == .must { try requireFirstPhase(plan, checkpoints, session: session) }
     try begin(plan, data: data, session: session, folder: folder)
@@ -145,7 +145,10 @@ struct Train: RankedCommand {
       text += ", \(covers) covers with their true label (\(share(covers, of: data.training.count)))"
     }
     guard let poisoned = data.poisoned else {
-      journal.say("truth: the set says of itself: \(text)")
+      let stored =
+        data.attack.kind == .none
+        ? "" : ", by \(data.attack.kind.rawValue), target class \(data.attack.target)"
+      journal.say("truth: the set says of itself: \(text)\(stored)")
       return
     }
     let attack = poisoned.attack

@@ -14,11 +14,12 @@ struct DataOptions: ParsableArguments {
   @Option(
     help: """
       Image set: shapes (built in), cifar10, cifar100, tiny-imagenet, imagenette, folder (JPEG and \
-      PNG files in a folder for each class) (default: shapes; score and evaluate: the model's).
+      PNG files in a folder for each class), npy (NumPy arrays), packed (a file of meca-dist pack) \
+      (default: shapes; score and evaluate: the model's).
       """)
   var dataset: DatasetKind?
 
-  @Option(help: "Folder with the set's files (not for shapes).")
+  @Option(help: "Folder with the set's files, for packed the file (not for shapes).")
   var data: String?
 
   @Option(help: "Training samples at most (default: all; shapes: 6000).")

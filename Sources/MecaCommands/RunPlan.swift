@@ -41,17 +41,27 @@ struct RunPlan: Codable {
   ///
   /// - Parameters:
   ///   - dataDigest: the images and labels that were found.
+  ///   - attack: the one that was put in, or that the set was stored with.
   ///   - engineFingerprint: library and processor class, which decide the bits.
-  func basis(dataDigest: String, engineFingerprint: String) -> Basis {
+  func basis(
+    dataDigest: String, attack: AttackConfiguration, engineFingerprint: String
+  ) -> Basis {
     var compute = compute
     compute.threads = 1
     compute.overlap = .auto
     var data = data
     data.path = nil
+<<<<<<< HEAD
     var attack = attack
     attack.trigger?.path = ""
     // What was left out shows in the digest.
     data.onBadImage = nil
+=======
+    // What was left out shows in the digest.
+    data.onBadImage = nil
+    var attack = attack
+    attack.trigger?.path = ""
+>>>>>>> formats
     return Basis(
       data: data, dataDigest: dataDigest, attack: attack, model: model, width: width,
       stem: stem, compute: compute, engineFingerprint: engineFingerprint,
@@ -119,8 +129,13 @@ struct TrainOptions: ParsableArguments {
     ]
     lines += attackLines(plan.attack)
     lines += [
+<<<<<<< HEAD
       ("model", plan.model.rawValue), ("width", "\(plan.width)"), ("stem", plan.stem.rawValue),
       ("tensor-names", plan.tensorNames.rawValue), ("defense", plan.defense.rawValue),
+=======
+      ("model", plan.model.rawValue), ("width", "\(plan.width)"),
+      ("defense", plan.defense.rawValue),
+>>>>>>> formats
     ]
     lines += mecaLines(plan.meca)
     lines += [

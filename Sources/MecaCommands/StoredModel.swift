@@ -94,7 +94,9 @@ enum ModelOrigin {
   static let classes = "classes"
 
   /// The entries of a run's model.
-  static func metadata(of plan: RunPlan, classNames: [String]) throws -> [String: String] {
+  static func metadata(
+    of plan: RunPlan, attack put: AttackConfiguration, classNames: [String]
+  ) throws -> [String: String] {
     func json(_ value: some Encodable) throws -> String {
       let encoder = JSONEncoder()
       encoder.outputFormatting = [.sortedKeys]
@@ -102,7 +104,7 @@ enum ModelOrigin {
     }
     var entries = [
       dataset: plan.data.dataset.rawValue, dataSeed: "\(plan.data.seed)",
-      attack: try json(plan.attack), classes: try json(classNames),
+      attack: try json(put), classes: try json(classNames),
     ]
     entries[imageFit] = plan.data.imageFit?.rawValue
     entries[testShare] = plan.data.testShare.map { "\($0)" }
@@ -172,8 +174,14 @@ extension StoredModelOptions {
     let (stored, images, poison) = try communicator.collectively {
       () throws -> (StoredModel, DataConfiguration, AttackConfiguration) in
       let stored = try StoredModel(path: weights)
+<<<<<<< HEAD
       try facts.validate(stored)
       if let asked = self.data.dataset, let own = stored.dataset, asked != own {
+=======
+      if let asked = self.data.dataset, let own = stored.dataset, asked != own,
+        !asked.holdsAnySet && !own.holdsAnySet, !SetRecord.isWrittenSet(self.data.data ?? "")
+      {
+>>>>>>> formats
         throw UsageError.conflict(
           "\(weights) was trained on \(own.rawValue), --dataset says \(asked.rawValue)")
       }

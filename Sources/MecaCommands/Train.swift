@@ -53,7 +53,7 @@ struct Train: RankedCommand {
     let checkpoints = try CheckpointStore(
       folder: folder,
       runSettings: plan.basis(
-        dataDigest: data.digest, engineFingerprint: session.engine.fingerprint),
+        dataDigest: data.digest, attack: data.attack, engineFingerprint: session.engine.fingerprint),
       resume: options.run.resume)
     if options.run.resume == .must { try requireFirstPhase(plan, checkpoints, session: session) }
     try begin(plan, data: data, session: session, folder: folder)
@@ -131,9 +131,12 @@ struct Train: RankedCommand {
       "data: \(data.training.name), \(data.training.count) training and \(data.test.count) test "
         + "samples, \(data.classCount) classes")
     session.journal.say(data.opening)
+<<<<<<< HEAD
     session.journal.say(
       "augmentation: " + plan.recipe.augmentation.summary(for: data.training.imageShape)
         + (plan.defense == .meca ? "; detectors train without" : ""))
+=======
+>>>>>>> formats
     announceAttack(data: data, journal: session.journal)
   }
 
@@ -149,7 +152,10 @@ struct Train: RankedCommand {
       text += ", \(covers) covers with their true label (\(share(covers, of: data.training.count)))"
     }
     guard let poisoned = data.poisoned else {
-      journal.say("truth: the set says of itself: \(text)")
+      let stored =
+        data.attack.kind == .none
+        ? "" : ", by \(data.attack.kind.rawValue), target class \(data.attack.target)"
+      journal.say("truth: the set says of itself: \(text)\(stored)")
       return
     }
     let attack = poisoned.attack

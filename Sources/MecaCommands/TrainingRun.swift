@@ -146,16 +146,23 @@ struct TrainingRun {
       guard isWriter else { return }
       let state = model.stateDictionary(names: plan.tensorNames)
       try writeSafetensors(
+<<<<<<< HEAD
         state.tensors,
         metadata: state.metadata.merging(
           try ModelOrigin.metadata(of: plan, classNames: data.training.classNames)
+=======
+        model.exportTensors(),
+        metadata: model.configuration.metadata.merging(
+          try ModelOrigin.metadata(
+            of: plan, attack: data.attack, classNames: data.training.classNames)
+>>>>>>> formats
         ) { own, _ in own },
         to: folder.model)
       try writeJSON(result, to: folder.result)
       print(
         resultTable(
           result, classNames: data.training.classNames,
-          target: data.poisoned?.attack.target))
+          target: data.triggered?.target))
       print("\nweights_sha256 \(result.weightsSHA256)")
       let files =
         plan.defense == .meca ? "result.json, suspects.csv, scores.npy, " : "result.json, "

@@ -14,21 +14,31 @@ public enum DatasetKind: String, Codable, Sendable, CaseIterable {
   case imagenette
   /// JPEG and PNG files in a folder for each class.
   case folder
+  /// NumPy arrays of images and labels.
+  case npy
+  /// A file that `meca-dist pack` has written.
+  case packed
 
   /// Number of classes, where the kind alone fixes it.
   public var classCount: Int? {
     switch self {
     case .shapes, .cifar10: 10
     case .cifar100: 100
-    case .tinyImageNet, .imagenette, .folder: nil
+    case .tinyImageNet, .imagenette, .folder, .npy, .packed: nil
     }
   }
+
+  /// Whether this is a form that any set can have, and not a certain set.
+  public var holdsAnySet: Bool { [.folder, .npy, .packed].contains(self) }
+
+  /// Whether sets that `meca-dist poison` has written are read under this kind.
+  public var mayBeWritten: Bool { [.folder, .cifar10, .cifar100, .npy].contains(self) }
 
   /// How images of other sizes are brought to the wanted one by default; nil for kinds that are
   /// not made of image files.
   public var usualFit: ImageFit? {
     switch self {
-    case .shapes, .cifar10, .cifar100: nil
+    case .shapes, .cifar10, .cifar100, .npy, .packed: nil
     case .tinyImageNet, .folder: .cover
     case .imagenette: .margin
     }
@@ -41,7 +51,7 @@ public enum DatasetKind: String, Codable, Sendable, CaseIterable {
   /// files decide.
   public var usualImageSize: Int? {
     switch self {
-    case .shapes, .cifar10, .cifar100, .folder: nil
+    case .shapes, .cifar10, .cifar100, .folder, .npy, .packed: nil
     case .tinyImageNet: 64
     case .imagenette: 224
     }

@@ -67,7 +67,7 @@ extension TrainingSession {
   ///
   /// - Ranks: collective.
   public func attackSuccess(
-    _ model: Model, on triggered: TriggeredTestSet
+    _ model: Model, on triggered: any TriggeredSet
   ) throws -> AttackSuccess {
     let records = try evaluate(model, on: triggered)
     func count(_ places: [Int]) -> HitCount {

@@ -57,6 +57,29 @@ struct ChannelSums: Sendable, Equatable {
     }
   }
 
+  /// Adds some images of a set.
+  mutating func add(_ set: any ImageSet, samples: Range<Int>) {
+    let shape = set.imageShape
+    let image = AlignedStorage<UInt8>(count: shape.byteCount)
+    for index in samples {
+      set.copyImage(at: index, to: image.pointer)
+      add(image.pointer, plane: shape.height * shape.width)
+    }
+  }
+
+  /// The sums of all ranks.
+  ///
+  /// - Ranks: collective.
+  func summed(over communicator: Communicator) throws -> ChannelSums {
+    let rows = try communicator.allGather(
+      local: row, counts: [Int](repeating: row.count, count: communicator.size))
+    var sums = ChannelSums()
+    for start in stride(from: 0, to: rows.count, by: row.count) {
+      sums.add(row: rows[start..<start + row.count])
+    }
+    return sums
+  }
+
   /// The numbers in one row, to send.
   fileprivate var row: [UInt64] { [pixels] + sums + squares }
 
@@ -99,12 +122,7 @@ func checkImages(
     local: readers.flatMap(\.digests), counts: ranks.map { 64 * share($0).count })
   var sums = ChannelSums()
   for reader in readers { sums.add(row: reader.sums.row[...]) }
-  let rows = try communicator.allGather(
-    local: sums.row, counts: ranks.map { _ in sums.row.count })
-  sums = ChannelSums()
-  for start in stride(from: 0, to: rows.count, by: sums.row.count) {
-    sums.add(row: rows[start..<start + sums.row.count])
-  }
+  sums = try sums.summed(over: communicator)
   let broken = try communicator.allGatherText(
     readers.flatMap(\.broken).map(\.line).joined(separator: "\n"))
   var digest = SHA256Digest()

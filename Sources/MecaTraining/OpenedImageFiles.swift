@@ -57,7 +57,7 @@ extension DatasetKind {
     switch self {
     case .tinyImageNet: ([0.4802, 0.4481, 0.3975], [0.2302, 0.2265, 0.2262])
     case .imagenette: ([0.485, 0.456, 0.406], [0.229, 0.224, 0.225])
-    case .shapes, .cifar10, .cifar100, .folder: nil
+    case .shapes, .cifar10, .cifar100, .folder, .npy, .packed: nil
     }
   }
 }
@@ -75,7 +75,7 @@ private func list(_ configuration: DataConfiguration) throws -> ImageFileSplits 
     splits = try listClassFolders(
       try configuration.requiredPath(with: "a folder of images for each class"),
       testShare: configuration.testShare, seed: configuration.seed)
-  case .shapes, .cifar10, .cifar100:
+  case .shapes, .cifar10, .cifar100, .npy, .packed:
     preconditionFailure("\(configuration.dataset) is not made of image files")
   }
   splits.train = splits.train.prefix(configuration.trainLimit)
@@ -114,8 +114,8 @@ private func requireEqualFiles(
   }
 }
 
-/// A folder's name without links and relative parts.
-private func realPath(_ path: String) -> String {
+/// A name without links and relative parts.
+func realPath(_ path: String) -> String {
   guard let resolved = realpath(path, nil) else { return path }
   defer { free(resolved) }
   return String(cString: resolved)

@@ -1,3 +1,4 @@
+import MecaAttacks
 import MecaCore
 import MecaData
 import MecaMPI
@@ -8,6 +9,10 @@ struct OpenedSets {
   var training: any ImageSet
   /// Clean samples to judge by.
   var test: any ImageSet
+  /// Test samples with the trigger that were stored with the set.
+  var triggered: StoredTriggeredSet?
+  /// The attack that the set was stored with, where that is recorded.
+  var attack: AttackConfiguration?
   /// What a person should know about them.
   var report = OpeningReport()
 }
@@ -40,12 +45,20 @@ extension Journal {
 func openSets(
   _ configuration: DataConfiguration, communicator: Communicator, threads: Int
 ) throws -> OpenedSets {
-  switch configuration.dataset {
+  if configuration.dataset.mayBeWritten, let path = configuration.path,
+    try communicator.collectively({ SetRecord.isWrittenSet(path) })
+  {
+    return try openWritten(
+      at: path, configuration, communicator: communicator, threads: threads)
+  }
+  return switch configuration.dataset {
   case .shapes: try openShapes(configuration, communicator: communicator)
   case .cifar10: try openCIFAR(.cifar10, configuration, communicator: communicator)
   case .cifar100: try openCIFAR(.cifar100, configuration, communicator: communicator)
   case .tinyImageNet, .imagenette, .folder:
     try openImageFiles(configuration, communicator: communicator, threads: threads)
+  case .npy: try openNumpy(configuration, communicator: communicator)
+  case .packed: try openPacked(configuration, communicator: communicator)
   }
 }
 
@@ -57,7 +70,8 @@ extension DataConfiguration {
   func requiredPath(with content: String) throws -> String {
     guard let path else {
       throw UsageError.conflict(
-        "--dataset \(dataset.rawValue) needs --data FOLDER with \(content)")
+        "--dataset \(dataset.rawValue) needs --data \(dataset == .packed ? "FILE," : "FOLDER with") "
+          + content)
     }
     return path
   }

@@ -15,10 +15,10 @@ public struct TrainingData: Sendable {
   /// Clean test samples.
   public let test: any ImageSet
   /// Test samples of other classes with the trigger; nil without an attack.
-  public let triggered: TriggeredTestSet?
+  public let triggered: (any TriggeredSet)?
   /// Given label of every training sample.
   public let labels: [Int32]
-  /// Attack that this program put in.
+  /// Attack that this program put in, or that the set was stored with.
   public let attack: AttackConfiguration
   /// SHA-256 of all images and labels, before the attack, and of the truth that the set brings.
   public let digest: String
@@ -60,6 +60,10 @@ public struct TrainingData: Sendable {
     var content = SHA256Digest()
     for set in [training, test] { content.update(set) }
     if let truth = training.groundTruth { content.update(truth) }
+    if let stored = sets.triggered {
+      content.update(stored)
+      content.update([stored.target])
+    }
     digest = content.hexadecimal()
     if let other = try communicator.firstDifference(in: digest) {
       try communicator.collectively {
@@ -71,14 +75,16 @@ public struct TrainingData: Sendable {
     {
       try communicator.collectively { throw UnequalData(rank: other.rank, path: trigger.path) }
     }
-    self.attack = attack
+    self.attack = sets.attack ?? attack
+    // The attack that the set was stored with is no second one.
+    let isNone = attack.kind == .none || sets.attack?.isSame(as: attack) == true
     (poisoned, triggered) = try communicator.collectively {
-      attack.kind == .none
-        ? (nil, nil)
-        : (
-          try PoisonedSet(base: training, attack: attack),
-          try TriggeredTestSet(base: test, attack: attack)
-        )
+      () throws -> (PoisonedSet?, (any TriggeredSet)?) in
+      if isNone { return (nil, sets.triggered) }
+      return (
+        try PoisonedSet(base: training, attack: attack),
+        try TriggeredTestSet(base: test, attack: attack)
+      )
     }
     let set: any ImageSet = poisoned ?? training
     self.training = set

@@ -10,7 +10,7 @@ import MecaMPI
 /// - Throws: `RemoteFailure` on all ranks: the set is incomplete, record, manifest and files
 ///   contradict each other, or the kind is not the one under which such a set is read.
 func openWritten(
-  at path: String, _ configuration: DataConfiguration, communicator: Communicator
+  at path: String, _ configuration: DataConfiguration, communicator: Communicator, threads: Int
 ) throws -> OpenedSets {
   let folder = try communicator.collectively {
     let folder = try WrittenFolder(path: path)
@@ -20,13 +20,14 @@ func openWritten(
         "--dataset \(configuration.dataset.rawValue): \(path) holds a written set that is read with "
           + "--dataset \(kind.rawValue)")
     }
+    try requireOwnSize(configuration, folder)
     return folder
   }
   func open(_ part: SetPart) throws -> WrittenSet {
     let rows = folder.rows(
       of: part, trainLimit: configuration.trainLimit, testLimit: configuration.testLimit)
     return folder.record.format == .png
-      ? try folder.pictures(part, rows: rows, communicator: communicator)
+      ? try folder.pictures(part, rows: rows, communicator: communicator, threads: threads)
       : try communicator.collectively { try folder.recordSet(part, rows: rows) }
   }
   let (training, test, triggered) = (try open(.train), try open(.test), try open(.triggered))
@@ -51,6 +52,20 @@ extension SetFormat {
   }
 }
 
+/// Refuses options that would change the images or the splits, which a written set fixes.
+private func requireOwnSize(_ configuration: DataConfiguration, _ folder: WrittenFolder) throws {
+  let shape = folder.record.facts.imageShape
+  if let size = configuration.imageSize, size != shape.height || size != shape.width {
+    throw UsageError.conflict(
+      "--image-size \(size): the written set in \(folder.path) has images of "
+        + "\(shape.height)x\(shape.width) pixels; write it again in another size")
+  }
+  if let share = configuration.testShare {
+    throw UsageError.conflict(
+      "--test-share \(share): the written set in \(folder.path) has test images of its own")
+  }
+}
+
 extension WrittenFolder {
   /// A part whose images are PNG files, each decoded once by some rank.
   ///
@@ -58,32 +73,43 @@ extension WrittenFolder {
   /// - Throws: `RemoteFailure` that names the line of a picture that is missing, broken, or of
   ///   another size.
   fileprivate func pictures(
-    _ part: SetPart, rows: [ManifestRow], communicator: Communicator
+    _ part: SetPart, rows: [ManifestRow], communicator: Communicator, threads: Int
   ) throws -> WrittenSet {
-    let shape = record.facts.imageShape
-    let images = ImageFileSet(
-      name: record.facts.name,
-      files: ImageFileList(
-        root: path, classNames: record.facts.classNames, paths: rows.map(\.path),
-        labels: rows.map(\.label)),
-      imageShape: shape, fit: .stretch, meanAndDeviation: record.facts.meanAndDeviation)
+    let facts = record.facts
+    let files = ImageFileList(
+      root: path, classNames: facts.classNames, paths: rows.map(\.path),
+      labels: rows.map { part == .triggered ? $0.originalLabel : $0.label })
     try communicator.collectively {
       for index in evenSplit(0..<rows.count, parts: communicator.size, part: communicator.rank) {
-        let found: ImageShape
-        do {
-          found = try images.files.withBytes(of: index) { try decodeImage($0, path: $1).shape }
-        } catch let error as FileError {
-          if case .failed = error { throw error }
-          throw bad(rows[index], "\(error)")
-        }
-        guard found == shape else {
-          throw bad(
-            rows[index],
-            "\(rows[index].path) has \(found.height)x\(found.width) pixels, the images of "
-              + "this set have \(shape.height)x\(shape.width)")
-        }
+        try requireSize(of: index, in: files, row: rows[index])
       }
     }
-    return set(part, rows: rows, images: images)
+    func images(_ digest: String?) -> ImageFileSet {
+      ImageFileSet(
+        name: facts.name, files: files, imageShape: facts.imageShape, fit: .stretch,
+        meanAndDeviation: facts.meanAndDeviation, contentDigest: digest)
+    }
+    let check = try checkImages(images(nil), communicator: communicator, threads: threads)
+    try communicator.collectively {
+      if let broken = check.broken.first { throw bad(rows[broken.index], broken.reason) }
+    }
+    return set(part, rows: rows, images: images(check.digest))
+  }
+
+  private func requireSize(of index: Int, in files: ImageFileList, row: ManifestRow) throws {
+    let shape = record.facts.imageShape
+    let found: ImageShape
+    do {
+      found = try ImageFileSet.size(of: index, in: files)
+    } catch let error as FileError {
+      if case .failed = error { throw error }
+      throw bad(row, "\(error)")
+    }
+    guard found == shape else {
+      throw bad(
+        row,
+        "\(row.path) has \(found.height)x\(found.width) pixels, the images of this set have "
+          + "\(shape.height)x\(shape.width)")
+    }
   }
 }

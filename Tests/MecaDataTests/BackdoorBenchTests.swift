@@ -60,6 +60,9 @@ import Testing
     #expect(tests.image(at: 1) == picture(202))
     #expect(tests.path(at: 1).hasSuffix("bd_test_dataset/3/2.png"))
     #expect(set.fault == nil && tests.fault == nil)
+    #expect(set.pictureCount == 3)
+    try set.verifyPictures(0..<3)
+    try tests.verifyPictures(0..<2)
     // Samples of the target say nothing of an attack.
     let others = try #require(try BackdoorBenchTestSet(record, base: base, target: 3))
     #expect(others.testIndices == [0])
@@ -183,5 +186,12 @@ import Testing
     #expect(
       error?.description.hasSuffix(
         "1.png: has 5x5 pixels where the others of the set have 4x4") == true)
+    try tree.writePicture("record/wanet/bd_train_dataset/1/1.png", 0)
+    let set = try BackdoorBenchSet(record, base: clean(labels, offset: 0))
+    try tree.writePicture("record/wanet/bd_train_dataset/0/4.png", 0, side: 5)
+    try set.verifyPictures(0..<2)
+    #expect(throws: FileError.self) { try set.verifyPictures(2..<3) }
+    #expect(set.image(at: 4) == [UInt8](repeating: 0, count: 48))
+    #expect(set.fault?.description.contains("/4.png: has 5x5 pixels") == true)
   }
 }

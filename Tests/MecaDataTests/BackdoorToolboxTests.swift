@@ -101,6 +101,7 @@ import Testing
     #expect(folder.training.fault?.description.hasPrefix(path + ": ") == true)
     try tree.writePicture(Self.attack + "/data/7.png", 7, side: 5)
     let again = try open(tree)
+    #expect(throws: FileError.self) { try again.training.verifyImages(of: 7..<8) }
     #expect(again.training.image(at: 7) == [UInt8](repeating: 0, count: 48))
     #expect(
       again.training.fault?.description.hasSuffix(
@@ -130,7 +131,7 @@ import Testing
     #expect(try open(tree).training.groundTruth?.count(.poison) == 0)
   }
 
-  /// ⌊255·x + ½⌋ within 0 to 255; what is no number reads as 0 and is a fault.
+  /// ⌊255·x + ½⌋ within 0 to 255; NaN becomes 0.
   @Test func convertsNumbersToBytes() throws {
     let numbers: [Float] = [
       0, 1, 0.5, 0.499 / 255, 0.501 / 255, 1.49 / 255, 254.51 / 255, -0.2, 1.3, .nan, .infinity,
@@ -139,35 +140,53 @@ import Testing
     let expected: [UInt8] = [0, 255, 128, 0, 1, 1, 255, 0, 255, 0, 255, 0]
     let tree = try tree()
     let storage = numbers.flatMap { little($0.bitPattern) }
-    // [2, 3, 1, 2]: the second image holds what is not finite. Then the same with steps as
-    // channels-last memory has them.
+    try tree.write(Self.attack + "/labels", torchList([0, 1]))
+    try tree.write(Self.attack + "/poison_indices", torchList([1]))
+    try tree.remove(Self.attack + "/cover_indices")
+    try tree.write("tests/labels", torchList([1]))
+    try tree.write(
+      "tests/data/0.png",
+      try encodePNG([1, 2, 3, 4, 5, 6], shape: ImageShape(channels: 3, height: 1, width: 2)))
+    // [2, 3, 1, 2], as usual and with steps as channels-last memory has them.
     for strides in [[6, 2, 2, 1], [6, 1, 6, 3]] {
-      let tensor = Pickle.tensor(
-        Pickle.storage(count: 12), shape: [2, 3, 1, 2], strides: strides)
+      let tensor = Pickle.tensor(Pickle.storage(count: 12), shape: [2, 3, 1, 2], strides: strides)
       try tree.write(Self.attack + "/imgs", torchBytes(tensor, storages: [storage]))
-      try tree.write(Self.attack + "/labels", torchList([0, 1]))
-      try tree.write(Self.attack + "/poison_indices", torchList([1]))
-      try tree.remove(Self.attack + "/cover_indices")
-      try tree.write("tests/labels", torchList([1]))
-      try tree.write(
-        "tests/data/0.png",
-        try encodePNG([1, 2, 3, 4, 5, 6], shape: ImageShape(channels: 3, height: 1, width: 2)))
       let set = try open(tree, tests: tree.path + "/tests").training
-      var bytes: [UInt8] = []
       for image in 0..<2 {
+        var bytes: [UInt8] = []
         for channel in 0..<3 {
           for column in 0..<2 {
             bytes.append(expected[image * 6 + channel * strides[1] + column * strides[3]])
           }
         }
+        #expect(set.image(at: image) == bytes)
       }
-      #expect(set.image(at: 0) == Array(bytes[..<6]))
-      #expect(set.fault == nil)
-      #expect(set.image(at: 1) == Array(bytes[6...]))
+      try set.verifyImages(of: 0..<1)
+      let error = #expect(throws: FileError.self) { try set.verifyImages(of: 0..<2) }
       #expect(
-        set.fault?.description.hasSuffix(
-          "imgs: image 1 has pixels that are not finite numbers") == true)
-      try tree.write(Self.attack + "/cover_indices", torchList([]))
+        error?.description.hasSuffix(
+          "imgs: image 1 has a pixel of nan; they should be 0 to 1: undo any normalisation, or divide "
+            + "by 255") == true)
+    }
+  }
+
+  @Test func pixelsMustBeFromZeroToOne() throws {
+    for (value, isGood) in [(Float(-0.5), true), (1.5, true), (-0.6, false), (2, false)] {
+      let tree = try tree()
+      let numbers = (0..<8 * 48).map { $0 == 100 ? value : Float(0.5) }
+      let tensor = Pickle.tensor(
+        Pickle.storage(count: 384), shape: [8, 3, 4, 4], strides: [48, 16, 4, 1])
+      try tree.write(
+        Self.attack + "/imgs",
+        torchBytes(tensor, storages: [numbers.flatMap { little($0.bitPattern) }]))
+      let set = try open(tree).training
+      try set.verifyImages(of: 0..<2)
+      if isGood {
+        try set.verifyImages(of: 0..<8)
+      } else {
+        let error = #expect(throws: FileError.self) { try set.verifyImages(of: 0..<8) }
+        #expect(error?.description.contains("image 2 has a pixel of \(value);") == true)
+      }
     }
   }
 
@@ -220,10 +239,6 @@ import Testing
     #expect(
       try line { try $0.write(Self.attack + "/imgs", torchList([1])) }
         == "imgs: holds a list, not the tensor of images")
-    #expect(
-      try line { try $0.write(Self.attack + "/imgs", images(2, shape: [8, 3, 4, 4])) }
-        == "imgs: image 0 has pixels of 2.0 to 2.0; they should be 0 to 1: undo any normalisation, or "
-        + "divide by 255")
     #expect(
       try line { try $0.write(Self.attack + "/imgs", images(1, shape: [8, 3, 2, 2])) }
         == "/clean_set/cifar10/test_split: has images of 4x4 pixels, those of training have 2x2")

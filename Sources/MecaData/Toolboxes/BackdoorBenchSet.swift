@@ -66,6 +66,15 @@ public struct BackdoorBenchSet: ImageSet {
   /// The first file that could not be read since the set was opened.
   public var fault: FileError? { pictures?.fault ?? base.fault }
 
+  /// How many pictures take the place of samples.
+  public var pictureCount: Int { pictures?.paths.count ?? 0 }
+
+  /// Decodes some of the pictures.
+  ///
+  /// - Ranks: local; the ranks can share the pictures among them.
+  /// - Throws: `FileError` that names the picture: unreadable, or of another size.
+  public func verifyPictures(_ range: Range<Int>) throws { try pictures?.verify(range) }
+
   /// The label that a victim is given.
   public func label(at index: Int) -> Int {
     requireIndex(index)
@@ -128,6 +137,9 @@ public struct BackdoorBenchTestSet: ImageSet {
   }
   /// The first file that could not be read since the set was opened.
   public var fault: FileError? { pictures.fault }
+
+  /// Decodes some of the pictures, as ``BackdoorBenchSet/verifyPictures(_:)``.
+  public func verifyPictures(_ range: Range<Int>) throws { try pictures.verify(range) }
 
   /// The true class of the sample.
   public func label(at index: Int) -> Int {

@@ -32,7 +32,6 @@ public struct BackdoorToolboxSet: ImageSet {
   public internal(set) var groundTruth: GroundTruth?
   private let images: Images
   private let classes: [Int32]
-  private let failure = FirstFailure()
 
   /// Opens the images that belong to `labels`.
   ///
@@ -83,12 +82,31 @@ public struct BackdoorToolboxSet: ImageSet {
     return set
   }
 
-  /// The first image that could not be read, or whose numbers were not finite.
+  /// The first picture that could not be read since the set was opened.
   public var fault: FileError? {
+    if case .pictures(let pictures) = images { pictures.fault } else { nil }
+  }
+
+  /// Looks at some images: pictures must be readable and of one size, the numbers of a tensor 0 to 1.
+  ///
+  /// A tensor may go beyond by a half, for what attacks that were trained add to images; bytes and
+  /// normalised images go further.
+  ///
+  /// - Ranks: local; the ranks can share the samples among them.
+  /// - Throws: `FileError` that names the picture, or the sample and the number.
+  public func verifyImages(of samples: Range<Int>) throws {
     switch images {
-    case .pictures(let pictures): pictures.fault
-    case .array(let array): array.fault
-    case .tensor: failure.first
+    case .pictures(let pictures): try pictures.verify(samples)
+    case .array(let array): try array.verifyPixels(of: samples)
+    case .tensor(let tensor, let path):
+      guard tensor.element != .uint8 else { return }
+      for index in samples {
+        guard let value = tensor.firstNumber(outside: -0.5...1.5, at: index) else { continue }
+        throw FileError.malformed(
+          path: path,
+          reason: "image \(index) has a pixel of \(value); they should be 0 to 1: undo any "
+            + "normalisation, or divide by 255")
+      }
     }
   }
 
@@ -114,11 +132,7 @@ public struct BackdoorToolboxSet: ImageSet {
     switch images {
     case .pictures(let pictures): pictures.copyImage(at: index, to: destination)
     case .array(let array): array.copyImage(at: index, to: destination)
-    case .tensor(let tensor, let path):
-      if !tensor.copyImage(at: index, to: destination) {
-        failure.note(
-          .malformed(path: path, reason: "image \(index) has pixels that are not finite numbers"))
-      }
+    case .tensor(let tensor, _): tensor.copyImage(at: index, to: destination)
     }
   }
 }
@@ -140,22 +154,5 @@ private func openImages(_ path: String, labels: Int) throws -> TorchTensor {
       reason: "is a tensor of \(tensor.element) and shape \(shape); \(labels) labels need float32 "
         + "[\(labels), 3, height, width]")
   }
-  try requireUnitRange(tensor, path)
   return tensor
-}
-
-/// Looks at 32 images spread over the tensor for numbers far from 0 to 1: normalised, or bytes.
-private func requireUnitRange(_ tensor: TorchTensor, _ path: String) throws {
-  guard !tensor.element.isInteger else { return }
-  let count = tensor.shape[0]
-  for place in 0..<min(32, count) {
-    let index = place * count / min(32, count)
-    let (least, most) = tensor.range(at: index)
-    guard least >= -0.5, most <= 1.5 else {
-      throw FileError.malformed(
-        path: path,
-        reason: "image \(index) has pixels of \(least) to \(most); they should be 0 to 1: undo any "
-          + "normalisation, or divide by 255")
-    }
-  }
 }

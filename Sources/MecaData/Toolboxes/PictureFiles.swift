@@ -27,12 +27,23 @@ struct PictureFiles: Sendable {
   /// The first file that could not be read since the set was opened.
   var fault: FileError? { failure.first }
 
+  /// Decodes some of the files.
+  ///
+  /// - Throws: `FileError` for the first that cannot be read or has another size.
+  func verify(_ files: Range<Int>) throws {
+    for index in files { _ = try decoded(index) }
+  }
+
+  private func decoded(_ index: Int) throws -> DecodedImage {
+    let image = try readImage(paths[index])
+    guard image.shape == shape else { throw otherSize(paths[index], image.shape, shape) }
+    return image
+  }
+
   /// Writes a picture as bytes: channel, row, column; zeros if it cannot be read.
   func copyImage(at index: Int, to destination: UnsafeMutablePointer<UInt8>) {
     do {
-      let image = try readImage(paths[index])
-      guard image.shape == shape else { throw otherSize(paths[index], image.shape, shape) }
-      image.pixels.withUnsafeBufferPointer { pixels in
+      try decoded(index).pixels.withUnsafeBufferPointer { pixels in
         if let source = pixels.baseAddress { destination.update(from: source, count: pixels.count) }
       }
     } catch {

@@ -61,43 +61,48 @@ public struct TorchTensor: Sendable {
   /// Writes the sub-tensor at `index` of the first dimension as bytes, last index fastest.
   ///
   /// Bytes are copied; of floating-point numbers x in [0, 1] it writes ⌊255·x + ½⌋ in 32-bit
-  /// arithmetic, as torchvision's `save_image` does, numbers outside as 0 or 255.
-  ///
-  /// - Returns: whether every number was finite; others are written as 0.
-  func copyImage(at index: Int, to destination: UnsafeMutablePointer<UInt8>) -> Bool {
+  /// arithmetic, as torchvision's `save_image` does, numbers outside as 0 or 255, NaN as 0.
+  func copyImage(at index: Int, to destination: UnsafeMutablePointer<UInt8>) {
     precondition(index >= 0 && index < shape[0], "image \(index) of \(shape[0])")
-    let size = count / shape[0]
-    if element == .float32, view.blockIsContiguous(from: 1) {
-      return file.withBytes { bytes in
-        let first = start + (view.offset + index * view.strides[0]) * 4
-        let source = UnsafeRawBufferPointer(rebasing: bytes[first..<first + size * 4])
-        return convert(source, to: UnsafeMutableBufferPointer(start: destination, count: size))
-      }
+    let isDone: Void? = withFloats(at: index) { source in
+      for place in source.indices { destination[place] = pixel(source[place]) }
     }
-    var isFinite = true
+    guard isDone == nil else { return }
     var place = 0
     forEachElement(of: view.selecting(index)) { bytes, offset in
-      if element == .uint8 {
-        destination[place] = bytes[offset]
-      } else {
-        let value = Float(element.float(bytes, at: offset))
-        isFinite = isFinite && value.isFinite
-        destination[place] = pixel(value)
-      }
+      destination[place] =
+        element == .uint8 ? bytes[offset] : pixel(Float(element.float(bytes, at: offset)))
       place += 1
     }
-    return isFinite
   }
 
-  /// The least and the largest finite number of the sub-tensor at `index` of the first dimension.
-  func range(at index: Int) -> (least: Double, most: Double) {
-    var (least, most) = (Double.infinity, -Double.infinity)
-    forEachElement(of: view.selecting(index)) { bytes, offset in
-      let value = element.float(bytes, at: offset)
-      if value.isFinite && value < least { least = value }
-      if value.isFinite && value > most { most = value }
+  /// The first number of the sub-tensor at `index` of the first dimension that is not within `limits`;
+  /// NaN never is.
+  func firstNumber(outside limits: ClosedRange<Float>, at index: Int) -> Float? {
+    if let found = withFloats(at: index, { source in source.first { !limits.contains($0) } }) {
+      return found
     }
-    return (least, most)
+    var found: Float?
+    forEachElement(of: view.selecting(index)) { bytes, offset in
+      let value = Float(element.float(bytes, at: offset))
+      if found == nil && !limits.contains(value) { found = value }
+    }
+    return found
+  }
+
+  /// Runs `body` on the numbers of the sub-tensor at `index`, if they lie side by side as 32-bit
+  /// floating-point numbers that can be read where they are; else nil.
+  private func withFloats<Result>(
+    at index: Int, _ body: (UnsafeBufferPointer<Float>) -> Result
+  ) -> Result? {
+    guard element == .float32, view.blockIsContiguous(from: 1) else { return nil }
+    let size = count / shape[0]
+    return file.withBytes { bytes in
+      let first = start + (view.offset + index * view.strides[0]) * 4
+      let block = UnsafeRawBufferPointer(rebasing: bytes[first..<first + size * 4])
+      guard let base = block.baseAddress, Int(bitPattern: base) % 4 == 0 else { return nil }
+      return block.withMemoryRebound(to: Float.self, body)
+    }
   }
 
   /// What `read` makes of each element, given the file's bytes and the element's first.
@@ -140,21 +145,6 @@ extension TensorView {
       storage: storage, offset: offset + index * strides[0], shape: Array(shape.dropFirst()),
       strides: Array(strides.dropFirst()))
   }
-}
-
-/// Pixels of 32-bit floating-point numbers; whether all were finite.
-private func convert(
-  _ source: UnsafeRawBufferPointer, to pixels: UnsafeMutableBufferPointer<UInt8>
-) -> Bool {
-  var isFinite = true
-  for place in 0..<pixels.count {
-    let value = Float(
-      bitPattern: UInt32(
-        littleEndian: source.loadUnaligned(fromByteOffset: place * 4, as: UInt32.self)))
-    isFinite = isFinite && value.isFinite
-    pixels[place] = pixel(value)
-  }
-  return isFinite
 }
 
 /// ⌊255·x + ½⌋ within 0 to 255; 0 for what is not a number.

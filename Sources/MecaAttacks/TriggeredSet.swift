@@ -57,7 +57,7 @@ public struct StoredTriggeredSet: TriggeredSet {
   /// Whether the attack claims to move samples of class `label` to the target: of every other class,
   /// where nothing is recorded.
   public func isVictim(label: Int) -> Bool {
-    attack?.isVictim(label: label) ?? (label != target)
+    attack?.attack.isVictim(label: label) ?? (label != target)
   }
 
   /// Name of the base set.

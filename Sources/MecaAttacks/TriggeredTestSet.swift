@@ -35,21 +35,11 @@ public struct TriggeredTestSet: TriggeredSet {
   /// The class that the backdoor leads to.
   public var target: Int { attack.target }
 
-<<<<<<< HEAD
-  /// Whether the attack claims to work on this sample: always, but for attacks on one source class.
-  public func isVictim(at index: Int) -> Bool { rules.isVictim(label: label(at: index)) }
-
-  /// Whether the attack leaves samples of some classes beside the target alone (TaCT).
-  public var isForSomeClasses: Bool {
-    classNames.indices.contains { $0 != target && !rules.isVictim(label: $0) }
-  }
-=======
   /// Which sample of the clean test set each one is, ascending.
   public var testIndices: [Int32] { attackSuccessIndices.map(Int32.init) }
 
   /// Whether the attack claims to move samples of class `label` to the target.
-  public func isVictim(label: Int) -> Bool { attack.isVictim(label: label) }
->>>>>>> formats
+  public func isVictim(label: Int) -> Bool { rules.isVictim(label: label) }
 
   /// Name of the base set.
   public var name: String { base.name }

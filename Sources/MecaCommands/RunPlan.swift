@@ -51,17 +51,10 @@ struct RunPlan: Codable {
     compute.overlap = .auto
     var data = data
     data.path = nil
-<<<<<<< HEAD
     var attack = attack
     attack.trigger?.path = ""
     // What was left out shows in the digest.
     data.onBadImage = nil
-=======
-    // What was left out shows in the digest.
-    data.onBadImage = nil
-    var attack = attack
-    attack.trigger?.path = ""
->>>>>>> formats
     return Basis(
       data: data, dataDigest: dataDigest, attack: attack, model: model, width: width,
       stem: stem, compute: compute, engineFingerprint: engineFingerprint,
@@ -129,13 +122,8 @@ struct TrainOptions: ParsableArguments {
     ]
     lines += attackLines(plan.attack)
     lines += [
-<<<<<<< HEAD
       ("model", plan.model.rawValue), ("width", "\(plan.width)"), ("stem", plan.stem.rawValue),
       ("tensor-names", plan.tensorNames.rawValue), ("defense", plan.defense.rawValue),
-=======
-      ("model", plan.model.rawValue), ("width", "\(plan.width)"),
-      ("defense", plan.defense.rawValue),
->>>>>>> formats
     ]
     lines += mecaLines(plan.meca)
     lines += [

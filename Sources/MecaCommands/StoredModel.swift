@@ -174,14 +174,10 @@ extension StoredModelOptions {
     let (stored, images, poison) = try communicator.collectively {
       () throws -> (StoredModel, DataConfiguration, AttackConfiguration) in
       let stored = try StoredModel(path: weights)
-<<<<<<< HEAD
       try facts.validate(stored)
-      if let asked = self.data.dataset, let own = stored.dataset, asked != own {
-=======
       if let asked = self.data.dataset, let own = stored.dataset, asked != own,
         !asked.holdsAnySet && !own.holdsAnySet, !SetRecord.isWrittenSet(self.data.data ?? "")
       {
->>>>>>> formats
         throw UsageError.conflict(
           "\(weights) was trained on \(own.rawValue), --dataset says \(asked.rawValue)")
       }

@@ -131,12 +131,9 @@ struct Train: RankedCommand {
       "data: \(data.training.name), \(data.training.count) training and \(data.test.count) test "
         + "samples, \(data.classCount) classes")
     session.journal.say(data.opening)
-<<<<<<< HEAD
     session.journal.say(
       "augmentation: " + plan.recipe.augmentation.summary(for: data.training.imageShape)
         + (plan.defense == .meca ? "; detectors train without" : ""))
-=======
->>>>>>> formats
     announceAttack(data: data, journal: session.journal)
   }
 

@@ -146,16 +146,10 @@ struct TrainingRun {
       guard isWriter else { return }
       let state = model.stateDictionary(names: plan.tensorNames)
       try writeSafetensors(
-<<<<<<< HEAD
         state.tensors,
         metadata: state.metadata.merging(
-          try ModelOrigin.metadata(of: plan, classNames: data.training.classNames)
-=======
-        model.exportTensors(),
-        metadata: model.configuration.metadata.merging(
           try ModelOrigin.metadata(
             of: plan, attack: data.attack, classNames: data.training.classNames)
->>>>>>> formats
         ) { own, _ in own },
         to: folder.model)
       try writeJSON(result, to: folder.result)

@@ -8,23 +8,13 @@ let tinyData = ["--dataset", "shapes", "--train-limit", "150", "--test-limit", "
 /// The attack of `tinyRun`.
 let tinyAttack = ["--attack", "badnets", "--poison-rate", "0.3", "--trigger-size", "14"]
 
-/// `tinyRun` without data and attack, for sets that were stored with one.
-let tinyTraining: [String] = {
-  let left = ["--train-limit", "--test-limit", "--poison-rate", "--trigger-size"]
-  var result: [String] = []
-  for place in stride(from: 0, to: tinyRun.count, by: 2) where !left.contains(tinyRun[place]) {
-    result += tinyRun[place..<place + 2]
-  }
-  return result
-}()
-
 /// Everything in a folder below its path, by names.
 func tree(_ path: String) throws -> [String: Data] {
   var files: [String: Data] = [:]
   for name in try FileManager.default.subpathsOfDirectory(atPath: path) {
     let url = URL(fileURLWithPath: path + "/" + name)
     var isFolder: ObjCBool = false
-    FileManager.default.fileExists(atPath: url.path, isDirectory: &isFolder)
+    _ = FileManager.default.fileExists(atPath: url.path, isDirectory: &isFolder)
     if !isFolder.boolValue { files[name] = try Data(contentsOf: url) }
   }
   return files

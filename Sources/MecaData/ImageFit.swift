@@ -19,7 +19,7 @@ extension ImageFit {
   /// 239.
   ///
   /// - Returns: for rows and columns the length of the resized picture, and the part to keep.
-  func plan(
+  package func plan(
     from source: ImageShape, to wanted: ImageShape
   ) -> (rows: ResizedAxis, columns: ResizedAxis) {
     if self == .stretch {
@@ -44,15 +44,15 @@ extension ImageFit {
 }
 
 /// One direction of a picture that is resized and cut.
-struct ResizedAxis: Equatable {
+package struct ResizedAxis: Equatable {
   /// Pixels before.
-  var source: Int
+  package var source: Int
   /// Pixels after.
-  var length: Int
+  package var length: Int
   /// First pixel that is kept, counted in the resized picture.
-  var start: Int
+  package var start: Int
   /// Pixels that are kept.
-  var kept: Int
+  package var kept: Int
 
   /// The middle `kept` pixels of `length`.
   init(source: Int, length: Int, kept: Int) {

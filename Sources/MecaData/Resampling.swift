@@ -15,7 +15,7 @@
 ///   - wanted: shape of the result; as many channels.
 ///   - fit: what happens where the proportions differ.
 ///   - destination: `wanted.byteCount` bytes.
-func resample(
+package func resample(
   _ pixels: [UInt8], _ source: ImageShape, to wanted: ImageShape, fit: ImageFit,
   into destination: UnsafeMutablePointer<UInt8>
 ) {

@@ -108,7 +108,7 @@ private func textLines(_ path: String) throws -> [String] {
 /// Whether one name comes before another when numbers in them count as numbers.
 ///
 /// Example: `a_2` before `a_10`, `a_02` before `a_2`.
-func naturalOrder(_ first: [UInt8], _ second: [UInt8]) -> Bool {
+package func naturalOrder(_ first: [UInt8], _ second: [UInt8]) -> Bool {
   func isDigit(_ byte: UInt8) -> Bool { byte >= 0x30 && byte <= 0x39 }
   var (a, b) = (first[...], second[...])
   while let x = a.first, let y = b.first {

@@ -24,7 +24,9 @@ import Testing
   }
 
   @Test func imagesAreDecodedAndBroughtToSize() throws {
-    let set = try open(folder())
+    let folder = try folder()
+    defer { withExtendedLifetime(folder) {} }
+    let set = try open(folder)
     #expect(set.count == 3 && set.labels == [0, 1, 1] && set.classNames == ["a", "b"])
     #expect(set.path(at: 1) == "train/b/1.png")
     #expect(set.image(at: 0) == [10, 10, 10, 10, 20, 20, 20, 20, 30, 30, 30, 30])
@@ -64,11 +66,13 @@ import Testing
       Issue.record("\(String(describing: set.fault))")
       return
     }
-    #expect(try open(folder).fault == nil)
+    try folder.writePNG("train/a/1.png", [10, 20, 30])
+    #expect(try open(folder).fault == nil && set.fault != nil)
   }
 
   @Test func manyThreadsReadAtOnce() throws {
     let folder = try folder()
+    defer { withExtendedLifetime(folder) {} }
     let set = try open(folder, size: 8)
     let expected = (0..<3).map { set.image(at: $0) }
     DispatchQueue.concurrentPerform(iterations: 60) { turn in

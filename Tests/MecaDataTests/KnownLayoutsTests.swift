@@ -1,8 +1,7 @@
 import Foundation
 import MecaCore
+import MecaData
 import Testing
-
-@testable import MecaData
 
 /// Tiny ImageNet and Imagenette in their authors' layouts.
 @Suite struct KnownLayoutsTests {

@@ -1,8 +1,7 @@
 import Foundation
 import MecaCore
+import MecaData
 import Testing
-
-@testable import MecaData
 
 @Suite struct ResamplingTests {
   static func resized(

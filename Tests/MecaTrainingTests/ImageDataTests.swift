@@ -4,9 +4,8 @@ import MecaCore
 import MecaData
 import MecaMPI
 import MecaNN
+import MecaTraining
 import Testing
-
-@testable import MecaTraining
 
 /// Image files as a run opens them; more ranks are in the tests of the commands.
 @MainActor @Suite struct ImageDataTests {
@@ -51,7 +50,7 @@ import Testing
     let squares: Float = (102 * 102 + 153 * 153 + 51 * 51) / 3
     #expect(abs(deviation[0] - squares.squareRoot() / 255) < 1e-6)
     #expect(abs(deviation[1] - (200.0 / 3).squareRoot() / 255) < 1e-6)
-    #expect(deviation[2] == 1 / 255)
+    #expect(deviation[2] == 1 / Float(255))
     #expect(data.test.meanAndDeviation.mean == mean)
     #expect(data.training.imageShape == ImageShape(channels: 3, height: 4, width: 4))
   }

@@ -23,6 +23,15 @@ extension TriggeredSet {
   }
 }
 
+extension AttackConfiguration {
+  /// Whether two attacks are the same, wherever the picture of their trigger lies.
+  public func isSame(as other: AttackConfiguration) -> Bool {
+    var own = self
+    own.trigger?.path = other.trigger?.path ?? ""
+    return own == other
+  }
+}
+
 /// Triggered test samples that were stored with a set.
 public struct StoredTriggeredSet: TriggeredSet {
   /// The images, with their true labels.

@@ -9,7 +9,7 @@ import MecaData
 /// ordinary mistakes that end in the target class.
 ///
 /// - Ranks: local.
-public struct TriggeredTestSet: ImageSet {
+public struct TriggeredTestSet: TriggeredSet {
   /// The test set without triggers.
   public let base: any ImageSet
   /// The attack.
@@ -33,13 +33,11 @@ public struct TriggeredTestSet: ImageSet {
   /// The class that the backdoor leads to.
   public var target: Int { attack.target }
 
-  /// Whether the attack claims to work on this sample: always, but for attacks on one source class.
-  public func isVictim(at index: Int) -> Bool { attack.isVictim(label: label(at: index)) }
+  /// Which sample of the clean test set each one is, ascending.
+  public var testIndices: [Int32] { attackSuccessIndices.map(Int32.init) }
 
-  /// Whether the attack leaves samples of some classes beside the target alone (TaCT).
-  public var isForSomeClasses: Bool {
-    classNames.indices.contains { $0 != target && !attack.isVictim(label: $0) }
-  }
+  /// Whether the attack claims to move samples of class `label` to the target.
+  public func isVictim(label: Int) -> Bool { attack.isVictim(label: label) }
 
   /// Name of the base set.
   public var name: String { base.name }

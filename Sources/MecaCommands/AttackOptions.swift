@@ -110,7 +110,8 @@ struct AttackOptions: ParsableArguments {
   var blankedPieces: Int?
 
   @Option(
-    help: "Adaptive-Patch: quadrants of one emblem, or four patches (toolbox) (default: quadrants).")
+    help: "Adaptive-Patch: quadrants of one emblem, or four patches (toolbox) (default: quadrants)."
+  )
   var patchSet: PatchSet?
 
   /// The attack, checked as far as it can be without the data.
@@ -131,7 +132,8 @@ struct AttackOptions: ParsableArguments {
     if let attackSeed { attack.seed = attackSeed }
     var given: [AttackSetting] = []
     func take<Value>(
-      _ setting: AttackSetting, _ value: Value?, _ place: WritableKeyPath<AttackConfiguration, Value>
+      _ setting: AttackSetting, _ value: Value?,
+      _ place: WritableKeyPath<AttackConfiguration, Value>
     ) {
       guard let value else { return }
       given.append(setting)

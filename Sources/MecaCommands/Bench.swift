@@ -37,9 +37,6 @@ struct Bench: RankedCommand {
   @OptionGroup(title: "Compute") var compute: ComputeOptions
   @OptionGroup(title: "Data") var data: DataOptions
 
-  @Option(help: "Random images of this side instead of an image set.")
-  var imageSize: Int?
-
   @Option(help: "Classes of the random images (10).")
   var classes: Int?
 
@@ -65,21 +62,22 @@ struct Bench: RankedCommand {
     try requireAtLeast(1, repeats, "--repeats")
     try requireAtLeast(1, samples, "--samples")
     try requireAtMost(DataOptions.mostShapes, samples, "--samples")
-    try requireAtLeast(1, imageSize ?? 1, "--image-size")
-    try requireAtMost(1024, imageSize ?? 1, "--image-size")
     try requireAtLeast(1, classes ?? 1, "--classes")
     try requireAtMost(1 << 16, classes ?? 1, "--classes")
-    if imageSize == nil && classes != nil {
-      throw ValidationError("--classes: is for random images (--image-size)")
+    if randomSize == nil && classes != nil {
+      throw ValidationError("--classes: is for random images (--image-size without --dataset)")
     }
-    if imageSize != nil && (data.dataset != nil || data.data != nil || data.dataSeed != nil) {
+    if randomSize != nil && (data.data != nil || data.dataSeed != nil) {
       throw ValidationError(
-        "--image-size: instead of --dataset, --data and --data-seed, not with them")
+        "--image-size: without --dataset for random images, which take no --data or --data-seed")
     }
     if data.trainLimit != nil || data.testLimit != nil {
       throw ValidationError("--train-limit, --test-limit: bench takes --samples instead")
     }
   }
+
+  /// Side of the random images that take the place of an image set.
+  private var randomSize: Int? { data.dataset == nil ? data.imageSize : nil }
 
   func run(on communicator: Communicator) throws {
     let layout = compute.resolved()
@@ -127,14 +125,15 @@ struct Bench: RankedCommand {
   ///
   /// - Ranks: collective.
   private func imageSet(seed: UInt64, _ communicator: Communicator) throws -> any ImageSet {
-    guard let imageSize else {
+    guard let randomSize else {
       var source = try communicator.collectively { try data.resolved(seed: seed) }
       (source.trainLimit, source.testLimit) = (samples, 1)
-      return try TrainingData(source, attack: .init(kind: .none), communicator: communicator)
-        .training
+      return try TrainingData(
+        source, attack: .init(kind: .none), communicator: communicator, threads: compute.threads
+      ).training
     }
     return RandomSet(
-      shape: ImageShape(channels: 3, height: imageSize, width: imageSize), classes: classes ?? 10,
+      shape: ImageShape(channels: 3, height: randomSize, width: randomSize), classes: classes ?? 10,
       count: samples, seed: seed)
   }
 

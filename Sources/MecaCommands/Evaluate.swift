@@ -37,7 +37,8 @@ struct Evaluate: RankedCommand {
     print(
       "ACC \(fixed((figures.accuracy.rate ?? 0) * 100, 2)) % of \(figures.accuracy.count) "
         + "test samples")
-    let target = "(\(data.attack.kind.rawValue), target class \(data.attack.target))"
+    let kind = data.attack.kind == .none ? "stored with the set" : data.attack.kind.rawValue
+    let target = "(\(kind), target class \(data.triggered?.target ?? 0))"
     if let success = figures.attackSuccess {
       let classes =
         figures.attackSuccessOnAll == nil ? "other classes" : "class \(data.attack.source)"

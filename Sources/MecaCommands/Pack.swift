@@ -36,22 +36,23 @@ struct Pack: RankedCommand {
       if communicator.rank == 0 { try requireReplaceable(output) }
       return try data.resolved(seed: seed)
     }
-    let data = try TrainingData(
+    let opened = try TrainingData(
       configuration, attack: .init(kind: .none), communicator: communicator)
-    let (sets, layout) = try communicator.collectively { try Self.layout(of: data) }
+    try say(opened.opening, on: communicator)
+    let (sets, layout) = try communicator.collectively { try Self.layout(of: opened) }
     let file = try SharedFile(
       path: output, count: layout.indexOffset, communicator: communicator)
     let parts = (0..<communicator.size).map {
       evenSplit(0..<layout.blockCount, parts: communicator.size, part: $0)
     }
-    let own = try file.fill { file in
+    let own = try file.fill { file -> [UInt8] in
       try Self.write(parts[communicator.rank], of: sets, layout, to: file)
     }
     let digests = try communicator.allGather(local: own, counts: parts.map { $0.count * 32 })
     let digest = try file.fill { file -> String in
       guard communicator.rank == 0 else { return "" }
       let index = try layout.index(
-        of: sets, testIndices: data.triggered?.testIndices ?? [], digests: digests)
+        of: sets, testIndices: opened.triggered?.testIndices ?? [], digests: digests)
       try file.write(index, at: layout.indexOffset)
       try file.write(layout.header(index: index), at: 0)
       var digest = SHA256Digest()
@@ -60,10 +61,10 @@ struct Pack: RankedCommand {
     }
     try file.finish()
     guard communicator.rank == 0 else { return }
-    let triggered = data.triggered.map { ", \($0.count) triggered test" } ?? ""
+    let triggered = opened.triggered.map { ", \($0.count) triggered test" } ?? ""
     print(
-      "\(data.training.count) training, \(data.test.count) test\(triggered) images of "
-        + "\(data.training.name) packed into \(output)")
+      "\(opened.training.count) training, \(opened.test.count) test\(triggered) images of "
+        + "\(opened.training.name) packed into \(output)")
     print("index_sha256 \(digest)")
   }
 

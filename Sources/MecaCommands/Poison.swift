@@ -93,6 +93,7 @@ struct Poison: RankedCommand {
     on communicator: Communicator
   ) throws {
     let data = try TrainingData(images, attack: poison, communicator: communicator)
+    try say(data.opening, on: communicator)
     let writer = try communicator.collectively {
       if attack.attack == nil && !data.truthIsKnown {
         throw UsageError.conflict(

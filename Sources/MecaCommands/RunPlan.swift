@@ -41,13 +41,18 @@ struct RunPlan: Codable {
   ///
   /// - Parameters:
   ///   - dataDigest: the images and labels that were found.
+  ///   - attack: the one that was put in, or that the set was stored with.
   ///   - engineFingerprint: library and processor class, which decide the bits.
-  func basis(dataDigest: String, engineFingerprint: String) -> Basis {
+  func basis(
+    dataDigest: String, attack: AttackConfiguration, engineFingerprint: String
+  ) -> Basis {
     var compute = compute
     compute.threads = 1
     compute.overlap = .auto
     var data = data
-    data.path = nil
+    (data.path, data.testPath, data.basePath) = (nil, nil, nil)
+    // What was left out shows in the digest.
+    data.onBadImage = nil
     var attack = attack
     attack.trigger?.path = ""
     return Basis(
@@ -106,6 +111,13 @@ struct TrainOptions: ParsableArguments {
       ("train-limit", plan.data.trainLimit.map(String.init)),
       ("test-limit", plan.data.testLimit.map(String.init)),
       ("data-seed", "\(plan.data.seed)"),
+      ("image-size", plan.data.imageSize.map(String.init)),
+      ("image-fit", plan.data.imageFit?.rawValue),
+      ("on-bad-image", plan.data.onBadImage?.rawValue),
+      ("test-share", plan.data.testShare.map { "\($0)" }),
+      ("test-data", plan.data.testPath), ("base-data", plan.data.basePath),
+      ("base-dataset", plan.data.baseDataset?.rawValue),
+      ("record-target", plan.data.recordTarget.map(String.init)),
     ]
     lines += attackLines(plan.attack)
     lines += [

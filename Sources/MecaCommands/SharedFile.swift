@@ -1,5 +1,6 @@
 import MecaCore
 import MecaMPI
+import MecaTraining
 
 /// A file that all ranks fill together, each its own places, and that then appears under its name.
 ///
@@ -52,4 +53,11 @@ struct SharedFile {
       throw error
     }
   }
+}
+
+/// Says on rank 0 what opening the data has found, for commands without a journal of their own.
+func say(_ report: OpeningReport, on communicator: Communicator) throws {
+  try Journal(
+    metricsPath: nil, isWriter: communicator.rank == 0, logger: progressLogger(quiet: false)
+  ).say(report)
 }

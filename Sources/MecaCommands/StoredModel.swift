@@ -15,6 +15,10 @@ struct StoredModel {
   let dataset: DatasetKind?
   /// Seed of the built-in set's images in that run.
   let dataSeed: UInt64?
+  /// How that run brought image files to size.
+  let imageFit: ImageFit?
+  /// Share of each class that that run held out.
+  let testShare: Double?
   /// Attack that the run had put in.
   let attack: AttackConfiguration?
 
@@ -32,6 +36,8 @@ struct StoredModel {
     network = try StoredNetwork(tensors: tensors, metadata: metadata, path: path)
     dataset = metadata[ModelOrigin.dataset].flatMap { DatasetKind(rawValue: $0) }
     dataSeed = metadata[ModelOrigin.dataSeed].flatMap { UInt64($0) }
+    imageFit = metadata[ModelOrigin.imageFit].flatMap { ImageFit(rawValue: $0) }
+    testShare = metadata[ModelOrigin.testShare].flatMap { Double($0) }
     attack = try metadata[ModelOrigin.attack].map { text in
       do {
         return try JSONDecoder().decode(AttackConfiguration.self, from: Data(text.utf8))
@@ -41,6 +47,11 @@ struct StoredModel {
       }
     }
     self.path = path
+  }
+
+  /// Rows and columns of the images, where they are as many.
+  var imageSize: Int? {
+    network.imageSize.flatMap { $0.height == $0.width ? $0.height : nil }
   }
 
   /// The model on this rank, ready to be asked about `data`.
@@ -76,20 +87,27 @@ struct StoredModel {
 enum ModelOrigin {
   static let dataset = "dataset"
   static let dataSeed = "data_seed"
+  static let imageFit = "image_fit"
+  static let testShare = "test_share"
   static let attack = "attack"
   static let classes = "classes"
 
   /// The entries of a run's model.
-  static func metadata(of plan: RunPlan, classNames: [String]) throws -> [String: String] {
+  static func metadata(
+    of plan: RunPlan, attack put: AttackConfiguration, classNames: [String]
+  ) throws -> [String: String] {
     func json(_ value: some Encodable) throws -> String {
       let encoder = JSONEncoder()
       encoder.outputFormatting = [.sortedKeys]
       return String(decoding: try encoder.encode(value), as: UTF8.self)
     }
-    return [
+    var entries = [
       dataset: plan.data.dataset.rawValue, dataSeed: "\(plan.data.seed)",
-      attack: try json(plan.attack), classes: try json(classNames),
+      attack: try json(put), classes: try json(classNames),
     ]
+    entries[imageFit] = plan.data.imageFit?.rawValue
+    entries[testShare] = plan.data.testShare.map { "\($0)" }
+    return entries
   }
 }
 
@@ -156,12 +174,13 @@ extension StoredModelOptions {
       () throws -> (StoredModel, DataConfiguration, AttackConfiguration) in
       let stored = try StoredModel(path: weights)
       try facts.validate(stored)
-      if let asked = self.data.dataset, let own = stored.dataset, asked != own {
+      if let asked = self.data.dataset, let own = stored.dataset, asked != own,
+        !asked.holdsAnySet && !own.holdsAnySet, !SetRecord.isWrittenSet(self.data.data ?? "")
+      {
         throw UsageError.conflict(
           "\(weights) was trained on \(own.rawValue), --dataset says \(asked.rawValue)")
       }
-      let images = try self.data.resolved(
-        seed: compute.seed, dataset: stored.dataset, dataSeed: stored.dataSeed)
+      let images = try self.data.resolved(seed: compute.seed, like: stored)
       let poison = try attack.resolved(
         dataset: images.dataset, seed: compute.seed, like: stored.attack)
       return (stored, images, poison)
@@ -170,7 +189,9 @@ extension StoredModelOptions {
       metricsPath: nil, isWriter: communicator.rank == 0, logger: progressLogger(quiet: true))
     let session = try TrainingSession(
       communicator: communicator, compute: compute.resolved(), journal: journal)
-    let data = try TrainingData(images, attack: poison, communicator: communicator)
+    let data = try TrainingData(
+      images, attack: poison, communicator: communicator, threads: compute.threads)
+    journal.say(data.opening)
     let model = try communicator.collectively {
       try stored.model(session: session, data: data, stem: facts.stem)
     }

@@ -31,7 +31,8 @@ struct Train: RankedCommand {
       try plan.compute.validate(ranks: communicator.size)
       _ = try plan.compute.makeEngine()
     }
-    let data = try TrainingData(plan.data, attack: plan.attack, communicator: communicator)
+    let data = try TrainingData(
+      plan.data, attack: plan.attack, communicator: communicator, threads: plan.compute.threads)
     let network = plan.network(for: data)
     try communicator.collectively {
       if plan.oracle && !data.truthIsKnown {
@@ -51,10 +52,10 @@ struct Train: RankedCommand {
     let checkpoints = try CheckpointStore(
       folder: folder,
       runSettings: plan.basis(
-        dataDigest: data.digest, engineFingerprint: session.engine.fingerprint),
+        dataDigest: data.digest, attack: data.attack, engineFingerprint: session.engine.fingerprint),
       resume: options.run.resume)
     if options.run.resume == .must { try requireFirstPhase(plan, checkpoints, session: session) }
-    try begin(plan, session: session, folder: folder)
+    try begin(plan, data: data, session: session, folder: folder)
     announce(plan, data: data, session: session)
     try TrainingRun(
       plan: plan, session: session, data: data, folder: folder, checkpoints: checkpoints
@@ -96,7 +97,9 @@ struct Train: RankedCommand {
 
   /// Says in the folder what is running; from here on it holds nothing of an earlier run's end, and
   /// with `--resume never` nothing of an earlier run at all.
-  private func begin(_ plan: RunPlan, session: TrainingSession, folder: RunFolder) throws {
+  private func begin(
+    _ plan: RunPlan, data: TrainingData, session: TrainingSession, folder: RunFolder
+  ) throws {
     let placements = try session.communicator.placements()
     let record = RunRecord(
       version: MecaDist.configuration.version, program: programDigest(), plan: plan,
@@ -110,6 +113,10 @@ struct Train: RankedCommand {
         try folder.removeCheckpoints()
       }
       try writeJSON(record, to: folder.run)
+      if !data.opening.leftOut.isEmpty {
+        let text = data.opening.leftOut.map { $0 + "\n" }.joined()
+        try writeWhole(Data(text.utf8), to: folder.badImages)
+      }
     }
     for placement in placements { session.journal.say(placement.summary) }
   }
@@ -122,6 +129,7 @@ struct Train: RankedCommand {
     session.journal.say(
       "data: \(data.training.name), \(data.training.count) training and \(data.test.count) test "
         + "samples, \(data.classCount) classes")
+    session.journal.say(data.opening)
     announceAttack(data: data, journal: session.journal)
   }
 
@@ -137,7 +145,10 @@ struct Train: RankedCommand {
       text += ", \(covers) covers with their true label (\(share(covers, of: data.training.count)))"
     }
     guard let poisoned = data.poisoned else {
-      journal.say("truth: the set says of itself: \(text)")
+      let stored =
+        data.attack.kind == .none
+        ? "" : ", by \(data.attack.kind.rawValue), target class \(data.attack.target)"
+      journal.say("truth: the set says of itself: \(text)\(stored)")
       return
     }
     let attack = poisoned.attack
@@ -151,7 +162,8 @@ struct Train: RankedCommand {
     }
     journal.say(text)
     for (count, wanted, name) in [
-      (poisons, poisoned.wantedPoisonCount, "poisoned"), (covers, poisoned.wantedCoverCount, "cover"),
+      (poisons, poisoned.wantedPoisonCount, "poisoned"),
+      (covers, poisoned.wantedCoverCount, "cover"),
     ] where count < wanted {
       journal.warn(
         "\(wanted) \(name) samples were asked for, but only \(count) are eligible for "

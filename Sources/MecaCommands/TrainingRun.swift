@@ -148,14 +148,15 @@ struct TrainingRun {
       try writeSafetensors(
         state.tensors,
         metadata: state.metadata.merging(
-          try ModelOrigin.metadata(of: plan, classNames: data.training.classNames)
+          try ModelOrigin.metadata(
+            of: plan, attack: data.attack, classNames: data.training.classNames)
         ) { own, _ in own },
         to: folder.model)
       try writeJSON(result, to: folder.result)
       print(
         resultTable(
           result, classNames: data.training.classNames,
-          target: data.poisoned?.attack.target))
+          target: data.triggered?.target))
       print("\nweights_sha256 \(result.weightsSHA256)")
       let files =
         plan.defense == .meca ? "result.json, suspects.csv, scores.npy, " : "result.json, "

@@ -33,6 +33,16 @@ public struct ImageFileList: Sendable {
     }
   }
 
+  /// Files in a given order, each with its class.
+  ///
+  /// - Parameter paths: relative to `root`.
+  public init(root: String, classNames: [String], paths: [String], labels: [Int32]) {
+    precondition(paths.count == labels.count, "\(paths.count) paths, \(labels.count) labels")
+    self.root = root
+    self.classNames = classNames
+    for (path, label) in zip(paths, labels) { append(Array(path.utf8), label: label) }
+  }
+
   private init(_ other: ImageFileList, keeping isKept: (Int) -> Bool) {
     root = other.root
     classNames = other.classNames

@@ -152,6 +152,15 @@ public struct PackedSet: ImageSet {
     file.description.facts.meanAndDeviation
   }
 
+  /// SHA-256 of the index, in which those of all images stand, and of what is used of the file.
+  ///
+  /// Whoever opens the file sees to it that the images are verified.
+  public var contentDigest: String? {
+    var digest = SHA256Digest()
+    digest.update(Array("\(file.indexDigest) \(part.rawValue) \(count)".utf8))
+    return digest.hexadecimal()
+  }
+
   /// Class of the sample at `index`.
   public func label(at index: Int) -> Int {
     requireIndex(index)

@@ -45,6 +45,8 @@ public struct WrittenSet: ImageSet {
   }
   /// The first image that could not be read since the set was opened.
   public var fault: FileError? { images.fault }
+  /// SHA-256 of all images and labels, where opening the images has computed it.
+  public var contentDigest: String? { images.contentDigest }
 
   /// Which test sample each triggered sample is, ascending.
   public var testIndices: [Int32] { rows.map { Int32($0.index) } }

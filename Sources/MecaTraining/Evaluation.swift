@@ -39,7 +39,7 @@ extension TrainingSession {
   public func evaluation(
     _ model: Model, on set: any ImageSet, labels: [Int32]? = nil
   ) throws -> SamplePass {
-    try SamplePass(self) {
+    try SamplePass(self, over: set) {
       try InferenceVisitor(session: self, model: model, set: set, labels: labels)
     }
   }
@@ -67,7 +67,7 @@ extension TrainingSession {
   ///
   /// - Ranks: collective.
   public func attackSuccess(
-    _ model: Model, on triggered: TriggeredTestSet
+    _ model: Model, on triggered: any TriggeredSet
   ) throws -> AttackSuccess {
     let records = try evaluate(model, on: triggered)
     func count(_ places: [Int]) -> HitCount {

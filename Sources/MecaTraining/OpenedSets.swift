@@ -1,3 +1,4 @@
+import MecaAttacks
 import MecaCore
 import MecaData
 import MecaMPI
@@ -8,61 +9,73 @@ struct OpenedSets {
   var training: any ImageSet
   /// Clean samples to judge by.
   var test: any ImageSet
+  /// Test samples with the trigger that were stored with the set.
+  var triggered: StoredTriggeredSet?
+  /// The attack that the set was stored with, where that is recorded.
+  var attack: AttackConfiguration?
+  /// What a person should know about them.
+  var report = OpeningReport()
+}
+
+/// What opening the data has found that a person should know.
+public struct OpeningReport: Sendable {
+  /// Lines for the log: what was passed over, what was taken for what.
+  public var notes: [String] = []
+  /// Warnings for the log.
+  public var warnings: [String] = []
+  /// Image files that were left out, with the reason, one line each.
+  public var leftOut: [String] = []
+}
+
+extension Journal {
+  /// Says what opening the data has found.
+  public func say(_ report: OpeningReport) {
+    for note in report.notes { say("data: \(note)") }
+    for warning in report.warnings { warn(warning) }
+  }
 }
 
 /// Opens the image sets that `configuration` names: the one place where a kind of data set becomes
 /// images.
 ///
+/// Each way of opening has a file of its own.
+///
 /// - Ranks: collective; a failure on any rank is thrown on all.
+/// - Parameter threads: threads of this rank that may decode image files.
 func openSets(
-  _ configuration: DataConfiguration, communicator: Communicator
+  _ configuration: DataConfiguration, communicator: Communicator, threads: Int
 ) throws -> OpenedSets {
-  switch configuration.dataset {
+  if configuration.dataset.mayBeWritten, let path = configuration.path,
+    try communicator.collectively({ SetRecord.isWrittenSet(path) })
+  {
+    return try openWritten(
+      at: path, configuration, communicator: communicator, threads: threads)
+  }
+  return switch configuration.dataset {
   case .shapes: try openShapes(configuration, communicator: communicator)
   case .cifar10: try openCIFAR(.cifar10, configuration, communicator: communicator)
   case .cifar100: try openCIFAR(.cifar100, configuration, communicator: communicator)
+  case .tinyImageNet, .imagenette, .folder:
+    try openImageFiles(configuration, communicator: communicator, threads: threads)
+  case .npy: try openNumpy(configuration, communicator: communicator)
+  case .packed: try openPacked(configuration, communicator: communicator)
+  case .backdoorToolbox: try openBackdoorToolbox(configuration, communicator: communicator)
+  case .backdoorBench:
+    try openBackdoorBench(configuration, communicator: communicator, threads: threads)
   }
 }
 
-/// Generates the built-in set in parallel, each rank a part, and exchanges the parts.
-private func openShapes(
-  _ configuration: DataConfiguration, communicator: Communicator
-) throws -> OpenedSets {
-  OpenedSets(
-    training: try generateTogether(
-      ShapesSet(seed: configuration.seed, split: .train, count: configuration.trainLimit),
-      communicator: communicator),
-    test: try generateTogether(
-      ShapesSet(seed: configuration.seed, split: .test, count: configuration.testLimit),
-      communicator: communicator))
-}
-
-/// Maps the binary files into memory; ranks of one host share their pages.
-private func openCIFAR(
-  _ variant: CIFARSet.Variant, _ configuration: DataConfiguration, communicator: Communicator
-) throws -> OpenedSets {
-  try communicator.collectively {
-    guard let path = configuration.path else {
+extension DataConfiguration {
+  /// The folder that `--data` names.
+  ///
+  /// - Parameter content: what must be in it, for the error.
+  /// - Throws: `UsageError.conflict` if it names none.
+  func requiredPath(with content: String) throws -> String {
+    guard let path else {
       throw UsageError.conflict(
-        "--dataset \(configuration.dataset.rawValue) needs --data FOLDER with the binary files")
+        "--dataset \(dataset.rawValue) needs --data \(dataset == .packed ? "FILE," : "FOLDER with") "
+          + content)
     }
-    return OpenedSets(
-      training: try CIFARSet(
-        folder: path, variant: variant, split: .train, limit: configuration.trainLimit),
-      test: try CIFARSet(
-        folder: path, variant: variant, split: .test, limit: configuration.testLimit))
+    return path
   }
-}
-
-/// Generates a rank's part of the built-in set and exchanges the parts.
-private func generateTogether(
-  _ set: ShapesSet, communicator: Communicator
-) throws -> any ImageSet {
-  let parts = (0..<communicator.size).map {
-    evenSplit(0..<set.count, parts: communicator.size, part: $0)
-  }
-  let bytes = try communicator.allGather(
-    local: set.generate(parts[communicator.rank]),
-    counts: parts.map { $0.count * set.imageShape.byteCount })
-  return MemorySet(of: set, images: bytes)
 }

@@ -21,6 +21,8 @@ public struct RunFolder: Sendable {
   public var scores: String { path + "/scores.npy" }
   /// The clean model.
   public var model: String { path + "/model.safetensors" }
+  /// Image files that were left out, one line each.
+  public var badImages: String { path + "/bad-images.txt" }
   /// Phase-end states.
   public var checkpoints: String { path + "/checkpoints" }
 
@@ -59,7 +61,7 @@ public struct RunFolder: Sendable {
   /// - Ranks: local; rank 0 alone should call it.
   /// - Throws: `FileError.failed` with the system's reason.
   public func removeResults() throws {
-    for file in [result, suspects, scores, model] { try remove(file) }
+    for file in [result, suspects, scores, model, badImages] { try remove(file) }
   }
 
   /// Takes away the checkpoints of earlier runs.

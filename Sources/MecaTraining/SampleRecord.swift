@@ -1,4 +1,5 @@
 import MecaCore
+import MecaData
 
 /// What the model says of one sample with its given label.
 public struct SampleRecord: BitwiseCopyable, Sendable {
@@ -24,19 +25,36 @@ public struct SampleRecord: BitwiseCopyable, Sendable {
 /// - Ranks: every rank has one, and runs it together with the others.
 public struct SamplePass {
   fileprivate let session: TrainingSession
+  fileprivate let set: any ImageSet
   fileprivate let lanes: [BatchVisitor]
 
-  init(_ session: TrainingSession, makeLane: () throws -> BatchVisitor) throws {
+  init(
+    _ session: TrainingSession, over set: any ImageSet, makeLane: () throws -> BatchVisitor
+  ) throws {
     self.session = session
+    self.set = set
     lanes = try (0..<session.compute.threads).map { _ in try makeLane() }
   }
 
   /// One record for each place of `indices`, equal on all ranks.
   ///
   /// - Ranks: collective.
-  /// - Throws: `RemoteFailure` with `NonFiniteOutput` if a record is no number.
+  /// - Throws: `RemoteFailure` with `NonFiniteOutput` if a record is no number, with `FileError` if
+  ///   an image could not be read any more.
   public func run(_ indices: [Int32]) throws -> [SampleRecord] {
-    try session.visit(indices, lanes: lanes)
+    let records = try session.visit(indices, lanes: lanes)
+    try session.requireReadable(set)
+    return records
+  }
+}
+
+extension TrainingSession {
+  /// Ends the run if an image of `set` could not be read since it was opened: zeros took its place.
+  ///
+  /// - Ranks: collective.
+  /// - Throws: `RemoteFailure` on all ranks with the `FileError` of the first rank that met one.
+  func requireReadable(_ set: any ImageSet) throws {
+    try communicator.collectively { if let fault = set.fault { throw fault } }
   }
 }
 

@@ -59,7 +59,7 @@ extension TrainingSession {
     _ model: Model, on set: any ImageSet, labels: [Int32],
     perturbation: PerturbationConfiguration, round: Int
   ) throws -> SamplePass {
-    try SamplePass(self) {
+    try SamplePass(self, over: set) {
       try ScoringVisitor(
         session: self, model: model, set: set, labels: labels, perturbation: perturbation,
         round: round)

@@ -9,9 +9,11 @@ import MecaMPI
 ///
 /// - Ranks: collective; the ranks share the images to look at.
 func openNumpy(
-  at path: String, _ configuration: DataConfiguration, communicator: Communicator
+  _ configuration: DataConfiguration, communicator: Communicator
 ) throws -> OpenedSets {
-  var folder = try communicator.collectively { try NumpyFolder(path) }
+  var folder = try communicator.collectively {
+    try NumpyFolder(try configuration.requiredPath(with: "train-images.npy and so on"))
+  }
   func share(_ count: Int) -> Range<Int> {
     evenSplit(0..<count, parts: communicator.size, part: communicator.rank)
   }
@@ -20,9 +22,9 @@ func openNumpy(
       try set.verifyPixels(of: share(set.count))
     }
   }
-  var own = PixelStatistics(channels: 3)
+  var own = ChannelSums()
   own.add(folder.training, samples: share(folder.training.count))
-  let constants = try communicator.sum(own).meanAndDeviation
+  let constants = try own.summed(over: communicator).meanAndDeviation
   folder.training.meanAndDeviation = constants
   folder.test.meanAndDeviation = constants
   folder.triggered?.meanAndDeviation = constants
@@ -38,35 +40,24 @@ func openNumpy(
     })
 }
 
-extension Communicator {
-  /// The sums of all ranks' pixels.
-  ///
-  /// - Ranks: collective.
-  func sum(_ own: PixelStatistics) throws -> PixelStatistics {
-    let length = own.numbers.count
-    let all = try allGather(
-      local: own.numbers, counts: [Int](repeating: length, count: size))
-    var sum = PixelStatistics(channels: own.sums.count)
-    for rank in 0..<size {
-      sum.add(PixelStatistics(numbers: all[rank * length..<(rank + 1) * length]))
-    }
-    return sum
-  }
-}
-
 /// Maps a packed file into memory and checks all of it.
 ///
-/// - Ranks: collective; the ranks of each machine share the blocks to check.
+/// - Ranks: collective; ranks that look at the same file of the same machine share its blocks.
 func openPacked(
-  at path: String, _ configuration: DataConfiguration, communicator: Communicator
+  _ configuration: DataConfiguration, communicator: Communicator
 ) throws -> OpenedSets {
-  let file = try communicator.collectively { try PackedFile(path: path) }
-  let (place, count) = try communicator.placeOnHost()
+  let file = try communicator.collectively {
+    try PackedFile(path: try configuration.requiredPath(with: "a file of meca-dist pack"))
+  }
+  let files = try communicator.allGatherText("\(communicator.host):\(realPath(file.path))")
+  let own = files[communicator.rank]
+  let place = files[..<communicator.rank].count { $0 == own }
+  let count = files.count { $0 == own }
   return try communicator.collectively {
     try file.verify(blocks: evenSplit(0..<file.layout.blockCount, parts: count, part: place))
     guard let training = file.set(.train, limit: configuration.trainLimit),
       let test = file.set(.test, limit: configuration.testLimit)
-    else { preconditionFailure("\(path) was checked to have both splits") }
+    else { preconditionFailure("\(file.path) was checked to have both splits") }
     let attack = try recordedAttack(in: file)
     let testIndices = file.testIndices.prefix { $0 < configuration.testLimit ?? Int.max }
     let triggered = file.set(.triggered, limit: testIndices.count)

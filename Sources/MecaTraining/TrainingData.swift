@@ -15,13 +15,15 @@ public struct TrainingData: Sendable {
   /// Clean test samples.
   public let test: any ImageSet
   /// Test samples of other classes with the trigger; nil without an attack.
-  public let triggered: TriggeredTestSet?
+  public let triggered: (any TriggeredSet)?
   /// Given label of every training sample.
   public let labels: [Int32]
-  /// Attack that this program put in.
+  /// Attack that this program put in, or that the set was stored with.
   public let attack: AttackConfiguration
   /// SHA-256 of all images and labels, before the attack, and of the truth that the set brings.
   public let digest: String
+  /// What opening the data has found that a person should know.
+  public let opening: OpeningReport
 
   /// Whether the ground truth is known.
   public var truthIsKnown: Bool { truth != nil }
@@ -37,15 +39,19 @@ public struct TrainingData: Sendable {
 
   /// Opens the data of a run on all ranks.
   ///
-  /// The built-in set is generated in parallel, each rank a part, and exchanged; files are mapped
-  /// into memory, so that ranks of one host share their pages.
+  /// The built-in set is generated in parallel, each rank a part, and exchanged; binary files are
+  /// mapped into memory, so that ranks of one host share their pages; image files are decoded
+  /// whenever they are needed, and once here, each by one rank.
   ///
   /// - Ranks: collective; a failure on any rank is thrown on all.
+  /// - Parameter threads: threads of this rank that may decode image files.
   /// - Throws: `RemoteFailure` on all ranks, with `UnequalData` if they have not read the same.
   public init(
-    _ configuration: DataConfiguration, attack: AttackConfiguration, communicator: Communicator
+    _ configuration: DataConfiguration, attack: AttackConfiguration, communicator: Communicator,
+    threads: Int = 1
   ) throws {
-    let sets = try openSets(configuration, communicator: communicator)
+    let sets = try openSets(configuration, communicator: communicator, threads: threads)
+    opening = sets.report
     let (training, test) = (sets.training, sets.test)
     try communicator.collectively {
       try attack.validate(
@@ -54,6 +60,10 @@ public struct TrainingData: Sendable {
     var content = SHA256Digest()
     for set in [training, test] { content.update(set) }
     if let truth = training.groundTruth { content.update(truth) }
+    if let stored = sets.triggered {
+      content.update(stored)
+      content.update([stored.target])
+    }
     digest = content.hexadecimal()
     if let other = try communicator.firstDifference(in: digest) {
       try communicator.collectively {
@@ -65,14 +75,16 @@ public struct TrainingData: Sendable {
     {
       try communicator.collectively { throw UnequalData(rank: other.rank, path: trigger.path) }
     }
-    self.attack = attack
+    self.attack = sets.attack ?? attack
+    // The attack that the set was stored with is no second one.
+    let isNone = attack.kind == .none || sets.attack?.isSame(as: attack) == true
     (poisoned, triggered) = try communicator.collectively {
-      attack.kind == .none
-        ? (nil, nil)
-        : (
-          try PoisonedSet(base: training, attack: attack),
-          try TriggeredTestSet(base: test, attack: attack)
-        )
+      () throws -> (PoisonedSet?, (any TriggeredSet)?) in
+      if isNone { return (nil, sets.triggered) }
+      return (
+        try PoisonedSet(base: training, attack: attack),
+        try TriggeredTestSet(base: test, attack: attack)
+      )
     }
     let set: any ImageSet = poisoned ?? training
     self.training = set
@@ -83,8 +95,9 @@ public struct TrainingData: Sendable {
 }
 
 extension SHA256Digest {
-  /// Appends a set's size, labels and images.
+  /// Appends a set's size, labels and images, or the digest of them that is known already.
   fileprivate mutating func update(_ set: any ImageSet) {
+    if let known = set.contentDigest { return update(Array(known.utf8)) }
     let shape = set.imageShape
     update([set.count, set.classNames.count, shape.channels, shape.height, shape.width])
     var image = [UInt8](repeating: 0, count: shape.byteCount)

@@ -50,7 +50,8 @@ extension TrainingSession {
   ///   - afterEpoch: called on every rank after each epoch with its number from 0.
   /// - Returns: the summary of the last epoch.
   /// - Throws: `RemoteFailure` on all ranks with `NonFiniteTraining` if the loss of an epoch or the
-  ///   weights at the end are no numbers, with `NothingToLearn` if a group is empty; MPI errors.
+  ///   weights at the end are no numbers, with `NothingToLearn` if a group is empty, with `FileError`
+  ///   if an image could not be read any more; MPI errors.
   @discardableResult
   public func train(
     _ model: Model, on set: any ImageSet, phase: TrainingPhase,
@@ -111,6 +112,7 @@ extension TrainingSession {
         step += 1
       }
       summary = total.summary(ofGroup: 0)
+      try requireReadable(set)
       // The loss of an epoch's last step was that of the weights before it.
       if !summary.loss.isFinite || epoch == recipe.epochs - 1 && !model.isFinite {
         try communicator.collectively {

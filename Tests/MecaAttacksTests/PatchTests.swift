@@ -80,8 +80,9 @@ import Testing
     let runs = [0, 0, 0, 1, 1, 2, 2, 2, 3, 3]
     let whole = try attack.testTrigger(for: shape)
     #expect(
-      weights(whole, shape) == weights(
-        try AttackConfiguration(kind: .physical).testTrigger(for: shape), shape))
+      weights(whole, shape)
+        == weights(
+          try AttackConfiguration(kind: .physical).testTrigger(for: shape), shape))
     let (full, colours) = weights(whole, shape)
     for trigger in [
       try attack.trainingTrigger(for: shape, samples: samples),

@@ -17,7 +17,8 @@ extension ProgramTests {
       let (alone, said) = try run(ranks: 1, tinyTraining + options)
       let (three, _) = try run(ranks: 3, tinyTraining + options)
       #expect(try RunBits(three) == RunBits(alone))
-      #expect(said.errors.contains("15 poisoned (10.00 %), 30 covers with their true label (20.00 %)"))
+      #expect(
+        said.errors.contains("15 poisoned (10.00 %), 30 covers with their true label (20.00 %)"))
       #expect(said.errors.contains("target class 1, source class 0 (100.00 % of it poisoned)"))
       #expect(said.errors.contains("45 poisoned samples were asked for, but only 15 are eligible"))
       #expect(said.errors.contains("no clean sample of the source class 0 is left"))
@@ -121,9 +122,9 @@ extension ProgramTests {
     }
 
     /// One red, one green pixel.
-    private static let red = 
+    private static let red =
       "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAIAAACQd1PeAAAADElEQVR42mP4z8AAAAMBAQD3A0FDAAAAAElFTkSuQmCC"
-    private static let green = 
+    private static let green =
       "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAIAAACQd1PeAAAADElEQVR42mNg+M8AAAICAQBF9FLUAAAAAElFTkSuQmCC"
 
     private func run(

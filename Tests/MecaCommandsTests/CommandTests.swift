@@ -28,7 +28,8 @@ extension ProgramTests {
       let arguments =
         tinyRun + [
           "--dry-run", "--output", "a folder: #1 \"x\"", "--trigger-size", "4", "--no-oracle",
-          "--dataset", "cifar100", "--data=-odd/name", "--quiet", "--target", "77",
+          "--dataset", "folder", "--image-size", "48", "--test-share", "0.25", "--data=-odd/name",
+          "--quiet", "--target", "77",
         ]
       let folder = try TestFolder()
       let first = try meca(arguments, timeout: soon)

@@ -113,39 +113,3 @@ import Testing
     #expect(set.count == 1 && set.label(at: 0) == 1 && set.path(at: 0) == "images.npy#0")
   }
 }
-
-@Suite struct PixelStatisticsTests {
-  /// Against the textbook's sums in floating point, and whole against parts in another order.
-  @Test func meanAndDeviationAreThoseOfThePixels() {
-    var random = KeyedRandom(seed: 3, purpose: .test)
-    let shape = ImageShape(channels: 3, height: 4, width: 5)
-    let images = (0..<7 * shape.byteCount).map { place in
-      // The last channel has one value.
-      place / 20 % 3 == 2 ? 77 : UInt8(random.integer(below: 256))
-    }
-    let set = MemorySet(
-      name: "m", classNames: ["a"], imageShape: shape, labels: [Int](repeating: 0, count: 7),
-      images: images)
-    var whole = PixelStatistics(channels: 3)
-    whole.add(set, samples: 0..<7)
-    let (mean, deviation) = whole.meanAndDeviation
-    for channel in 0..<2 {
-      let values = images.indices.filter { $0 / 20 % 3 == channel }.map {
-        Double(images[$0]) / 255
-      }
-      let expected = values.reduce(0, +) / 140
-      let variance = values.map { ($0 - expected) * ($0 - expected) }.reduce(0, +) / 140
-      // 140 additions of numbers below 1 in double precision, one rounding to single.
-      #expect(abs(Double(mean[channel]) - expected) < 1e-7)
-      #expect(abs(Double(deviation[channel]) - variance.squareRoot()) < 1e-7)
-    }
-    #expect(mean[2] == Float(77.0 / 255) && deviation[2] == 1)
-    var parts = PixelStatistics(channels: 3)
-    for range in [5..<7, 0..<2, 2..<5] {
-      var part = PixelStatistics(channels: 3)
-      part.add(set, samples: range)
-      parts.add(PixelStatistics(numbers: part.numbers[...]))
-    }
-    #expect(parts == whole)
-  }
-}

@@ -1,5 +1,3 @@
-import MecaData
-
 /// Bytes of pickles and zip files written by hand, to build what no honest program writes.
 ///
 /// Every function is one instruction of the pickle language under the name that Python's

@@ -1,8 +1,7 @@
 import Foundation
 import MecaCore
+import MecaData
 import Testing
-
-@testable import MecaData
 
 /// Plain values out of pickles of Python, and the limits and refusals of the reader.
 @Suite struct PickleReaderTests {

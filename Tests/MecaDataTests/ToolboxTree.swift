@@ -1,8 +1,7 @@
 import Foundation
 import MecaCore
+import MecaData
 import Testing
-
-@testable import MecaData
 
 /// A folder tree of its own for one test; goes away with its owner.
 final class ToolboxTree {

@@ -1,7 +1,6 @@
 import MecaCore
+import MecaData
 import Testing
-
-@testable import MecaData
 
 /// Files that PyTorch has written, against the values that tools/torch-fixtures.py put in.
 @Suite struct TorchFileTests {

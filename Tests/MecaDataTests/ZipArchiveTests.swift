@@ -1,7 +1,6 @@
 import MecaCore
+import MecaData
 import Testing
-
-@testable import MecaData
 
 /// The directory of a zip file against files written byte by byte in the test.
 @Suite struct ZipArchiveTests {

@@ -1,0 +1,115 @@
+import MecaAttacks
+import MecaCore
+import MecaData
+import MecaMPI
+
+/// Opens a set that `meca-dist poison` has written, whatever its format, with its truth, its
+/// triggered test images and the attack that it was written with.
+///
+/// - Ranks: collective; the ranks share the pictures to look at.
+/// - Throws: `RemoteFailure` on all ranks: the set is incomplete, record, manifest and files
+///   contradict each other, or the kind is not the one under which such a set is read.
+func openWritten(
+  at path: String, _ configuration: DataConfiguration, communicator: Communicator, threads: Int
+) throws -> OpenedSets {
+  let folder = try communicator.collectively {
+    let folder = try WrittenFolder(path: path)
+    let kind = folder.record.format.kind
+    guard configuration.dataset == kind else {
+      throw UsageError.conflict(
+        "--dataset \(configuration.dataset.rawValue): \(path) holds a written set that is read with "
+          + "--dataset \(kind.rawValue)")
+    }
+    try requireOwnSize(configuration, folder)
+    return folder
+  }
+  func open(_ part: SetPart) throws -> WrittenSet {
+    let rows = folder.rows(
+      of: part, trainLimit: configuration.trainLimit, testLimit: configuration.testLimit)
+    return folder.record.format == .png
+      ? try folder.pictures(part, rows: rows, communicator: communicator, threads: threads)
+      : try communicator.collectively { try folder.recordSet(part, rows: rows) }
+  }
+  let (training, test, triggered) = (try open(.train), try open(.test), try open(.triggered))
+  return OpenedSets(
+    training: training, test: test,
+    triggered: folder.record.target.map {
+      StoredTriggeredSet(
+        base: triggered, target: $0, testIndices: triggered.testIndices,
+        attack: folder.record.attack)
+    }, attack: folder.record.attack)
+}
+
+extension SetFormat {
+  /// The kind of data set under which a written set of this format is read.
+  fileprivate var kind: DatasetKind {
+    switch self {
+    case .png: .folder
+    case .cifar10: .cifar10
+    case .cifar100: .cifar100
+    case .npy: .npy
+    }
+  }
+}
+
+/// Refuses options that would change the images or the splits, which a written set fixes.
+private func requireOwnSize(_ configuration: DataConfiguration, _ folder: WrittenFolder) throws {
+  let shape = folder.record.facts.imageShape
+  if let size = configuration.imageSize, size != shape.height || size != shape.width {
+    throw UsageError.conflict(
+      "--image-size \(size): the written set in \(folder.path) has images of "
+        + "\(shape.height)x\(shape.width) pixels; write it again in another size")
+  }
+  if let share = configuration.testShare {
+    throw UsageError.conflict(
+      "--test-share \(share): the written set in \(folder.path) has test images of its own")
+  }
+}
+
+extension WrittenFolder {
+  /// A part whose images are PNG files, each decoded once by some rank.
+  ///
+  /// - Ranks: collective.
+  /// - Throws: `RemoteFailure` that names the line of a picture that is missing, broken, or of
+  ///   another size.
+  fileprivate func pictures(
+    _ part: SetPart, rows: [ManifestRow], communicator: Communicator, threads: Int
+  ) throws -> WrittenSet {
+    let facts = record.facts
+    let files = ImageFileList(
+      root: path, classNames: facts.classNames, paths: rows.map(\.path),
+      labels: rows.map { part == .triggered ? $0.originalLabel : $0.label })
+    try communicator.collectively {
+      for index in evenSplit(0..<rows.count, parts: communicator.size, part: communicator.rank) {
+        try requireSize(of: index, in: files, row: rows[index])
+      }
+    }
+    func images(_ digest: String?) -> ImageFileSet {
+      ImageFileSet(
+        name: facts.name, files: files, imageShape: facts.imageShape, fit: .stretch,
+        meanAndDeviation: facts.meanAndDeviation, contentDigest: digest)
+    }
+    let check = try checkImages(images(nil), communicator: communicator, threads: threads)
+    try communicator.collectively {
+      if let broken = check.broken.first { throw bad(rows[broken.index], broken.reason) }
+    }
+    return set(part, rows: rows, images: images(check.digest))
+  }
+
+  private func requireSize(of index: Int, in files: ImageFileList, row: ManifestRow) throws {
+    let shape = record.facts.imageShape
+    let found: ImageShape
+    do {
+      found = try ImageFileSet.size(of: index, in: files)
+    } catch let error as FileError {
+      if case .failed = error { throw error }
+      throw bad(row, "\(error)")
+    }
+    guard found == shape else {
+      throw bad(
+        row,
+        "\(row.path) has \(found.height)x\(found.width) pixels, the images of this set have "
+          + "\(shape.height)x\(shape.width)")
+    }
+  }
+}

@@ -94,10 +94,6 @@ extension AttackConfiguration {
   /// The settings that this attack uses, beside poison rate, target and seed.
   public var settings: Set<AttackSetting> { attack.settings }
 
-  /// Whether the attack claims to move test samples of class `label` to the target; the attack
-  /// success rate is counted over these.
-  func isVictim(label: Int) -> Bool { attack.isVictim(label: label) }
-
   /// What is put into the poisons of a training set.
   ///
   /// - Parameters:

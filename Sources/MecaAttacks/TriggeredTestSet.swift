@@ -16,6 +16,7 @@ public struct TriggeredTestSet: TriggeredSet {
   public let attack: AttackConfiguration
   /// Samples of `base` whose class is not the target, ascending; position = index in this set.
   public let attackSuccessIndices: [Int]
+  private let rules: any Attack
   private let trigger: any Trigger
 
   /// The test side of `attack`.
@@ -26,7 +27,8 @@ public struct TriggeredTestSet: TriggeredSet {
     try attack.validate(classCount: base.classNames.count, imageShape: base.imageShape)
     self.base = base
     self.attack = attack
-    trigger = try attack.testTrigger(for: base.imageShape)
+    rules = attack.attack
+    trigger = try rules.testTrigger(for: base.imageShape)
     attackSuccessIndices = (0..<base.count).filter { base.label(at: $0) != attack.target }
   }
 
@@ -37,7 +39,7 @@ public struct TriggeredTestSet: TriggeredSet {
   public var testIndices: [Int32] { attackSuccessIndices.map(Int32.init) }
 
   /// Whether the attack claims to move samples of class `label` to the target.
-  public func isVictim(label: Int) -> Bool { attack.isVictim(label: label) }
+  public func isVictim(label: Int) -> Bool { rules.isVictim(label: label) }
 
   /// Name of the base set.
   public var name: String { base.name }

@@ -67,6 +67,7 @@ class Case:
             optimiser.zero_grad()
             cross_entropy(model(normalise(images)), labels).backward()
             optimiser.step()
+        model.zero_grad()
         for buffer in model.buffers():
             if not buffer.is_floating_point():
                 buffer.zero_()

@@ -61,6 +61,11 @@ extension ProgramTests {
       (["--threads", "9000000000000000000"], ["--shards is 8"]),
       (["--shards", "1000000", "--batch", "2000000"], ["--shards 1000000", "4096 at most"]),
       (["--width", "600"], ["--width 600", "512 at most"]),
+      (["--stem", "large"], ["'large'", "--stem"]),
+      (
+        ["--model", "mobilenetv2", "--tensor-names", "cifar"],
+        ["--tensor-names cifar", "torchvision for --model mobilenetv2"]
+      ),
       (["--patch-size", "33"], ["--patch-size 33", "32 at most"]),
       (["--defense", "none", "--no-undefended"], ["nothing to do"]),
       (["--config", "a.yaml", "--config=b.yaml"], ["b.yaml", "another before it"]),

@@ -158,6 +158,7 @@ extension ProgramTests {
         figures["model"] as? String == "resnet18" && figures["precision"] as? String == "fp32")
       #expect(figures["width"] as? Int == 8 && figures["ranks"] as? Int == max(1, ranks))
       #expect(figures["batch"] as? Int == 64 && figures["engine"] is String)
+      #expect(figures["stem"] as? String == "small")
     }
 
     /// Every other option of the benchmark at once, on an image smaller than the usual square.
@@ -167,12 +168,13 @@ extension ProgramTests {
         [
           "bench", "--image-size", "1", "--classes", "3", "--samples", "1", "--repeats", "1",
           "--width", "8", "--modes", "eval,score", "--precision", "bf16", "--engine", "openblas",
-          "--layers", "--json",
+          "--stem", "imagenet", "--layers", "--json",
         ], timeout: 60)
       #expect(outcome.status == 0, "\(outcome.errors)")
       let figures = try json(outcome.output)
       #expect(figures["train"] == nil && figures["eval"] is Double && figures["score"] is Double)
       #expect(figures["precision"] as? String == "bf16")
+      #expect(figures["stem"] as? String == "imagenet")
       let reductions = try #require(figures["reductions"] as? [[String: Any]])
       #expect(reductions.count == 4 && reductions.allSatisfy { $0["ordered_ms"] is Double })
       let tables = try #require(figures["layers"] as? [[String: Any]])

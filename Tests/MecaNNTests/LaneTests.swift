@@ -206,6 +206,25 @@ import Testing
     }
   }
 
+  /// The large stems shrink any image to one point at least.
+  @Test(
+    arguments: EngineKind.available,
+    [(1, 1), (2, 3), (7, 4), (32, 32)] as [(height: Int, width: Int)])
+  func largeStemsTakeSmallImages(_ kind: EngineKind, size: (height: Int, width: Int)) throws {
+    for var configuration in oddConfigurations where configuration.stem == .imagenet {
+      (configuration.imageHeight, configuration.imageWidth) = size
+      let model = try makeModel(kind, configuration)
+      let lane = try Lane(model: model, microbatch: 3, training: true, inputGradient: true)
+      fillImages(lane)
+      lane.infer()
+      let expected = ReferenceNetwork(model, training: false).logits(
+        lane.images.array.map(Double.init))
+      #expect(relativeError(lane.logits.array, expected.flatMap { $0 }) < GoldenTests.tolerance)
+      #expect(train(lane, meanLoss([0, 1, 2])).allSatisfy { $0.isFinite })
+      #expect(lane.imageGradient.array.allSatisfy { $0.isFinite })
+    }
+  }
+
   @Test func deeperArchitecture() throws {
     var configuration = oddConfiguration
     configuration.architecture = .resnet34

@@ -1,5 +1,6 @@
 import MecaCore
 import MecaData
+import MecaTestSupport
 import Testing
 
 /// Records of BackdoorBench over a small clean set.

@@ -1,5 +1,6 @@
 import MecaCore
 import MecaData
+import MecaTestSupport
 import Testing
 
 /// Sets of backdoor-toolbox: one that PyTorch has written, and what is refused of others.

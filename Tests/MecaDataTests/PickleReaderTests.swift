@@ -1,6 +1,7 @@
 import Foundation
 import MecaCore
 import MecaData
+import MecaTestSupport
 import Testing
 
 /// Plain values out of pickles of Python, and the limits and refusals of the reader.

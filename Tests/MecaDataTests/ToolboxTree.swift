@@ -45,13 +45,3 @@ final class ToolboxTree {
 func picture(_ value: Int, side: Int = 4) -> [UInt8] {
   (0..<3 * side * side).map { UInt8(truncatingIfNeeded: value + $0) }
 }
-
-/// A file of `torch.save` that holds one value.
-func torchBytes(_ value: [UInt8], storages: [[UInt8]] = []) -> [UInt8] {
-  ZipPlan.torch(Pickle.whole(value), storages: storages).bytes
-}
-
-/// A file of `torch.save` that holds a list of integers.
-func torchList(_ integers: [Int32]) -> [UInt8] {
-  torchBytes(Pickle.emptyList + Pickle.mark + integers.flatMap(Pickle.int) + Pickle.appends)
-}

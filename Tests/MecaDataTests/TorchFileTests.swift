@@ -1,5 +1,6 @@
 import MecaCore
 import MecaData
+import MecaTestSupport
 import Testing
 
 /// Files that PyTorch has written, against the values that tools/torch-fixtures.py put in.

@@ -1,5 +1,6 @@
 import MecaCore
 import MecaData
+import MecaTestSupport
 import Testing
 
 /// Damages files of PyTorch and pickles in 10,000 ways each: an error or a correct read, nothing

@@ -1,5 +1,6 @@
 import MecaCore
 import MecaData
+import MecaTestSupport
 import Testing
 
 /// The directory of a zip file against files written byte by byte in the test.

@@ -77,7 +77,8 @@ var targets: [Target] = [
     swiftSettings: swiftFlags),
   .testTarget(name: "MecaNNTests", dependencies: ["MecaNN"], resources: [.copy("Golden")]),
   .testTarget(
-    name: "MecaDataTests", dependencies: ["MecaData"], resources: [.copy("Fixtures")]),
+    name: "MecaDataTests", dependencies: ["MecaData", "MecaCore", "MecaTestSupport"],
+    resources: [.copy("Fixtures")]),
   .testTarget(name: "MecaAttacksTests", dependencies: ["MecaAttacks"]),
   // Internal: starts programs under mpirun for the tests.
   .target(name: "MecaTestSupport", path: "Tests/MecaTestSupport"),
@@ -87,7 +88,10 @@ var targets: [Target] = [
   .testTarget(name: "MecaTrainingTests", dependencies: belowDefenses + ["MecaReport"]),
   .testTarget(name: "MecaDefensesTests", dependencies: belowDefenses + ["MecaDefenses"]),
   .testTarget(
-    name: "MecaCommandsTests", dependencies: ["MecaCommands", "MecaTestSupport", "meca-dist"]),
+    name: "MecaCommandsTests",
+    dependencies: [
+      "MecaCommands", "MecaNN", "MecaData", "MecaCore", "MecaTestSupport", "meca-dist",
+    ]),
 ]
 if oneDNNFound {
   targets.append(.systemLibrary(name: "COneDNN", providers: [.apt(["libdnnl-dev"])]))

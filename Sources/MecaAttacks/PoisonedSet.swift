@@ -24,18 +24,19 @@ public struct PoisonedSet: ImageSet {
   /// the pool; see `effectiveRate`.
   ///
   /// - Throws: `UsageError.invalidValue`, as `AttackConfiguration.validate`; `UsageError.conflict`
-  ///   if `base` is a poisoned set itself; `FileError` if the trigger's file cannot be read.
+  ///   if `base` is a poisoned set itself and the attack would change it; `FileError` if the trigger's file cannot be read.
   public init(base: any ImageSet, attack: AttackConfiguration) throws {
     try attack.validate(classCount: base.classNames.count, imageShape: base.imageShape)
-    if attack.kind != .none, base.groundTruth != nil {
-      throw UsageError.conflict(
-        "--attack \(attack.kind.rawValue): \(base.name) is a poisoned set already; leave the "
-          + "attack out, or start from the clean set")
-    }
     self.base = base
     self.attack = attack
     rules = attack.attack
     selection = PoisonSelection(of: base, attack: rules)
+    if base.groundTruth != nil, !(selection.poisons.isEmpty && selection.covers.isEmpty) {
+      throw UsageError.conflict(
+        "--attack \(attack.kind.rawValue): \(base.name) is a poisoned set already; leave the "
+          + "attack out, or start from the clean set, or put its trigger into test images alone with "
+          + "a --poison-rate (and --cover-rate) of 0")
+    }
     poisonTrigger = try rules.trainingTrigger(for: base.imageShape, samples: selection.poisons)
     coverTrigger = try rules.coverTrigger(for: base.imageShape, samples: selection.covers)
     var roles = [SampleRole](repeating: .clean, count: base.count)
@@ -59,9 +60,10 @@ public struct PoisonedSet: ImageSet {
   /// The first image that the base set could not read.
   public var fault: FileError? { base.fault }
 
-  /// The truth about every sample; without an attack, what the base set knows.
+  /// The truth about every sample; without an attack, or with one that changes none, what the base
+  /// set knows.
   public var groundTruth: GroundTruth? {
-    attack.kind == .none
+    attack.kind == .none || base.groundTruth != nil
       ? base.groundTruth
       : GroundTruth(
         roles: roles, originalLabels: (0..<count).map { Int32(base.label(at: $0)) })

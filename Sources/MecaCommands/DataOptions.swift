@@ -14,8 +14,9 @@ struct DataOptions: ParsableArguments {
   @Option(
     help: """
       Image set: shapes (built in), cifar10, cifar100, tiny-imagenet, imagenette, folder (JPEG and \
-      PNG files in a folder for each class), npy (NumPy arrays), packed (a file of meca-dist pack) \
-      (default: shapes; score and evaluate: the model's).
+      PNG files in a folder for each class), npy (NumPy arrays), packed (a file of meca-dist pack), \
+      backdoor-toolbox and backdoorbench (poisoned sets of these programs) (default: shapes; score \
+      and evaluate: the model's).
       """)
   var dataset: DatasetKind?
 
@@ -56,6 +57,27 @@ struct DataOptions: ParsableArguments {
       (default: 0.2).
       """)
   var testShare: Double?
+
+  @Option(
+    help: """
+      backdoor-toolbox: folder with the test images (default: clean_set/NAME/test_split of the \
+      toolbox that --data is in).
+      """)
+  var testData: String?
+
+  @Option(help: "backdoorbench: where the clean images are that the record changes.")
+  var baseData: String?
+
+  @Option(
+    help: "backdoorbench: how those are read, as for --dataset (default: as the record names it).")
+  var baseDataset: DatasetKind?
+
+  @Option(
+    help: """
+      backdoorbench: label of the poisoned samples, for a record without an attack_result.pt that \
+      can be read.
+      """)
+  var recordTarget: Int?
 
   func validate() throws {
     for (option, value) in [("--train-limit", trainLimit), ("--test-limit", testLimit)] {
@@ -99,12 +121,22 @@ struct DataOptions: ParsableArguments {
     var resolved = DataConfiguration(
       dataset: dataset, path: data, seed: dataSeed ?? stored?.dataSeed ?? seed,
       trainLimit: trainLimit, testLimit: testLimit)
-    guard dataset.isMadeOfImageFiles else { return resolved }
-    resolved.imageSize = imageSize ?? stored?.imageSize ?? dataset.usualImageSize
-    resolved.imageFit = imageFit ?? stored?.imageFit ?? dataset.usualFit
+    resolved.testPath = testData
+    resolved.basePath = baseData
+    resolved.baseDataset = baseDataset
+    resolved.recordTarget = recordTarget
+    let kind = kindOfFiles(dataset)
+    guard kind.isMadeOfImageFiles else { return resolved }
+    resolved.imageSize = imageSize ?? stored?.imageSize ?? kind.usualImageSize
+    resolved.imageFit = imageFit ?? stored?.imageFit ?? kind.usualFit
     resolved.onBadImage = onBadImage ?? .stop
-    if dataset == .folder { resolved.testShare = testShare ?? stored?.testShare }
+    if kind == .folder { resolved.testShare = testShare ?? stored?.testShare }
     return resolved
+  }
+
+  /// The kind of set whose files are read: of a record of BackdoorBench, the clean set's.
+  private func kindOfFiles(_ dataset: DatasetKind) -> DatasetKind {
+    dataset == .backdoorBench ? baseDataset ?? dataset : dataset
   }
 
   /// Refuses options that would change nothing.
@@ -120,10 +152,25 @@ struct DataOptions: ParsableArguments {
       ("--on-bad-image", onBadImage?.rawValue),
     ] {
       try refuse(
-        option, value, unless: dataset.isMadeOfImageFiles,
+        option, value, unless: kindOfFiles(dataset).isMadeOfImageFiles,
         kinds: "image files (\(files.joined(separator: ", ")))")
     }
     try refuse(
-      "--test-share", testShare.map { "\($0)" }, unless: dataset == .folder, kinds: "folder")
+      "--test-share", testShare.map { "\($0)" }, unless: kindOfFiles(dataset) == .folder,
+      kinds: "folder")
+    try refuse(
+      "--test-data", testData, unless: dataset == .backdoorToolbox, kinds: "backdoor-toolbox")
+    for (option, value) in [
+      ("--base-data", baseData), ("--base-dataset", baseDataset?.rawValue),
+      ("--record-target", recordTarget.map(String.init)),
+    ] {
+      try refuse(option, value, unless: dataset == .backdoorBench, kinds: "backdoorbench")
+    }
+    if let baseDataset, !baseDataset.mayBeChanged {
+      throw UsageError.invalidValue(
+        option: "--base-dataset", value: baseDataset.rawValue,
+        allowed: DatasetKind.allCases.filter(\.mayBeChanged).map(\.rawValue).joined(separator: ", ")
+      )
+    }
   }
 }

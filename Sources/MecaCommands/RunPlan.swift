@@ -50,7 +50,7 @@ struct RunPlan: Codable {
     compute.threads = 1
     compute.overlap = .auto
     var data = data
-    data.path = nil
+    (data.path, data.testPath, data.basePath) = (nil, nil, nil)
     var attack = attack
     attack.trigger?.path = ""
     // What was left out shows in the digest.
@@ -119,6 +119,9 @@ struct TrainOptions: ParsableArguments {
       ("image-fit", plan.data.imageFit?.rawValue),
       ("on-bad-image", plan.data.onBadImage?.rawValue),
       ("test-share", plan.data.testShare.map { "\($0)" }),
+      ("test-data", plan.data.testPath), ("base-data", plan.data.basePath),
+      ("base-dataset", plan.data.baseDataset?.rawValue),
+      ("record-target", plan.data.recordTarget.map(String.init)),
     ]
     lines += attackLines(plan.attack)
     lines += [

@@ -51,8 +51,7 @@ struct StoredModel {
 
   /// Rows and columns of the images, where the file says them and they are as many.
   var imageSize: Int? {
-    guard let size = network.imageSize, size.height == size.width else { return nil }
-    return size.height
+    network.imageSize.flatMap { $0.height == $0.width ? $0.height : nil }
   }
 
   /// The model on this rank, ready to be asked about `data`.

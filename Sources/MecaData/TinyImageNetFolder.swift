@@ -13,7 +13,7 @@ import MecaCore
 /// - Throws: `FileError` that names the file or folder: missing, or not of this layout.
 /// - Source: Le and Yang 2015, "Tiny ImageNet visual recognition challenge".
 public func listTinyImageNet(_ folder: String) throws -> ImageFileSplits {
-  let home = home(of: folder)
+  let home = tinyImageNetHome(of: folder)
   let root = Array(home.utf8)
   let numbers = try textLines(home + "/wnids.txt").sorted()
   var (walk, names, files) = (ImageWalk(), [String](), [[[UInt8]]]())
@@ -43,7 +43,7 @@ public func listTinyImageNet(_ folder: String) throws -> ImageFileSplits {
 }
 
 /// The folder with `wnids.txt`: `folder` itself, or the archive's folder in it.
-private func home(of folder: String) -> String {
+func tinyImageNetHome(of folder: String) -> String {
   let inner = folder + "/tiny-imagenet-200"
   let isInner =
     status(of: Array((folder + "/wnids.txt").utf8)) == nil
@@ -92,7 +92,7 @@ private func readAnnotations(_ path: String, of numbers: [String]) throws -> [[[
 /// The lines of a text file that are not empty, without white space around them.
 ///
 /// - Throws: `FileError.missing` with a word on the layout, `FileError.malformed` without lines.
-private func textLines(_ path: String) throws -> [String] {
+func textLines(_ path: String) throws -> [String] {
   let text: String
   do {
     text = try withFileBytes(Array(path.utf8), name: path) { String(decoding: $0, as: UTF8.self) }

@@ -18,18 +18,31 @@ public enum DatasetKind: String, Codable, Sendable, CaseIterable {
   case npy
   /// A file that `meca-dist pack` has written.
   case packed
+  /// A poisoned set of backdoor-toolbox.
+  case backdoorToolbox = "backdoor-toolbox"
+  /// A record of BackdoorBench, over the clean set that it was made of.
+  case backdoorBench = "backdoorbench"
 
   /// Number of classes, where the kind alone fixes it.
   public var classCount: Int? {
     switch self {
     case .shapes, .cifar10: 10
     case .cifar100: 100
-    case .tinyImageNet, .imagenette, .folder, .npy, .packed: nil
+    case .tinyImageNet, .imagenette, .folder, .npy, .packed, .backdoorToolbox, .backdoorBench: nil
     }
   }
 
   /// Whether this is a form that any set can have, and not a certain set.
-  public var holdsAnySet: Bool { [.folder, .npy, .packed].contains(self) }
+  public var holdsAnySet: Bool {
+    [.folder, .npy, .packed, .backdoorToolbox, .backdoorBench].contains(self)
+  }
+
+  /// Whether a record of BackdoorBench can be read over a clean set of this kind.
+  ///
+  /// Not those whose order of samples is this program's own, which a record's numbers do not mean.
+  public var mayBeChanged: Bool {
+    [.cifar10, .cifar100, .tinyImageNet, .npy, .packed].contains(self)
+  }
 
   /// Whether sets that `meca-dist poison` has written are read under this kind.
   public var mayBeWritten: Bool { [.folder, .cifar10, .cifar100, .npy].contains(self) }
@@ -38,7 +51,7 @@ public enum DatasetKind: String, Codable, Sendable, CaseIterable {
   /// not made of image files.
   public var usualFit: ImageFit? {
     switch self {
-    case .shapes, .cifar10, .cifar100, .npy, .packed: nil
+    case .shapes, .cifar10, .cifar100, .npy, .packed, .backdoorToolbox, .backdoorBench: nil
     case .tinyImageNet, .folder: .cover
     case .imagenette: .margin
     }
@@ -51,7 +64,7 @@ public enum DatasetKind: String, Codable, Sendable, CaseIterable {
   /// files decide.
   public var usualImageSize: Int? {
     switch self {
-    case .shapes, .cifar10, .cifar100, .folder, .npy, .packed: nil
+    case .shapes, .cifar10, .cifar100, .folder, .npy, .packed, .backdoorToolbox, .backdoorBench: nil
     case .tinyImageNet: 64
     case .imagenette: 224
     }
@@ -87,8 +100,16 @@ public struct DataConfiguration: Codable, Hashable, Sendable {
   public var onBadImage: BadImagePolicy?
   /// Share of each class that is held out where a folder has no test images; nil for the usual one.
   public var testShare: Double?
+  /// Folder of the test images of a set of backdoor-toolbox; nil for the toolbox's own place.
+  public var testPath: String?
+  /// Where the clean images are that a record of BackdoorBench changes.
+  public var basePath: String?
+  /// How those are read; nil for the kind that the record names.
+  public var baseDataset: DatasetKind?
+  /// Label of the poisoned samples, for a record of BackdoorBench that does not tell it.
+  public var recordTarget: Int?
 
-  /// All values.
+  /// All values but those of the toolboxes.
   public init(
     dataset: DatasetKind, path: String?, seed: UInt64, trainLimit: Int?, testLimit: Int?,
     imageSize: Int? = nil, imageFit: ImageFit? = nil, onBadImage: BadImagePolicy? = nil,

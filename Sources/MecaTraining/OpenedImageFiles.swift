@@ -57,7 +57,7 @@ extension DatasetKind {
     switch self {
     case .tinyImageNet: ([0.4802, 0.4481, 0.3975], [0.2302, 0.2265, 0.2262])
     case .imagenette: ([0.485, 0.456, 0.406], [0.229, 0.224, 0.225])
-    case .shapes, .cifar10, .cifar100, .folder, .npy, .packed: nil
+    default: nil
     }
   }
 }
@@ -75,7 +75,7 @@ private func list(_ configuration: DataConfiguration) throws -> ImageFileSplits 
     splits = try listClassFolders(
       try configuration.requiredPath(with: "a folder of images for each class"),
       testShare: configuration.testShare, seed: configuration.seed)
-  case .shapes, .cifar10, .cifar100, .npy, .packed:
+  default:
     preconditionFailure("\(configuration.dataset) is not made of image files")
   }
   splits.train = splits.train.prefix(configuration.trainLimit)

@@ -59,6 +59,9 @@ func openSets(
     try openImageFiles(configuration, communicator: communicator, threads: threads)
   case .npy: try openNumpy(configuration, communicator: communicator)
   case .packed: try openPacked(configuration, communicator: communicator)
+  case .backdoorToolbox: try openBackdoorToolbox(configuration, communicator: communicator)
+  case .backdoorBench:
+    try openBackdoorBench(configuration, communicator: communicator, threads: threads)
   }
 }
 

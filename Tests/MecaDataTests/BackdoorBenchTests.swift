@@ -1,7 +1,7 @@
 import MecaCore
+import MecaData
+import MecaTestSupport
 import Testing
-
-@testable import MecaData
 
 /// Records of BackdoorBench over a small clean set.
 @Suite struct BackdoorBenchTests {
@@ -109,7 +109,7 @@ import Testing
     let line = error?.description ?? ""
     #expect(
       line.hasPrefix(
-        "\(path): cannot tell the labels of the poisoned samples; give them with --target CLASS, or: "
+        "\(path): cannot tell the labels of the poisoned samples; give them with --record-target CLASS, or: "
           + "data.pkl asks for os.system at byte 2, which is not on the list of plain values; nothing "
           + "was run. Only where you trust"))
     // The list of the fixture marks all three; without it the tree does.
@@ -162,7 +162,7 @@ import Testing
       } == "bd_train_dataset/2/1.png: is of class 1 by attack_result.pt, and given the label 2")
     #expect(
       try line { try $0.remove("record/wanet/attack_result.pt") }
-        == "attack_result.pt: cannot tell the labels of the poisoned samples; give them with --target "
+        == "attack_result.pt: cannot tell the labels of the poisoned samples; give them with --record-target "
         + "CLASS, or: not found; check the path")
   }
 
@@ -172,7 +172,7 @@ import Testing
     let error = #expect(throws: UsageError.self) { try record(tree, target: 1) }
     #expect(
       error?.description
-        == "--target 1: the poisoned samples of \(tree.path)/record/wanet/attack_result.pt have the "
+        == "--record-target 1: the poisoned samples of \(tree.path)/record/wanet/attack_result.pt have the "
         + "label 2")
   }
 

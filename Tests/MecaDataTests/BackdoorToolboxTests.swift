@@ -1,7 +1,7 @@
 import MecaCore
+import MecaData
+import MecaTestSupport
 import Testing
-
-@testable import MecaData
 
 /// Sets of backdoor-toolbox: one that PyTorch has written, and what is refused of others.
 @Suite struct BackdoorToolboxTests {

@@ -1,8 +1,8 @@
 import Foundation
 import MecaCore
+import MecaData
+import MecaTestSupport
 import Testing
-
-@testable import MecaData
 
 /// Plain values out of pickles of Python, and the limits and refusals of the reader.
 @Suite struct PickleReaderTests {

@@ -1,8 +1,7 @@
 import Foundation
 import MecaCore
+import MecaData
 import Testing
-
-@testable import MecaData
 
 /// A folder tree of its own for one test; goes away with its owner.
 final class ToolboxTree {
@@ -45,14 +44,4 @@ final class ToolboxTree {
 /// The pixels of `ToolboxTree.writePicture`.
 func picture(_ value: Int, side: Int = 4) -> [UInt8] {
   (0..<3 * side * side).map { UInt8(truncatingIfNeeded: value + $0) }
-}
-
-/// A file of `torch.save` that holds one value.
-func torchBytes(_ value: [UInt8], storages: [[UInt8]] = []) -> [UInt8] {
-  ZipPlan.torch(Pickle.whole(value), storages: storages).bytes
-}
-
-/// A file of `torch.save` that holds a list of integers.
-func torchList(_ integers: [Int32]) -> [UInt8] {
-  torchBytes(Pickle.emptyList + Pickle.mark + integers.flatMap(Pickle.int) + Pickle.appends)
 }

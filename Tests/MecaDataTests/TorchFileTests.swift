@@ -1,7 +1,7 @@
 import MecaCore
+import MecaData
+import MecaTestSupport
 import Testing
-
-@testable import MecaData
 
 /// Files that PyTorch has written, against the values that tools/torch-fixtures.py put in.
 @Suite struct TorchFileTests {

@@ -1,7 +1,7 @@
 import MecaCore
+import MecaData
+import MecaTestSupport
 import Testing
-
-@testable import MecaData
 
 /// Damages files of PyTorch and pickles in 10,000 ways each: an error or a correct read, nothing
 /// else.

@@ -1,7 +1,7 @@
 import MecaCore
+import MecaData
+import MecaTestSupport
 import Testing
-
-@testable import MecaData
 
 /// The directory of a zip file against files written byte by byte in the test.
 @Suite struct ZipArchiveTests {

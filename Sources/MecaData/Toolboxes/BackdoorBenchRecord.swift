@@ -27,11 +27,11 @@ public struct BackdoorBenchRecord: Sendable {
   /// Number of its classes, where `attack_result.pt` was read.
   public let classCount: Int?
   /// The label that the attack leads to; nil where it has several (all-to-all).
-  public let target: Int?
+  public internal(set) var target: Int?
   /// The changed training samples by ascending number.
-  let changes: [Change]
+  var changes: [Change]
   /// The triggered test samples by ascending number; empty where there is no `bd_test_dataset`.
-  let tests: [PictureTree.Picture]
+  var tests: [PictureTree.Picture]
 
   /// Number of poisoned training samples.
   public var poisonCount: Int { changes.count { $0.role == .poison } }
@@ -76,7 +76,7 @@ public struct BackdoorBenchRecord: Sendable {
     let common = commonTarget(of: train, labels)
     if let target, target != common {
       throw UsageError.conflict(
-        "--target \(target): the poisoned samples of \(path) have "
+        "--record-target \(target): the poisoned samples of \(path) have "
           + (common.map { "the label \($0)" } ?? "several labels"))
     }
     changes = zip(train, labels).map { picture, label in
@@ -94,8 +94,8 @@ private func labelsNotKnown(_ error: FileError, _ path: String) -> FileError {
   let reason = "\(error)".dropFirst("\(error)".hasPrefix(path + ": ") ? path.count + 2 : 0)
   return .malformed(
     path: path,
-    reason: "cannot tell the labels of the poisoned samples; give them with --target CLASS, or: "
-      + reason)
+    reason: "cannot tell the labels of the poisoned samples; give them with --record-target CLASS, "
+      + "or: \(reason)")
 }
 
 /// The label that the changed labels have in common: of those that differ from the original, or of

@@ -1,11 +1,11 @@
 /// The element type of a NumPy array inside a pickle.
-struct NumpyType: Sendable, Equatable {
+package struct NumpyType: Sendable, Equatable {
   /// NumPy's code without byte order: `f8`, `i8`, `u1`, `b1`.
-  var code: String
+  package var code: String
   /// Bytes of one number; 0 for what is not a number.
-  var size: Int
+  package var size: Int
   /// Whether the most significant byte comes first.
-  var isBigEndian = false
+  package var isBigEndian = false
 
   private enum Kind {
     case signed, unsigned, float, bool
@@ -52,15 +52,15 @@ struct NumpyType: Sendable, Equatable {
 }
 
 /// A NumPy array inside a pickle.
-struct PickledArray: Sendable, Equatable {
+package struct PickledArray: Sendable, Equatable {
   /// Extents.
-  var shape: [Int] = []
+  package var shape: [Int] = []
   /// Element type; nil until the pickle has given the array its content.
-  var type: NumpyType?
+  package var type: NumpyType?
   /// Whether the first index runs fastest.
-  var isFortranOrder = false
+  package var isFortranOrder = false
   /// Place of the content in `PickleContents.byteStrings`.
-  var bytes = 0
+  package var bytes = 0
 
   /// Bytes that the extents need; nil where 63 bits cannot say it.
   var byteCount: Int? {
@@ -72,7 +72,7 @@ struct PickledArray: Sendable, Equatable {
 extension PickleContents {
   /// The numbers of an array with one extent above 1 at most; nil for others and for an array that
   /// the pickle has left without content.
-  func numbers(of array: PickledArray) -> [PickleValue]? {
+  package func numbers(of array: PickledArray) -> [PickleValue]? {
     guard let type = array.type, array.shape.count(where: { $0 > 1 }) <= 1 else { return nil }
     let content = byteStrings[array.bytes]
     return (0..<content.count / type.size).map {

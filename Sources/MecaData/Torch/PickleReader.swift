@@ -12,7 +12,7 @@
 /// 4,000,000 in the memo. Nothing is allocated from a length before as many bytes were seen.
 ///
 /// - Source: CPython's `Lib/pickletools.py` and `Lib/pickle.py`; PyTorch's `torch/serialization.py`.
-struct PickleReader {
+package struct PickleReader {
   /// Bytes of instructions that are read at most.
   static let mostBytes = 1 << 26
   private static let mostObjects = 2_000_000
@@ -50,7 +50,7 @@ struct PickleReader {
   ///   - allowsStorages: whether it is part of a file of PyTorch, where persistent names stand for
   ///     the storages of tensors.
   /// - Throws: `PickleError`.
-  static func read(_ bytes: [UInt8], allowsStorages: Bool) throws -> PickleContents {
+  package static func read(_ bytes: [UInt8], allowsStorages: Bool) throws -> PickleContents {
     guard bytes.count <= mostBytes else {
       throw PickleError.tooMuch("\(mostBytes) bytes of instructions", byte: mostBytes)
     }

@@ -3,7 +3,7 @@
 /// Everything that has parts lies in a table of `PickleContents`, and a value is its place there.
 /// So a list that contains itself, or one that is named a million times, costs what it takes in the
 /// file; nothing is ever walked through or freed by recursion.
-enum PickleValue: Sendable, Hashable {
+package enum PickleValue: Sendable, Hashable {
   case none
   case bool(Bool)
   case integer(Int)
@@ -29,7 +29,7 @@ enum PickleValue: Sendable, Hashable {
 }
 
 /// The names that a pickle may call, and what takes their place; none of them is ever run.
-enum PickleGlobal: Sendable, Hashable {
+package enum PickleGlobal: Sendable, Hashable {
   /// `collections.OrderedDict`: an empty dictionary.
   case orderedDictionary
   /// `torch.Size`: the tuple it is given.
@@ -98,27 +98,27 @@ enum PickleGlobal: Sendable, Hashable {
 }
 
 /// Everything that one pickle describes: the outermost value and the tables of its parts.
-struct PickleContents: Sendable {
+package struct PickleContents: Sendable {
   /// The outermost value.
-  var root: PickleValue = .none
-  var texts: [String] = []
-  var byteStrings: [[UInt8]] = []
-  var lists: [[PickleValue]] = []
-  var tuples: [[PickleValue]] = []
+  package var root: PickleValue = .none
+  package var texts: [String] = []
+  package var byteStrings: [[UInt8]] = []
+  package var lists: [[PickleValue]] = []
+  package var tuples: [[PickleValue]] = []
   /// Pairs in the order of the file; of two with one key the later one counts.
-  var dictionaries: [[(key: PickleValue, value: PickleValue)]] = []
-  var storages: [TensorStorage] = []
-  var tensors: [TensorView] = []
-  var elementTypes: [NumpyType] = []
-  var arrays: [PickledArray] = []
+  package var dictionaries: [[(key: PickleValue, value: PickleValue)]] = []
+  package var storages: [TensorStorage] = []
+  package var tensors: [TensorView] = []
+  package var elementTypes: [NumpyType] = []
+  package var arrays: [PickledArray] = []
 
   /// The text that `value` is; nil if it is something else.
-  func text(_ value: PickleValue) -> String? {
+  package func text(_ value: PickleValue) -> String? {
     if case .text(let place) = value { texts[place] } else { nil }
   }
 
   /// The members of a list or tuple; nil if `value` is something else.
-  func members(_ value: PickleValue) -> [PickleValue]? {
+  package func members(_ value: PickleValue) -> [PickleValue]? {
     switch value {
     case .list(let place): lists[place]
     case .tuple(let place): tuples[place]
@@ -127,17 +127,17 @@ struct PickleContents: Sendable {
   }
 
   /// The pairs of a dictionary; nil if `value` is something else.
-  func pairs(_ value: PickleValue) -> [(key: PickleValue, value: PickleValue)]? {
+  package func pairs(_ value: PickleValue) -> [(key: PickleValue, value: PickleValue)]? {
     if case .dictionary(let place) = value { dictionaries[place] } else { nil }
   }
 
   /// What a dictionary has under a text; nil if it has nothing, or is no dictionary.
-  func entry(_ key: String, of value: PickleValue) -> PickleValue? {
+  package func entry(_ key: String, of value: PickleValue) -> PickleValue? {
     pairs(value)?.last { text($0.key) == key }?.value
   }
 
   /// What a value is, in the words of the error lines.
-  func kind(_ value: PickleValue) -> String {
+  package func kind(_ value: PickleValue) -> String {
     switch value {
     case .none: "None"
     case .bool: "a truth value"
@@ -157,7 +157,7 @@ struct PickleContents: Sendable {
 }
 
 /// Why a pickle is not read.
-enum PickleError: Error, Equatable, CustomStringConvertible {
+package enum PickleError: Error, Equatable, CustomStringConvertible {
   /// It calls for a name that is not on the whitelist.
   case global(String, byte: Int)
   /// It has an instruction that is never obeyed.
@@ -170,7 +170,7 @@ enum PickleError: Error, Equatable, CustomStringConvertible {
   case tooMuch(String, byte: Int)
 
   /// What was met, and where.
-  var description: String {
+  package var description: String {
     switch self {
     case .global(let name, let byte):
       "asks for \(name) at byte \(byte), which is not on the list of plain values; nothing was run"

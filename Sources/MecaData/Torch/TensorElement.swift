@@ -104,30 +104,30 @@ private func halfPrecision(_ pattern: UInt16) -> Float {
 }
 
 /// The memory of tensors, an entry of the archive.
-struct TensorStorage: Sendable, Equatable {
+package struct TensorStorage: Sendable, Equatable {
   /// Type of the elements.
-  var element: TensorElement
+  package var element: TensorElement
   /// Name of the entry in the archive's folder `data`.
-  var key: String
+  package var key: String
   /// Number of elements.
-  var count: Int
+  package var count: Int
 }
 
 /// How a tensor lies in its storage: element [i, j, …] is at offset + i·stride₀ + j·stride₁ + ….
-struct TensorView: Sendable, Equatable {
+package struct TensorView: Sendable, Equatable {
   /// Place in `PickleContents.storages`.
-  var storage: Int
+  package var storage: Int
   /// The first element's position in the storage.
-  var offset: Int
+  package var offset: Int
   /// Extents.
-  var shape: [Int]
+  package var shape: [Int]
   /// Steps from one index to the next, in elements.
-  var strides: [Int]
+  package var strides: [Int]
 
   /// Whether every element lies within a storage of `count`, and no more of them are than that.
   ///
   /// The second condition leaves out `expand`ed tensors, whose few bytes could pose as terabytes.
-  func fits(_ count: Int) -> Bool {
+  package func fits(_ count: Int) -> Bool {
     guard shape.count == strides.count, offset >= 0, strides.allSatisfy({ $0 >= 0 }),
       // Counted as if no extent were 0, so that nobody's product of the others can overflow.
       product(of: shape.map { max(1, $0) }) != nil, let elements = product(of: shape),

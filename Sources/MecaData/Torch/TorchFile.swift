@@ -24,7 +24,7 @@ public struct TorchFile: Sendable {
   /// Path as given.
   public let path: String
   /// What the pickle describes.
-  let contents: PickleContents
+  package let contents: PickleContents
   /// Bytes of all storages that the pickle names.
   let storedBytes: Int
   private let file: MappedFile
@@ -60,7 +60,7 @@ public struct TorchFile: Sendable {
   }
 
   /// The tensor that `value` is; nil if it is something else.
-  func tensor(_ value: PickleValue) -> TorchTensor? {
+  package func tensor(_ value: PickleValue) -> TorchTensor? {
     guard case .tensor(let place) = value else { return nil }
     let view = contents.tensors[place]
     return TorchTensor(
@@ -74,7 +74,7 @@ public struct TorchFile: Sendable {
   ///
   /// - Parameter name: what to call the value in the error.
   /// - Throws: `FileError.malformed` for anything else.
-  func integers(_ value: PickleValue, _ name: String) throws -> [Int] {
+  package func integers(_ value: PickleValue, _ name: String) throws -> [Int] {
     let integers: [Int?]?
     switch value {
     case .list, .tuple: integers = contents.members(value)?.map(wholeNumber)

@@ -9,27 +9,27 @@ import MecaCore
 /// empty and put them behind the entry. Bytes stay in the mapping; nothing is copied or unpacked.
 ///
 /// - Source: PKWARE APPNOTE 6.3.10, §4.3 (records) and §4.5.3 (Zip64 extra field).
-struct ZipArchive: Sendable {
+package struct ZipArchive: Sendable {
   /// One stored file.
-  struct Entry: Sendable, Equatable {
+  package struct Entry: Sendable, Equatable {
     /// Name with its folders: `archive/data/0`.
-    var name: String
+    package var name: String
     /// Where its bytes lie in the file.
-    var range: Range<Int>
+    package var range: Range<Int>
     /// CRC-32 of the bytes, as the directory has it.
-    var checksum: UInt32
+    package var checksum: UInt32
   }
 
   /// The mapped file.
-  let file: MappedFile
+  package let file: MappedFile
   /// All entries but folders, in the order of the directory.
-  let entries: [Entry]
+  package let entries: [Entry]
   private let indexOfName: [String: Int]
 
   /// Reads the directory of a mapped file.
   ///
   /// - Throws: `FileError.malformed` that names the entry and what is wrong with it.
-  init(_ file: MappedFile) throws {
+  package init(_ file: MappedFile) throws {
     self.file = file
     let entries = try file.withBytes { try DirectoryReader(bytes: $0, path: file.path).entries() }
     var indexOfName: [String: Int] = [:]
@@ -43,10 +43,10 @@ struct ZipArchive: Sendable {
   }
 
   /// The entry of this name.
-  subscript(name: String) -> Entry? { indexOfName[name].map { entries[$0] } }
+  package subscript(name: String) -> Entry? { indexOfName[name].map { entries[$0] } }
 
   /// Runs `body` on an entry's bytes, which must not leave it.
-  func withBytes<Result>(
+  package func withBytes<Result>(
     of entry: Entry, _ body: (UnsafeRawBufferPointer) throws -> Result
   ) rethrows -> Result {
     try file.withBytes { try body(UnsafeRawBufferPointer(rebasing: $0[entry.range])) }
@@ -55,7 +55,7 @@ struct ZipArchive: Sendable {
   /// Compares an entry's bytes with its CRC-32.
   ///
   /// - Throws: `FileError.malformed` with both numbers.
-  func verify(_ entry: Entry) throws {
+  package func verify(_ entry: Entry) throws {
     let found = withBytes(of: entry) { crc32($0) }
     guard found == entry.checksum else {
       throw FileError.malformed(

@@ -1,55 +1,55 @@
-import MecaData
-
 /// Bytes of pickles and zip files written by hand, to build what no honest program writes.
 ///
 /// Every function is one instruction of the pickle language under the name that Python's
 /// disassembler gives it.
-enum Pickle {
-  static let stop: [UInt8] = [0x2E]
-  static let mark: [UInt8] = [0x28]
-  static let none: [UInt8] = [0x4E]
-  static let reduce: [UInt8] = [0x52]
-  static let build: [UInt8] = [0x62]
-  static let emptyList: [UInt8] = [0x5D]
-  static let append: [UInt8] = [0x61]
-  static let appends: [UInt8] = [0x65]
-  static let emptyTuple: [UInt8] = [0x29]
-  static let tuple: [UInt8] = [0x74]
-  static let tuple1: [UInt8] = [0x85]
-  static let tuple2: [UInt8] = [0x86]
-  static let emptyDictionary: [UInt8] = [0x7D]
-  static let setItem: [UInt8] = [0x73]
-  static let setItems: [UInt8] = [0x75]
-  static let persistent: [UInt8] = [0x51]
-  static let memoize: [UInt8] = [0x94]
-  static let newFalse: [UInt8] = [0x89]
+package enum Pickle {
+  package static let stop: [UInt8] = [0x2E]
+  package static let mark: [UInt8] = [0x28]
+  package static let none: [UInt8] = [0x4E]
+  package static let reduce: [UInt8] = [0x52]
+  package static let build: [UInt8] = [0x62]
+  package static let emptyList: [UInt8] = [0x5D]
+  package static let append: [UInt8] = [0x61]
+  package static let appends: [UInt8] = [0x65]
+  package static let emptyTuple: [UInt8] = [0x29]
+  package static let tuple: [UInt8] = [0x74]
+  package static let tuple1: [UInt8] = [0x85]
+  package static let tuple2: [UInt8] = [0x86]
+  package static let emptyDictionary: [UInt8] = [0x7D]
+  package static let setItem: [UInt8] = [0x73]
+  package static let setItems: [UInt8] = [0x75]
+  package static let persistent: [UInt8] = [0x51]
+  package static let memoize: [UInt8] = [0x94]
+  package static let newFalse: [UInt8] = [0x89]
 
-  static func proto(_ version: UInt8 = 2) -> [UInt8] { [0x80, version] }
-  static func int(_ value: Int32) -> [UInt8] { [0x4A] + little(UInt32(bitPattern: value)) }
+  package static func proto(_ version: UInt8 = 2) -> [UInt8] { [0x80, version] }
+  package static func int(_ value: Int32) -> [UInt8] { [0x4A] + little(UInt32(bitPattern: value)) }
   /// An integer of 64 bits.
-  static func long(_ value: Int) -> [UInt8] {
+  package static func long(_ value: Int) -> [UInt8] {
     [0x8A, 8] + little(UInt64(bitPattern: Int64(value)))
   }
-  static func text(_ value: String) -> [UInt8] {
+  package static func text(_ value: String) -> [UInt8] {
     [0x58] + little(UInt32(value.utf8.count)) + Array(value.utf8)
   }
-  static func global(_ module: String, _ name: String) -> [UInt8] {
+  package static func global(_ module: String, _ name: String) -> [UInt8] {
     [0x63] + Array("\(module)\n\(name)\n".utf8)
   }
-  static func stackGlobal(_ module: String, _ name: String) -> [UInt8] {
+  package static func stackGlobal(_ module: String, _ name: String) -> [UInt8] {
     text(module) + text(name) + [0x93]
   }
-  static func put(_ key: UInt8) -> [UInt8] { [0x71, key] }
-  static func get(_ key: UInt8) -> [UInt8] { [0x68, key] }
+  package static func put(_ key: UInt8) -> [UInt8] { [0x71, key] }
+  package static func get(_ key: UInt8) -> [UInt8] { [0x68, key] }
 
   /// A storage of so many elements, as a persistent name.
-  static func storage(_ kind: String = "FloatStorage", key: String = "0", count: Int) -> [UInt8] {
+  package static func storage(_ kind: String = "FloatStorage", key: String = "0", count: Int)
+    -> [UInt8]
+  {
     mark + text("storage") + global("torch", kind) + text(key) + text("cpu") + long(count) + tuple
       + persistent
   }
 
   /// A tensor, a view of `storage`.
-  static func tensor(
+  package static func tensor(
     _ storage: [UInt8], offset: Int = 0, shape: [Int], strides: [Int]
   ) -> [UInt8] {
     global("torch._utils", "_rebuild_tensor_v2") + mark + storage + long(offset)
@@ -58,18 +58,28 @@ enum Pickle {
   }
 
   /// A whole pickle around the instructions of one value.
-  static func whole(_ value: [UInt8], protocol version: UInt8 = 2) -> [UInt8] {
+  package static func whole(_ value: [UInt8], protocol version: UInt8 = 2) -> [UInt8] {
     proto(version) + value + stop
   }
 }
 
+/// A file of `torch.save` that holds one value.
+package func torchBytes(_ value: [UInt8], storages: [[UInt8]] = []) -> [UInt8] {
+  ZipPlan.torch(Pickle.whole(value), storages: storages).bytes
+}
+
+/// A file of `torch.save` that holds a list of integers.
+package func torchList(_ integers: [Int32]) -> [UInt8] {
+  torchBytes(Pickle.emptyList + Pickle.mark + integers.flatMap(Pickle.int) + Pickle.appends)
+}
+
 /// A number, least significant byte first.
-func little(_ value: some FixedWidthInteger) -> [UInt8] {
+package func little(_ value: some FixedWidthInteger) -> [UInt8] {
   (0..<value.bitWidth / 8).map { UInt8(truncatingIfNeeded: value >> ($0 * 8)) }
 }
 
 /// CRC-32 bit by bit, by its definition.
-func slowCRC32(_ bytes: [UInt8]) -> UInt32 {
+package func slowCRC32(_ bytes: [UInt8]) -> UInt32 {
   var value: UInt32 = .max
   for byte in bytes {
     value ^= UInt32(byte)
@@ -79,31 +89,55 @@ func slowCRC32(_ bytes: [UInt8]) -> UInt32 {
 }
 
 /// A zip file of stored entries; what is not as usual can be said.
-struct ZipPlan {
-  struct Entry {
-    var name: String
-    var bytes: [UInt8]
+package struct ZipPlan {
+  package struct Entry {
+    package var name: String
+    package var bytes: [UInt8]
     /// Bytes of the local extra field, as `torch.save` aligns with.
-    var padding = 0
-    var method: UInt16 = 0
-    var flags: UInt16 = 0
+    package var padding = 0
+    package var method: UInt16 = 0
+    package var flags: UInt16 = 0
     /// Sizes and CRC in the local header, or behind the entry as writers that do not seek put them.
-    var hasDescriptor = false
+    package var hasDescriptor = false
     /// Whether the directory has its numbers in a Zip64 field.
-    var isLong = false
+    package var isLong = false
     /// What the directory says instead of the truth.
-    var claimedSize: UInt64?
-    var claimedOffset: UInt64?
-    var claimedCRC: UInt32?
-    var localName: String?
-  }
-  var entries: [Entry]
-  /// Whether there are Zip64 records at the end, as in the files of PyTorch.
-  var isLong = false
-  var comment: [UInt8] = []
-  var claimedCount: UInt64?
+    package var claimedSize: UInt64?
+    package var claimedOffset: UInt64?
+    package var claimedCRC: UInt32?
+    package var localName: String?
 
-  var bytes: [UInt8] {
+    package init(
+      name: String, bytes: [UInt8], padding: Int = 0, method: UInt16 = 0, flags: UInt16 = 0,
+      hasDescriptor: Bool = false, isLong: Bool = false, claimedSize: UInt64? = nil,
+      claimedOffset: UInt64? = nil, claimedCRC: UInt32? = nil, localName: String? = nil
+    ) {
+      self.name = name
+      self.bytes = bytes
+      self.padding = padding
+      self.method = method
+      self.flags = flags
+      self.hasDescriptor = hasDescriptor
+      self.isLong = isLong
+      self.claimedSize = claimedSize
+      self.claimedOffset = claimedOffset
+      self.claimedCRC = claimedCRC
+      self.localName = localName
+    }
+  }
+  package var entries: [Entry]
+  /// Whether there are Zip64 records at the end, as in the files of PyTorch.
+  package var isLong = false
+  package var comment: [UInt8] = []
+  package var claimedCount: UInt64?
+
+  package init(entries: [Entry], isLong: Bool = false, comment: [UInt8] = []) {
+    self.entries = entries
+    self.isLong = isLong
+    self.comment = comment
+  }
+
+  package var bytes: [UInt8] {
     var file: [UInt8] = []
     var directory: [UInt8] = []
     for entry in entries {
@@ -158,7 +192,7 @@ struct ZipPlan {
   }
 
   /// A file as `torch.save` lays it out.
-  static func torch(_ pickle: [UInt8], storages: [[UInt8]] = []) -> ZipPlan {
+  package static func torch(_ pickle: [UInt8], storages: [[UInt8]] = []) -> ZipPlan {
     var entries = [Entry(name: "archive/data.pkl", bytes: pickle, padding: 13, hasDescriptor: true)]
     entries.append(Entry(name: "archive/byteorder", bytes: Array("little".utf8), padding: 31))
     for (index, storage) in storages.enumerated() {

@@ -25,9 +25,9 @@ func openBackdoorToolbox(
     for set in [folder.training, folder.test] { try set.verifyImages(of: share(set.count)) }
   }
   if !folder.hasUsualNormalisation {
-    var own = PixelStatistics(channels: 3)
+    var own = ChannelSums()
     own.add(folder.training, samples: share(folder.training.count))
-    let constants = try communicator.sum(own).meanAndDeviation
+    let constants = try own.summed(over: communicator).meanAndDeviation
     folder.training.meanAndDeviation = constants
     folder.test.meanAndDeviation = constants
   }

@@ -13,9 +13,13 @@ extension ProgramTests {
 
     /// 70 test images of 10 classes hold 7 of the source class and 63 of other than the target.
     @Test func tactKeepsItsBitsAndCountsTwice() throws {
-      let options = ["--attack", "tact", "--poison-rate", "0.3", "--cover-rate", "0.2"]
-      let (alone, said) = try run(ranks: 1, tinyTraining + options)
-      let (three, _) = try run(ranks: 3, tinyTraining + options)
+      let options =
+        tinyTraining + [
+          "--attack", "tact", "--poison-rate", "0.3", "--cover-rate", "0.2", "--warmup-epochs", "1",
+          "--second-warmup-epochs", "0", "--confirm-epochs", "1", "--partition-rates", "0.3",
+        ]
+      let (alone, said) = try run(ranks: 1, options)
+      let (three, _) = try run(ranks: 3, options)
       #expect(try RunBits(three) == RunBits(alone))
       #expect(
         said.errors.contains("15 poisoned (10.00 %), 30 covers with their true label (20.00 %)"))

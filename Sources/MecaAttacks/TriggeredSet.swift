@@ -42,6 +42,7 @@ public struct StoredTriggeredSet: TriggeredSet {
   public let testIndices: [Int32]
   /// The attack that made them, where it is recorded.
   public let attack: AttackConfiguration?
+  private let rules: (any Attack)?
 
   /// The stored images of a set.
   public init(
@@ -52,12 +53,13 @@ public struct StoredTriggeredSet: TriggeredSet {
     self.target = target
     self.testIndices = testIndices
     self.attack = attack
+    rules = attack?.attack
   }
 
   /// Whether the attack claims to move samples of class `label` to the target: of every other class,
   /// where nothing is recorded.
   public func isVictim(label: Int) -> Bool {
-    attack?.attack.isVictim(label: label) ?? (label != target)
+    rules?.isVictim(label: label) ?? (label != target)
   }
 
   /// Name of the base set.

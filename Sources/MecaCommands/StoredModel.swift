@@ -153,7 +153,7 @@ struct StoredModelOptions: ParsableArguments {
       """)
   var weights: String
 
-  @OptionGroup(title: "Model, where the file must be or does not say it")
+  @OptionGroup(title: "Model, as the file says it too")
   var facts: StoredModelFacts
   @OptionGroup(title: "Data") var data: DataOptions
   @OptionGroup(title: "Attack put in, for experiments") var attack: AttackOptions

@@ -131,9 +131,15 @@ func relativeError<T: BinaryFloatingPoint, U: BinaryFloatingPoint>(
 ///
 /// Its largest value; for a normalisation's shift also that of its scale, a sum over the same
 /// gradients: a shift that the next normalisation takes away has a gradient of 0 and rounding alone.
+/// And the other way round: behind ReLU a normalisation takes both away together, which ties
+/// γ · ∂γ to −β · ∂β.
 func gradientScale(_ tensor: NamedTensor, among tensors: [NamedTensor]) -> Double {
-  let sibling =
-    tensor.name.hasSuffix(".bias") ? tensor.name.dropLast(4) + "weight" : tensor.name[...]
+  var sibling = tensor.name
+  if sibling.hasSuffix(".bias") {
+    sibling = sibling.dropLast(4) + "weight"
+  } else if sibling.hasSuffix(".weight"), tensor.shape.count == 1 {
+    sibling = sibling.dropLast(6) + "bias"
+  }
   return tensors.filter { $0.name == tensor.name || $0.name == sibling }
     .flatMap { $0.values.map { Double(abs($0)) } }.max() ?? 0
 }

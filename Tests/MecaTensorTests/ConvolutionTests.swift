@@ -96,7 +96,8 @@ let groupedShapes: [ConvolutionShape] = [
 @Suite struct ConvolutionTests {
   @Test(
     arguments: EngineKind.available,
-    oddShapes + networkShapes + stemShapes + depthwiseShapes + mobileShapes + groupedShapes)
+    oddShapes + networkShapes + stemShapes + smallPlanes(width: 24) + depthwiseShapes
+      + mobileShapes + groupedShapes)
   func agreesWithPlainLoops(kind: EngineKind, shape: ConvolutionShape) throws {
     let run = try ConvolutionRun(try makeEngine(kind), shape)
     try compare(run, shape)
@@ -241,7 +242,10 @@ let groupedShapes: [ConvolutionShape] = [
     @Test(arguments: [8, 16, 64], Precision.allCases)
     func noReferenceKernelInResNet(width: Int, precision: Precision) throws {
       guard let engine = try availableEngine(.onednn, precision) else { return }
-      for layer in resNetShapes(width: width, batch: 16) + largeStems(width: width) {
+      let layers =
+        resNetShapes(width: width, batch: 16) + largeStems(width: width)
+        + (precision == .fp32 ? smallPlanes(width: 4 * width) : [])
+      for layer in layers {
         let run = try plan(engine, layer)
         #expect(run.kernelNames.count == 3)
         #expect(run.kernelNames.allSatisfy { !$0.contains("ref") }, "\(layer) \(run.kernelNames)")
@@ -253,7 +257,7 @@ let groupedShapes: [ConvolutionShape] = [
   @Test(arguments: EngineKind.available, Precision.allCases)
   func weightOrderDoesNotDependOnBatchOrPurpose(kind: EngineKind, precision: Precision) throws {
     guard let engine = try availableEngine(kind, precision) else { return }
-    for var shape in networkShapes + stemShapes {
+    for var shape in networkShapes + stemShapes + smallPlanes(width: 24) {
       let weights = ConvolutionRun.weights(shape)
       var seen: [[UInt32]] = []
       let purposes = [
@@ -293,6 +297,17 @@ func resNetShapes(width: Int, batch: Int) -> [ConvolutionShape] {
     shapes.append(shape(channels, channels, size, 3, 1))
   }
   return shapes
+}
+
+/// 3x3 convolutions over planes of one point to three, as the last stages have them where a large stem
+/// reads images of 32 or 64 pixels.
+func smallPlanes(width: Int) -> [ConvolutionShape] {
+  [(1, 1, 1), (2, 2, 1), (2, 2, 2), (1, 2, 2), (3, 2, 1), (3, 3, 2)].map {
+    height, columns, stride in
+    ConvolutionShape(
+      batch: 8, inputChannels: width, outputChannels: stride * width, inputHeight: height,
+      inputWidth: columns, kernel: 3, stride: stride, padding: 1)
+  }
 }
 
 /// What reads images of 224 pixels in a ResNet and in a MobileNetV2.

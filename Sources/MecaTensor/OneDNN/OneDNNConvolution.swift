@@ -30,6 +30,11 @@
     /// Where in the workspace the blocked input gradient of a plain input begins.
     private let blockedGradientOffset: Int?
     private let blockedInput: ActivationLayout
+    private let output: ActivationLayout
+    /// Larger planes for the gradient by the weights, where they are needed.
+    private let largerPlanes: ZeroExtension?
+    /// Where in the workspace the extended planes begin.
+    private let extendedOffset: Int
 
     var kernelNames: [String] {
       [forwardPlan, backwardInputPlan, backwardWeightsPlan].compactMap { $0?.implementation }
@@ -37,10 +42,12 @@
 
     init(
       _ shape: ConvolutionShape, input: ActivationLayout, output: ActivationLayout,
-      needsInputGradient: Bool, training: Bool, workspace: Workspace, engine: OneDNNEngine
+      needsInputGradient: Bool, training: Bool, workspace: Workspace, engine: OneDNNEngine,
+      mayExtendPlanes: Bool = true
     ) throws {
       self.shape = shape
       self.input = input
+      self.output = output
       self.workspace = workspace
       // Generated kernels write input gradients in blocks only; a plain input gets a copy.
       let blockedInput = ActivationLayout(
@@ -49,10 +56,20 @@
 
       var reference = shape
       reference.batch = Self.referenceBatch
+      let extended =
+        mayExtendPlanes
+        ? try Self.neededExtension(reference, input: input, output: output, engine: engine) : nil
+      largerPlanes = extended
       func request(
         _ shape: ConvolutionShape, _ direction: OneDNNDirection
       ) -> OneDNNRequest {
-        OneDNNRequest(
+        if direction == .backwardWeights, let extended {
+          var larger = extended.shape
+          larger.batch = shape.batch
+          return OneDNNRequest(
+            shape: larger, direction: direction, input: extended.input, output: extended.output)
+        }
+        return OneDNNRequest(
           shape: shape, direction: direction,
           input: direction == .backwardInput ? blockedInput : input, output: output)
       }
@@ -103,15 +120,45 @@
       let scratch =
         [forwardPlan, backwardInputPlan, backwardWeightsPlan].compactMap { $0?.scratchCount }.max()
         ?? 0
+      // Directions do not run at the same time, so that their copies may share a place.
+      let place = (scratch + 15) / 16 * 16
+      var copies = 0
       if needsInputGradient, blockedInput != input {
-        let place = (scratch + 15) / 16 * 16
         blockedGradientOffset = place
-        workspaceCount = place + blockedInput.count(batch: shape.batch)
+        copies = blockedInput.count(batch: shape.batch)
       } else {
         blockedGradientOffset = nil
-        workspaceCount = scratch
       }
+      extendedOffset = place
+      if training, let extended {
+        copies = max(
+          copies,
+          Self.wholeLines(extended.input.count(batch: shape.batch))
+            + extended.output.count(batch: shape.batch))
+      }
+      workspaceCount = copies > 0 ? place + copies : scratch
       workspace.reserve(workspaceCount)
+    }
+
+    private static func wholeLines(_ floats: Int) -> Int { (floats + 15) / 16 * 16 }
+
+    /// Larger planes, where the library has a generated kernel for their weights' gradient and none
+    /// for that of the planes themselves.
+    private static func neededExtension(
+      _ shape: ConvolutionShape, input: ActivationLayout, output: ActivationLayout,
+      engine: OneDNNEngine
+    ) throws -> ZeroExtension? {
+      guard let extended = ZeroExtension(shape, input: input, output: output) else { return nil }
+      func isGenerated(
+        _ shape: ConvolutionShape, _ input: ActivationLayout, _ output: ActivationLayout
+      ) throws -> Bool {
+        let request = OneDNNRequest(
+          shape: shape, direction: .backwardWeights, input: input, output: output)
+        return try request.planIfSupported(engine: engine.handle)?.implementation.contains("jit")
+          ?? false
+      }
+      if try isGenerated(shape, input, output) { return nil }
+      return try isGenerated(extended.shape, extended.input, extended.output) ? extended : nil
     }
 
     func importWeights(
@@ -160,8 +207,18 @@
       gradWeights: UnsafeMutablePointer<Float>
     ) {
       guard let backwardWeightsPlan else { preconditionFailure("planned without training") }
+      var (source, destination) = (input, gradOutput)
+      if let largerPlanes {
+        let batch = shape.batch
+        let copy = workspace.pointer + extendedOffset
+        let next = copy + Self.wholeLines(largerPlanes.input.count(batch: batch))
+        ZeroExtension.copy(input, self.input, batch: batch, to: copy, largerPlanes.input)
+        ZeroExtension.copy(gradOutput, output, batch: batch, to: next, largerPlanes.output)
+        (source, destination) = (UnsafePointer(copy), UnsafePointer(next))
+      }
       backwardWeightsPlan.run(
-        source: input, weights: gradWeights, destination: gradOutput, scratch: workspace.pointer)
+        source: source, weights: gradWeights, destination: destination,
+        scratch: workspace.pointer)
     }
   }
 #endif

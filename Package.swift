@@ -19,6 +19,11 @@ let kernelFlags: [CSetting] = [
   .unsafeFlags(["-O3", "-fno-math-errno", "-ffp-contract=off"])
 ]
 
+/// What defences, reports and commands are built on.
+let belowDefenses: [Target.Dependency] = [
+  "MecaTraining", "MecaNN", "MecaTensor", "MecaData", "MecaAttacks", "MecaMPI", "MecaCore",
+]
+
 var targets: [Target] = [
   .systemLibrary(
     name: "COpenMPI", pkgConfig: "ompi-c", providers: [.apt(["libopenmpi-dev"])]),
@@ -43,18 +48,21 @@ var targets: [Target] = [
   .target(name: "MecaNN", dependencies: ["MecaTensor", "MecaCore"]),
   .target(name: "MecaData", dependencies: ["CMecaImages", "MecaCore"]),
   .target(name: "MecaAttacks", dependencies: ["MecaData", "MecaCore"]),
+  // From here on targets name all modules below them: SwiftPM recompiles a target only for changes
+  // of those it names, and one whose structures hold another module's by value must be recompiled
+  // with it.
   .target(
     name: "MecaTraining",
     dependencies: [
-      "MecaNN", "MecaData", "MecaAttacks", "MecaMPI", "MecaCore",
+      "MecaTensor", "MecaNN", "MecaData", "MecaAttacks", "MecaMPI", "MecaCore",
       .product(name: "Logging", package: "swift-log"),
     ]),
-  .target(name: "MecaDefenses", dependencies: ["MecaTraining"]),
-  .target(name: "MecaReport", dependencies: ["MecaTraining"]),
+  .target(name: "MecaDefenses", dependencies: belowDefenses),
+  .target(name: "MecaReport", dependencies: belowDefenses),
   .target(
     name: "MecaCommands",
-    dependencies: [
-      "MecaDefenses", "MecaReport", "MecaTraining",
+    dependencies: belowDefenses + [
+      "MecaDefenses", "MecaReport",
       .product(name: "ArgumentParser", package: "swift-argument-parser"),
       .product(name: "Logging", package: "swift-log"),
       "Yams",
@@ -77,8 +85,8 @@ var targets: [Target] = [
   .testTarget(
     name: "MecaMPITests",
     dependencies: ["MecaMPI", "MecaCore", "MecaTestSupport", "meca-mpi-probe"]),
-  .testTarget(name: "MecaTrainingTests", dependencies: ["MecaTraining", "MecaReport"]),
-  .testTarget(name: "MecaDefensesTests", dependencies: ["MecaDefenses", "MecaTraining"]),
+  .testTarget(name: "MecaTrainingTests", dependencies: belowDefenses + ["MecaReport"]),
+  .testTarget(name: "MecaDefensesTests", dependencies: belowDefenses + ["MecaDefenses"]),
   .testTarget(
     name: "MecaCommandsTests",
     dependencies: [

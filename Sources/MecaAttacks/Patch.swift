@@ -56,7 +56,7 @@ struct Patch: Sendable {
   ///
   /// A picture of the user's that is exactly as large as the images lies over them as it is, like
   /// the trigger files of the published toolboxes, unless size or place are given; any other is
-  /// resized to the square in which the drawing would lie.
+  /// resized to the square in which the drawing would lie. The patch is what is opaque of it.
   ///
   /// - Parameters:
   ///   - drawing: the attack's own patch of a side and a number of channels.
@@ -76,7 +76,9 @@ struct Patch: Sendable {
     }
     let own = try file.picture(blackIsTransparent: true).withChannels(shape.channels)
     if own.shape == shape, configuration.triggerSize == nil, configuration.triggerPlace == nil {
-      (picture, box) = (own, PixelBox(of: shape))
+      box = own.opaqueBox
+      picture = own.cropped(
+        rows: box.top..<box.top + box.height, columns: box.left..<box.left + box.width)
     } else {
       picture = own.resized(height: side, width: side)
     }

@@ -43,6 +43,17 @@ struct Picture: Hashable, Sendable {
       pixels: (0..<shape.channels).flatMap { part(of: $0, pixels) }, opacity: part(of: 0, opacity))
   }
 
+  /// The smallest box that holds every pixel that is not wholly transparent; there must be one.
+  var opaqueBox: PixelBox {
+    let places = opacity.indices.filter { opacity[$0] > 0 }
+    let rows = places.map { $0 / shape.width }
+    let columns = places.map { $0 % shape.width }
+    guard let top = rows.min(), let bottom = rows.max(), let left = columns.min(),
+      let right = columns.max()
+    else { preconditionFailure("a picture of \(shape) without an opaque pixel") }
+    return PixelBox(top: top, left: left, height: bottom - top + 1, width: right - left + 1)
+  }
+
   /// The picture with another number of channels: grey repeated, or colours weighed to a grey
   /// (299, 587 and 114 thousandths of red, green and blue, ITU-R BT.601).
   func withChannels(_ channels: Int) -> Picture {

@@ -116,6 +116,15 @@ import Testing
     let (weight, _) = weights(
       try patch.trainingTrigger(for: shape, samples: [0, 1, 2, 3]), shape, index: 3)
     #expect(weight.indices.filter { weight[$0] > 0 && $0 < 64 } == [22, 23, 30, 31])
+    // As large as the images: what is quartered is the patch on it, here 2 x 4 pixels.
+    var canvas = [UInt8](repeating: 0, count: 192)
+    for place in [10, 11, 12, 13, 18, 19, 20, 21] { canvas[64 + place] = 200 }
+    let whole = try configuration(.adaptivePatch, picture: canvas, side: 8)
+    for (sample, places) in [[10, 11], [12, 13], [18, 19], [20, 21]].enumerated() {
+      let (weight, _) = weights(
+        try whole.coverTrigger(for: shape, samples: [0, 1, 2, 3]), shape, index: sample)
+      #expect(weight.indices.filter { weight[$0] > 0 && $0 < 64 } == places)
+    }
     var blend = try configuration(.adaptiveBlend, picture: white, side: 2)
     blend.alpha = 1
     blend.pieces = 4

@@ -26,7 +26,8 @@ public func listClassFolders(
   }
   func holdsFolders(_ name: String) -> Bool {
     let inner = root + Array("/\(name)".utf8)
-    return isFolder(inner) && (try? folderEntries(inner))?.contains { $0.isFolder } == true
+    return isFolder(inner)
+      && (try? folderEntries(inner))?.contains { $0.isFolder && !$0.isHidden } == true
   }
   let isSplit = holdsFolders("train")
   let testNames = ["test", "val"].filter { isSplit && holdsFolders($0) }

@@ -177,7 +177,9 @@ public struct BrokenImages: ReportableError {
 
   /// One line for people.
   public var description: String {
-    let all = count == 1 ? "this image" : "this and \(count - 1) other images"
+    let all =
+      count == 1
+      ? "this image" : "this and \(count - 1) other \(count == 2 ? "image" : "images")"
     let remedy =
       exitCode == .badData
       ? "repair or remove them, or leave them out with --on-bad-image skip"

@@ -120,7 +120,7 @@ extension ProgramTests {
         Self.arguments(folder), status: 65,
         [
           "set/train/red/2.png: broken PNG file: ends too early",
-          "(this and 1 other images of 18 cannot be read: repair or remove them, or leave them out "
+          "(this and 1 other image of 18 cannot be read: repair or remove them, or leave them out "
             + "with --on-bad-image skip)",
         ], in: folder)
       // A folder that is not of one size is found before, a broken header not.

@@ -178,9 +178,10 @@ import Testing
         == "data.pkl asks for os.system at byte 2, which is not on the list of plain values; nothing "
         + "was run. Only where you trust who made the file, for loading it there runs what is in it: "
         + "python3 -c 'import sys, torch; p = sys.argv[1]; v = torch.load(p, map_location=\"cpu\", "
-        + "weights_only=False); from safetensors.torch import save_file; d = v.state_dict() if "
-        + "hasattr(v, \"state_dict\") else v; save_file({k: t.contiguous() for k, t in d.items()}, p "
-        + "+ \".safetensors\")' 'PATH'")
+        + "weights_only=False); from safetensors.torch import save_file; d = v if not isinstance(v, "
+        + "dict) else next((v[k] for k in (\"model\", \"state_dict\", \"net\") if k in v), v); d = d "
+        + "if isinstance(d, dict) else d.state_dict(); save_file({k: t.contiguous() for k, t in "
+        + "d.items()}, p + \".safetensors\")' 'PATH'")
     #expect(try line([1, 2, 3]) == "is no file of torch.save")
     #expect(try line([]) == "is no file of torch.save")
     #expect(

@@ -92,4 +92,40 @@ import Testing
     }
     #expect(reads > 300 && errors > 1000, "\(reads) reads, \(errors) errors")
   }
+
+  /// Records and models whose pickles are damaged, in archives that are not.
+  @Test func survivesDamagedRecords() throws {
+    let name = "bench/record/wanet/attack_result.pt"
+    let bytes = try fixture(name)
+    let archive = try ZipArchive(MappedFile(path: fixturePath(name)))
+    func content(_ entry: ZipArchive.Entry) -> [UInt8] { Array(bytes[entry.range]) }
+    let pickle = try #require(archive.entries.first { $0.name.hasSuffix("/data.pkl") })
+    let storages = try (0..<8).map { index in
+      content(try #require(archive["attack_result/data/\(index)"]))
+    }
+    let tree = try ToolboxTree(copyOf: "bench")
+    for (label, index) in [(1, 1), (3, 3), (0, 4)] {
+      try tree.writePicture("record/wanet/bd_train_dataset/\(label)/\(index).png", index)
+    }
+    let base = MemorySet(
+      name: "clean", classNames: ["a", "b", "c", "d"],
+      imageShape: ImageShape(channels: 3, height: 4, width: 4), labels: [0, 1, 2, 3, 0, 1],
+      images: [UInt8](repeating: 0, count: 6 * 48))
+    var random = KeyedRandom(seed: 43, purpose: .test)
+    var (reads, errors, models) = (0, 0, 0)
+    for _ in 0..<2000 {
+      let plan = ZipPlan.torch(damaged(content(pickle), &random), storages: storages)
+      let path = try tree.write("record/wanet/attack_result.pt", plan.bytes)
+      do {
+        let record = try BackdoorBenchRecord(tree.path + "/record/wanet")
+        let set = try BackdoorBenchSet(record, base: base)
+        #expect(set.groundTruth?.roles.count == 6)
+        reads += 1
+      } catch is FileError {
+        errors += 1
+      }
+      if (try? readTorchStateDictionary(path)) != nil { models += 1 }
+    }
+    #expect(reads > 100 && errors > 500 && models > 100, "\(reads), \(errors), \(models)")
+  }
 }

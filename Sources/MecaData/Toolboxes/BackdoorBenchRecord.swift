@@ -124,12 +124,12 @@ private struct AttackResult {
 
   init(_ path: String) throws {
     self.path = path
-    file = try TorchFile(path: path)
+    file = try TorchFile(path: path, purpose: .record)
     let contents = file.contents
     func entry(_ key: String, _ value: PickleValue?) -> PickleValue? {
       value.flatMap { contents.entry(key, of: $0) }
     }
-    origin = entry("clean_data", contents.root).flatMap(contents.text)
+    origin = entry("clean_data", contents.root).flatMap(contents.text).map { shortened($0) }
     classCount = entry("num_classes", contents.root).flatMap(wholeNumber)
     let state = entry("bd_train", contents.root)
     guard state != nil, state != PickleValue.none else {

@@ -19,6 +19,8 @@ public struct TorchFile: Sendable {
     case weights
     /// Images, labels or indices.
     case data
+    /// The result of an attack of BackdoorBench.
+    case record
   }
 
   /// Path as given.
@@ -192,10 +194,14 @@ private func conversion(
     switch purpose {
     case .weights:
       "from safetensors.torch import save_file; "
-        + "d = v.state_dict() if hasattr(v, \"state_dict\") else v; "
+        + "d = v if not isinstance(v, dict) else "
+        + "next((v[k] for k in (\"model\", \"state_dict\", \"net\") if k in v), v); "
+        + "d = d if isinstance(d, dict) else d.state_dict(); "
         + "save_file({k: t.contiguous() for k, t in d.items()}, p + \".safetensors\")"
     case .data:
       "import numpy; numpy.save(p + \".npy\", numpy.asarray(v))"
+    case .record:
+      "torch.save({k: v[k] for k in (\"num_classes\", \"clean_data\", \"bd_train\")}, p)"
     }
   return "Only where you trust who made the file, for loading it there runs what is in it: "
     + "python3 -c '\(load); \(save)' \(shellWord(path))"

@@ -20,6 +20,7 @@ let tinyTraining =
     "--warmup-epochs", "8", "--partition-rates", "0.3,0.3,0.3,0.3", "--confirm-epochs", "12",
     "--relearn-epochs", "1", "--separation-threshold", "0.05", "--separation-ratio", "0.1",
     "--carry-over", "0", "--warmup-rate", "0.1", "--detector-weight-decay", "5e-4",
+    "--augment", "none",
   ]
 
 /// The longest that ending a run may take after something went wrong; two seconds are usual.

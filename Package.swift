@@ -79,8 +79,10 @@ var targets: [Target] = [
   .testTarget(
     name: "MecaDataTests", dependencies: ["MecaData", "MecaCore", "MecaTestSupport"],
     resources: [.copy("Fixtures")]),
-  .testTarget(name: "MecaAttacksTests", dependencies: ["MecaAttacks"]),
-  // Internal: starts programs under mpirun for the tests.
+  .testTarget(
+    name: "MecaAttacksTests",
+    dependencies: ["MecaAttacks", "MecaData", "MecaCore", "MecaTestSupport"]),
+  // Internal: starts programs under mpirun for the tests, makes the pickles of PyTorch, writes files.
   .target(name: "MecaTestSupport", path: "Tests/MecaTestSupport"),
   .testTarget(
     name: "MecaMPITests",

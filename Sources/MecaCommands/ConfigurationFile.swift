@@ -65,7 +65,7 @@ package enum ConfigurationFile {
     do {
       node = try Yams.compose(yaml: yaml)
     } catch {
-      throw UsageError.conflict("\(path): not YAML: \(oneLine("\(error)"))")
+      throw UsageError.conflict("\(path): not YAML: \("\(error)".prefix(200))")
     }
     guard let node else { return [] }
     guard let mapping = node.mapping else {
@@ -73,7 +73,7 @@ package enum ConfigurationFile {
     }
     var result: [String] = []
     for (keyNode, valueNode) in mapping {
-      let key = keyNode.string ?? "?"
+      let key = String((keyNode.string ?? "?").prefix(80))
       guard known.contains(key), !excluded(key) else {
         let nearest = nearestName(to: key, among: known.filter { !excluded($0) })
         throw UsageError.conflict(
@@ -171,9 +171,4 @@ package func editDistance(_ first: String, _ second: String) -> Int {
     }
   }
   return row[target.count]
-}
-
-/// A text without line breaks.
-package func oneLine(_ text: String) -> String {
-  text.split(whereSeparator: \.isNewline).joined(separator: " ")
 }

@@ -94,7 +94,7 @@ public struct MecaDist: ParsableCommand {
         print(fullMessage(for: error))
       } else {
         let name = command(named: arguments.first)._commandName
-        complain(oneLine(message(for: error)) + " (see meca-dist \(name) --help)")
+        complain(message(for: error) + " (see meca-dist \(name) --help)")
       }
     }
     try? communicator.finalise()
@@ -127,7 +127,7 @@ public struct MecaDist: ParsableCommand {
       let common = zip(all[0], all[other]).prefix(while: ==).count
       func rest(_ rank: Int) -> String {
         let text = all[rank].dropFirst(common).joined(separator: " ")
-        return text.isEmpty ? "nothing" : "\"\(oneLine(String(text.prefix(80))))\""
+        return text.isEmpty ? "nothing" : "\"\(text.prefix(80))\""
       }
       try communicator.collectively {
         throw UsageError.conflict(

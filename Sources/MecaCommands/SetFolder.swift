@@ -21,7 +21,7 @@ struct SetFolder {
     do {
       names = try FileManager.default.contentsOfDirectory(atPath: path)
     } catch {
-      throw FileError.failed(operation: "read", path: path, reason: oneLine("\(error)"))
+      throw FileError.failed(operation: "read", path: path, reason: "\(error)")
     }
     guard !names.isEmpty else { return }
     guard force else {
@@ -38,7 +38,7 @@ struct SetFolder {
         }
       } catch {
         throw FileError.failed(
-          operation: "remove", path: path + "/" + name, reason: oneLine("\(error)"))
+          operation: "remove", path: path + "/" + name, reason: "\(error)")
       }
     }
   }

@@ -15,7 +15,7 @@ import MecaCore
 public func listTinyImageNet(_ folder: String) throws -> ImageFileSplits {
   let home = tinyImageNetHome(of: folder)
   let root = Array(home.utf8)
-  let numbers = try textLines(home + "/wnids.txt").sorted()
+  let numbers = try readNumbers(home + "/wnids.txt")
   var (walk, names, files) = (ImageWalk(), [String](), [[[UInt8]]]())
   for number in numbers {
     let inner = Array("train/\(number)".utf8)
@@ -49,6 +49,18 @@ func tinyImageNetHome(of folder: String) -> String {
     status(of: Array((folder + "/wnids.txt").utf8)) == nil
     && status(of: Array((inner + "/wnids.txt").utf8)) != nil
   return isInner ? inner : folder
+}
+
+/// The WordNet numbers of `wnids.txt`, sorted; each is a class and names its folder.
+private func readNumbers(_ path: String) throws -> [String] {
+  let numbers = try textLines(path).sorted()
+  if let number = numbers.first(where: { $0.contains("/") || $0.hasPrefix(".") }) {
+    throw FileError.malformed(path: path, reason: "\(shortened(number)) is no class")
+  }
+  if let (number, _) = zip(numbers, numbers.dropFirst()).first(where: { $0 == $1 }) {
+    throw FileError.malformed(path: path, reason: "names \(shortened(number)) twice")
+  }
+  return numbers
 }
 
 /// The class names of `words.txt`: the first of several words for a thing, unless two classes would

@@ -1,4 +1,5 @@
 import MecaCommands
+import MecaCore
 import Testing
 
 /// Names, distances and values of the configuration file.
@@ -54,5 +55,44 @@ import Testing
     ] {
       #expect(throws: (any Error).self, "\(yaml)") { try arguments(yaml) }
     }
+  }
+
+  /// Damages a file in 10,000 ways: arguments of known options, or an error that is short.
+  @Test func survivesDamage() throws {
+    let yaml = Array(
+      "# a run\nwidth: 8\npartition-rates: [0.3, 0.3]\noracle: true\noutput: \"a b\\n\"\n".utf8)
+    var random = KeyedRandom(seed: 7, purpose: .test)
+    var (reads, errors) = (0, 0)
+    for _ in 0..<10_000 {
+      var bytes = yaml
+      switch random.integer(below: 4) {
+      case 0: bytes.removeLast(random.integer(below: bytes.count + 1))
+      case 1:
+        let pieces = ["[", "{", "- ", "&a ", "*a", ": ", "!!binary ", "? ", "---\n", "\0", "\t"]
+        let piece = Array(pieces[random.integer(below: pieces.count)].utf8)
+        let many = [[UInt8]](repeating: piece, count: 1 << random.integer(below: 12)).flatMap { $0 }
+        bytes.insert(contentsOf: many, at: random.integer(below: bytes.count))
+      default:
+        for _ in 0...random.integer(below: 4) {
+          bytes[random.integer(below: bytes.count)] ^= 1 << UInt8(random.integer(below: 8))
+        }
+      }
+      do {
+        let arguments = try ConfigurationFile.arguments(
+          yaml: String(decoding: bytes, as: UTF8.self), path: "own.yaml",
+          known: ["width", "partition-rates", "oracle", "no-oracle", "output"])
+        #expect(
+          arguments.allSatisfy { argument in
+            ["--width=", "--partition-rates=", "--oracle", "--no-oracle", "--output="].contains {
+              argument.hasPrefix($0)
+            }
+          })
+        reads += 1
+      } catch let error as UsageError {
+        #expect("\(error)".hasPrefix("own.yaml: ") && "\(error)".count < 300, "\(error)")
+        errors += 1
+      }
+    }
+    #expect(reads > 1000 && errors > 1000, "\(reads) reads, \(errors) errors")
   }
 }

@@ -176,6 +176,76 @@ import Testing
         + "label 2")
   }
 
+  /// wnids.txt in another order than the sorted one, in which this program counts classes.
+  @Test func tinyImageNetIsRenumbered() throws {
+    let tree = try ToolboxTree()
+    try tree.write("tiny/wnids.txt", Array("n2\nn1\n".utf8))
+    try tree.write(
+      "tiny/val/val_annotations.txt",
+      Array("val_0.JPEG\tn2\t0\t0\t9\t9\nval_1.JPEG\tn1\t0\t0\t9\t9\n".utf8))
+    func set(_ paths: [String], _ labels: [Int]) -> MemorySet {
+      MemorySet(
+        name: "tiny-imagenet", classNames: ["one", "two"],
+        imageShape: ImageShape(channels: 3, height: 4, width: 4), labels: labels,
+        images: paths.indices.flatMap { picture($0) }, path: { paths[$0] })
+    }
+    let training = set(
+      ["n1/images/n1_0", "n1/images/n1_7", "n2/images/n2_0", "n2/images/n2_3"].map {
+        "train/\($0).JPEG"
+      }, [0, 0, 1, 1])
+    let test = set(["val/images/val_1.JPEG", "val/images/val_0.JPEG"], [0, 1])
+    // BackdoorBench: class 0 is n2, class 1 is n1; sample 507 is number 7 of class 1.
+    func write(_ changed: [(index: Int, label: Int)]) throws {
+      var pairs: [UInt8] = []
+      for (index, label) in changed {
+        try tree.writePicture("record/bd_train_dataset/\(label)/\(index).png", index)
+        pairs += Pickle.int(Int32(index)) + Pickle.emptyDictionary + Pickle.text("other_info")
+        pairs += Pickle.emptyList + Pickle.mark + Pickle.int(0) + Pickle.int(Int32(label))
+        pairs += Pickle.appends + Pickle.setItem
+      }
+      let samples = Pickle.emptyDictionary + Pickle.mark + pairs + Pickle.setItems
+      try tree.write(
+        "record/attack_result.pt",
+        torchBytes(
+          Pickle.emptyDictionary + Pickle.text("bd_train") + Pickle.emptyDictionary
+            + Pickle.text("bd_data_container") + Pickle.emptyDictionary + Pickle.text("data_dict")
+            + samples + Pickle.setItem + Pickle.setItem + Pickle.setItem))
+    }
+    try tree.writePicture("record/bd_test_dataset/1/1.png", 90)
+    try write([(3, 0), (507, 1)])
+    func renumbered() throws -> BackdoorBenchRecord {
+      try BackdoorBenchRecord(tree.path + "/record").renumbered(
+        forTinyImageNet: tree.path + "/tiny", training: training, test: test)
+    }
+    let record = try renumbered()
+    #expect(record.target == 1)
+    let changed = try BackdoorBenchSet(record, base: training)
+    #expect(changed.labels == [0, 1, 1, 1])
+    #expect(
+      changed.groundTruth
+        == GroundTruth(
+          roles: [.clean, .poison, .clean, .poison], originalLabels: [0, 0, 1, 1]))
+    #expect(changed.image(at: 1) == picture(507))
+    #expect(changed.image(at: 3) == picture(3))
+    let triggered = try #require(try BackdoorBenchTestSet(record, base: test, target: 1))
+    #expect(triggered.testIndices == [0])
+    #expect(triggered.labels == [0])
+    #expect(triggered.image(at: 0) == picture(90))
+    // n1_9 is not among the images: an error, or left out with a limit.
+    try write([(3, 0), (507, 1), (509, 1)])
+    let more = try renumbered()
+    #expect(throws: FileError.self) { try BackdoorBenchSet(more, base: training) }
+    let limited = try BackdoorBenchSet(more, base: training, isLimited: true)
+    #expect(limited.labels == [0, 1, 1, 1])
+    // Class 2 is none of Tiny ImageNet's.
+    try write([(3, 0), (1001, 2)])
+    try tree.remove("record/bd_train_dataset/1")
+    let error = #expect(throws: FileError.self) { try renumbered() }
+    #expect(
+      error?.description.hasSuffix(
+        "2/1001.png: replaces sample 1001, which Tiny ImageNet does not have") == true)
+  }
+
   @Test func noticesPicturesOfAnotherSize() throws {
     let tree = try tree()
     try tree.writePicture("record/wanet/bd_train_dataset/1/1.png", 0, side: 5)

@@ -1,5 +1,6 @@
 import Foundation
 import MecaData
+import MecaTestSupport
 
 /// A folder tree of image files for one test; goes away with its owner.
 final class ImageFolder {
@@ -17,7 +18,7 @@ final class ImageFolder {
   func write(_ name: String, _ bytes: [UInt8]) throws -> String {
     let file = path + "/" + name
     try makeFolder((name as NSString).deletingLastPathComponent)
-    try Data(bytes).write(to: URL(fileURLWithPath: file))
+    try writeAnew(bytes, to: file)
     return file
   }
 

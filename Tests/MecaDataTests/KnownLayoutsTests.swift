@@ -79,6 +79,12 @@ import Testing
     #expect(
       try refusal { try $0.write("wnids.txt", "\n \n") } == "/wnids.txt: is empty")
     #expect(
+      try refusal { try $0.write("wnids.txt", "n01\nn03\nn01\n") }
+        == "/wnids.txt: names n01 twice")
+    #expect(
+      try refusal { try $0.write("wnids.txt", "n01\n../n03\n") } == "/wnids.txt: ../n03 is no class"
+    )
+    #expect(
       try refusal {
         try FileManager.default.removeItem(atPath: $0.path + "/train/n03/images")
       } == "/train/n03: holds no images")
@@ -91,6 +97,47 @@ import Testing
     #expect(
       try refusal { try $0.write("val/val_annotations.txt", "val_1.JPEG\tn09\n") }
         == "/val/val_annotations.txt: has no images of the classes in train")
+  }
+
+  /// Damages the text files in 10,000 ways: an error that names one of them, or lists that agree.
+  @Test func damagedTextFilesAreReadOrRefused() throws {
+    let folder = try tiny()
+    let names = ["wnids.txt", "words.txt", "val/val_annotations.txt"]
+    let whole = try names.map {
+      try Array(Data(contentsOf: URL(fileURLWithPath: folder.path + "/" + $0)))
+    }
+    var random = KeyedRandom(seed: 8, purpose: .test)
+    var (reads, errors) = (0, 0)
+    for round in 0..<10_000 {
+      let place = round % names.count
+      var bytes = whole[place]
+      switch random.integer(below: 4) {
+      case 0: bytes.removeLast(random.integer(below: bytes.count + 1))
+      case 1:
+        // A piece once more, in another place.
+        let from = random.integer(below: bytes.count)
+        let piece = bytes[from..<min(bytes.count, from + 1 + random.integer(below: 20))]
+        bytes.insert(contentsOf: Array(piece), at: random.integer(below: bytes.count + 1))
+      default:
+        for _ in 0...random.integer(below: 4) {
+          bytes[random.integer(below: bytes.count)] ^= 1 << UInt8(random.integer(below: 8))
+        }
+      }
+      try folder.write(names[place], bytes)
+      do {
+        let splits = try listTinyImageNet(folder.path)
+        #expect(splits.train.classNames.count == 2)
+        #expect(splits.test.classNames == splits.train.classNames)
+        #expect(splits.train.entries.count == 14 && !splits.test.entries.isEmpty)
+        reads += 1
+      } catch let error as FileError {
+        #expect(error.description.hasPrefix(folder.path + "/"))
+        #expect(error.description.count < folder.path.count + 200, "\(error)")
+        errors += 1
+      }
+      try folder.write(names[place], whole[place])
+    }
+    #expect(reads > 1500 && errors > 1500, "\(reads) reads, \(errors) errors")
   }
 
   @Test func numbersInNamesAreComparedAsNumbers() {

@@ -1,5 +1,6 @@
 import Glibc
 import MecaData
+import MecaTestSupport
 import Testing
 
 /// A folder of its own for one test; goes away with its owner.
@@ -22,9 +23,7 @@ final class TemporaryFolder {
   func write(_ name: String, _ bytes: [UInt8]) throws -> String {
     let file = path + "/" + name
     files.insert(file)
-    let stream = try #require(fopen(file, "wb"))
-    #expect(fwrite(bytes, 1, bytes.count, stream) == bytes.count)
-    #expect(fclose(stream) == 0)
+    try writeAnew(bytes, to: file)
     return file
   }
 }

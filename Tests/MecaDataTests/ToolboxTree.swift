@@ -1,6 +1,7 @@
 import Foundation
 import MecaCore
 import MecaData
+import MecaTestSupport
 import Testing
 
 /// A folder tree of its own for one test; goes away with its owner.
@@ -24,7 +25,7 @@ final class ToolboxTree {
     let file = path + "/" + name
     try FileManager.default.createDirectory(
       atPath: (file as NSString).deletingLastPathComponent, withIntermediateDirectories: true)
-    try Data(bytes).write(to: URL(fileURLWithPath: file))
+    try writeAnew(bytes, to: file)
     return file
   }
 

@@ -1,3 +1,4 @@
+import MecaCore
 import MecaData
 
 /// Size and place of an attack's own patch, for images of any size.
@@ -81,6 +82,12 @@ struct Patch: Sendable {
         rows: box.top..<box.top + box.height, columns: box.left..<box.left + box.width)
     } else {
       picture = own.resized(height: side, width: side)
+      guard picture.opacity.contains(where: { $0 > 0 }) else {
+        throw FileError.malformed(
+          path: file.path,
+          reason: "what is opaque of it vanishes in \(side)x\(side) pixels and would change no "
+            + "image; cut it out, or give a larger --trigger-size")
+      }
     }
   }
 

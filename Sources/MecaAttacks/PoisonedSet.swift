@@ -21,10 +21,11 @@ public struct PoisonedSet: ImageSet {
   /// Poisons `base`.
   ///
   /// Where the pool that an attack draws from is smaller than its rates ask for, it takes all of
-  /// the pool; see `effectiveRate`.
+  /// the pool; see `shortfalls`.
   ///
   /// - Throws: `UsageError.invalidValue`, as `AttackConfiguration.validate`; `UsageError.conflict`
-  ///   if `base` is a poisoned set itself and the attack would change it; `FileError` if the trigger's file cannot be read.
+  ///   if `base` is a poisoned set itself and the attack would change it; `FileError` if the
+  ///   trigger's file cannot be read.
   public init(base: any ImageSet, attack: AttackConfiguration) throws {
     try attack.validate(classCount: base.classNames.count, imageShape: base.imageShape)
     self.base = base
@@ -89,6 +90,23 @@ public struct PoisonedSet: ImageSet {
 
   /// The label before the attack.
   public func originalLabel(at index: Int) -> Int { base.label(at: index) }
+
+  /// What could not be had, and whether a class is left without clean samples: a sentence each.
+  public var shortfalls: [String] {
+    let kind = attack.kind.rawValue
+    var lines = [
+      (poisonCount, wantedPoisonCount, "poisoned"), (coverCount, wantedCoverCount, "cover"),
+    ].filter { count, wanted, _ in count < wanted }.map { count, wanted, name in
+      "\(wanted) \(name) samples were asked for, but only \(count) are eligible for \(kind)"
+    }
+    let isSource = attack.settings.contains(.source)
+    if isSource, poisonCount > 0,
+      poisonCount == (0..<count).count(where: { base.label(at: $0) == attack.source })
+    {
+      lines.append("no clean sample of the source class \(attack.source) is left")
+    }
+    return lines
+  }
 
   /// The label the victim is given: the target for a poison of an attack that changes labels.
   public func label(at index: Int) -> Int {

@@ -17,9 +17,26 @@ extension SetRecord {
   /// Whether a set that this program has written, or begun to write, lies in `folder`.
   public static func isWrittenSet(_ folder: String) -> Bool {
     if SetManifest.isManifest(folder + "/" + SetManifest.fileName) { return true }
-    guard let content = try? readFile(at: folder + "/" + fileName) else { return false }
+    guard let content = try? readFile(at: folder + "/" + fileName, limit: mostBytes) else {
+      return false
+    }
     return (try? JSONDecoder().decode(RecordKeys.self, from: Data(content))) != nil
   }
+
+  /// What tells written sets apart: SHA-256 of the record of the one in `folder`, which knows that of
+  /// its manifest, or a word for an incomplete one; empty if there is none.
+  public static func identity(of folder: String) -> String {
+    guard isWrittenSet(folder) else { return "" }
+    guard let content = try? readFile(at: folder + "/" + fileName, limit: mostBytes) else {
+      return "incomplete"
+    }
+    var digest = SHA256Digest()
+    digest.update(content)
+    return digest.hexadecimal()
+  }
+
+  /// Bytes of a record at most: class names are the most of it.
+  private static let mostBytes = 1 << 26
 
   /// Reads the record of the set in `folder`.
   ///
@@ -30,7 +47,7 @@ extension SetRecord {
     func bad(_ reason: String) -> FileError { .malformed(path: path, reason: reason) }
     let content: [UInt8]
     do {
-      content = try readFile(at: path)
+      content = try readFile(at: path, limit: Self.mostBytes)
     } catch FileError.missing {
       throw FileError.missing(
         path: path,

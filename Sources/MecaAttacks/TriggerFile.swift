@@ -59,7 +59,7 @@ public struct TriggerFile: Codable, Hashable, Sendable {
 
   private static func content(_ path: String) throws -> [UInt8] {
     do {
-      return try readFile(at: path)
+      return try readFile(at: path, limit: 1 << 28)
     } catch FileError.missing {
       throw FileError.missing(path: path, hint: "--trigger wants a PNG or JPEG picture")
     }

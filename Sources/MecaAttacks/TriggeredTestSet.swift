@@ -68,7 +68,4 @@ public struct TriggeredTestSet: TriggeredSet {
 
   /// Where the sample comes from, for lists that a person reads.
   public func path(at index: Int) -> String { base.path(at: attackSuccessIndices[index]) }
-
-  /// The image at `index` of this set with the trigger in it, as an array.
-  public func triggered(_ index: Int) -> [UInt8] { image(at: index) }
 }

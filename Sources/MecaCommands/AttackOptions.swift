@@ -125,11 +125,47 @@ struct AttackOptions: ParsableArguments {
     dataset: DatasetKind, seed: UInt64, like stored: AttackConfiguration? = nil
   ) throws -> AttackConfiguration {
     let kind = attack ?? stored?.kind ?? (dataset == .shapes ? .badnets : .none)
+    if attack == nil, kind == .none, let option = generalOptions.first {
+      throw UsageError.conflict("\(option): no attack is put in that it could be for; add --attack")
+    }
     var attack = AttackConfiguration(kind: kind, seed: seed)
     if let stored, stored.kind == kind { attack = stored }
     if let poisonRate { attack.poisonRate = poisonRate }
     if let target { attack.target = target }
     if let attackSeed { attack.seed = attackSeed }
+    let given = apply(to: &attack)
+    try requireUsed(given, by: attack)
+    if let trigger { attack.trigger = try TriggerFile(path: trigger) }
+    if let classCount = dataset.classCount { try attack.validate(classCount: classCount) }
+    return attack
+  }
+
+  /// Target and seed for every attack at once; all else is each attack's default.
+  ///
+  /// - Throws: `UsageError.conflict` for options that would be ignored.
+  func resolvedForAll(seed: UInt64) throws -> AttackConfiguration {
+    var attack = AttackConfiguration(kind: .none, seed: attackSeed ?? seed)
+    let settings = apply(to: &attack).map { "--\($0.rawValue)" }
+    if let option = (poisonRate.map { ["--poison-rate \($0)"] } ?? settings).first {
+      throw UsageError.conflict(
+        "\(option): a picture of all attacks shows their defaults; name one with --attack")
+    }
+    if let target { attack.target = target }
+    return attack
+  }
+
+  /// The options of every attack that were given, as they are written.
+  private var generalOptions: [String] {
+    [
+      poisonRate.map { "--poison-rate \($0)" }, target.map { "--target \($0)" },
+      attackSeed.map { "--attack-seed \($0)" },
+    ].compactMap { $0 }
+  }
+
+  /// Puts the settings that were given for certain attacks into `attack`.
+  ///
+  /// - Returns: which ones; the trigger's file is among them, but is not read.
+  private func apply(to attack: inout AttackConfiguration) -> [AttackSetting] {
     var given: [AttackSetting] = []
     func take<Value>(
       _ setting: AttackSetting, _ value: Value?,
@@ -167,10 +203,7 @@ struct AttackOptions: ParsableArguments {
     take(.blankedPieces, blankedPieces, \.blankedPieces)
     take(.patchSet, patchSet, \.patchSet)
     if trigger != nil { given.append(.trigger) }
-    try requireUsed(given, by: attack)
-    if let trigger { attack.trigger = try TriggerFile(path: trigger) }
-    if let classCount = dataset.classCount { try attack.validate(classCount: classCount) }
-    return attack
+    return given
   }
 
   /// Refuses options that the attack would ignore.

@@ -130,7 +130,10 @@ struct DataOptions: ParsableArguments {
     resolved.imageSize = imageSize ?? stored?.imageSize ?? kind.usualImageSize
     resolved.imageFit = imageFit ?? stored?.imageFit ?? kind.usualFit
     resolved.onBadImage = onBadImage ?? .stop
-    if kind == .folder { resolved.testShare = testShare ?? stored?.testShare }
+    if kind == .folder {
+      resolved.testShare = testShare
+      resolved.usualTestShare = stored?.testShare
+    }
     return resolved
   }
 
@@ -158,6 +161,9 @@ struct DataOptions: ParsableArguments {
     try refuse(
       "--test-share", testShare.map { "\($0)" }, unless: kindOfFiles(dataset) == .folder,
       kinds: "folder")
+    try refuse(
+      "--data-seed", dataSeed.map { "\($0)" },
+      unless: dataset == .shapes || kindOfFiles(dataset) == .folder, kinds: "shapes and folder")
     try refuse(
       "--test-data", testData, unless: dataset == .backdoorToolbox, kinds: "backdoor-toolbox")
     for (option, value) in [

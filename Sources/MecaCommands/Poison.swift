@@ -45,8 +45,8 @@ struct Poison: RankedCommand {
   @Option(help: "Folder for the set.")
   var output: String?
 
-  @Option(help: "Files of the set: png, cifar (32x32 alone), npy.")
-  var format: OutputFormat = .png
+  @Option(help: "Files of the set: png, cifar (32x32 alone), npy (default: png).")
+  var format: OutputFormat?
 
   @Flag(help: "Replace a set that is in the output folder already.")
   var force = false
@@ -72,13 +72,21 @@ struct Poison: RankedCommand {
     if output == "" { throw ValidationError("--output: must name a folder") }
     if preview == "" { throw ValidationError("--preview: must name a file") }
     if preview == nil && index != nil { throw ValidationError("--index: is for --preview") }
+    if preview != nil && format != nil { throw ValidationError("--format: is for --output") }
+    if preview != nil && force { throw ValidationError("--force: is for --output") }
     try requireAtLeast(0, index ?? 0, "--index")
   }
 
   func run(on communicator: Communicator) throws {
     let (images, poison) = try communicator.collectively {
       let images = try data.resolved(seed: seed)
-      return (images, try attack.resolved(dataset: images.dataset, seed: seed))
+      let showsAll = preview != nil && attack.attack == nil
+      return (
+        images,
+        showsAll
+          ? try attack.resolvedForAll(seed: seed)
+          : try attack.resolved(dataset: images.dataset, seed: seed)
+      )
     }
     if let preview {
       try showPreview(of: poison, images, to: preview, on: communicator)
@@ -92,15 +100,23 @@ struct Poison: RankedCommand {
     _ images: DataConfiguration, _ poison: AttackConfiguration, to folder: String,
     on communicator: Communicator
   ) throws {
+    try communicator.collectively {
+      for source in [images.path, images.testPath, images.basePath].compactMap({ $0 }) {
+        try requireApart(folder, from: source)
+      }
+    }
     let data = try TrainingData(images, attack: poison, communicator: communicator)
     try say(data.opening, on: communicator)
+    if communicator.rank == 0 {
+      for shortfall in data.poisoned?.shortfalls ?? [] { writeLine("warning: \(shortfall)") }
+    }
     let writer = try communicator.collectively {
       if attack.attack == nil && !data.truthIsKnown {
         throw UsageError.conflict(
           "poison wants --attack; with --attack none it writes the set as it is")
       }
       return try SetWriter(
-        data, format: format.format(classCount: data.classCount), folder: folder,
+        data, format: (format ?? .png).format(classCount: data.classCount), folder: folder,
         communicator: communicator)
     }
     let record = try writer.write(force: force, program: MecaDist.configuration.version)
@@ -117,4 +133,27 @@ struct Poison: RankedCommand {
     }
     print("manifest_sha256 \(record.manifestSHA256)")
   }
+}
+
+/// Refuses to write into the folder that is read, one around it, or one in it: while a set is
+/// written, its source must stay as it is.
+///
+/// - Ranks: local.
+/// - Throws: `UsageError.conflict`.
+private func requireApart(_ output: String, from source: String) throws {
+  let (own, other) = (components(output), components(source))
+  guard own.starts(with: other) || other.starts(with: own) else { return }
+  throw UsageError.conflict(
+    "--output \(output): overlaps with \(source), which is read; choose a folder outside of it")
+}
+
+/// The parts of a path without links and relative parts; what is not there yet counts as it is
+/// written.
+private func components(_ path: String) -> [String] {
+  var (there, rest) = (URL(fileURLWithPath: path).standardizedFileURL, [String]())
+  while access(there.path, F_OK) != 0, there.path != "/" {
+    rest.insert(there.lastPathComponent, at: 0)
+    there.deleteLastPathComponent()
+  }
+  return URL(fileURLWithPath: realPath(there.path)).pathComponents + rest
 }

@@ -88,8 +88,10 @@ struct TrainOptions: ParsableArguments {
 
   /// The plan of the run.
   ///
+  /// - Parameter stored: kind of the attack that the opened set was stored with, whose
+  ///   transformations are then usual.
   /// - Throws: `UsageError` for values and combinations that make no sense.
-  func resolved() throws -> RunPlan {
+  func resolved(stored: AttackKind? = nil) throws -> RunPlan {
     let data = try data.resolved(seed: compute.seed)
     let attack = try attack.resolved(dataset: data.dataset, seed: compute.seed)
     if meca.defense == .none && !run.undefended {
@@ -98,7 +100,8 @@ struct TrainOptions: ParsableArguments {
           + "nothing to do")
     }
     let width = model.resolvedWidth(dataset: data.dataset)
-    let augmentation = try augmentation.resolved(dataset: data.dataset, attack: attack.kind)
+    let augmentation = try augmentation.resolved(
+      dataset: data.dataset, attack: stored ?? attack.kind)
     return RunPlan(
       data: data, attack: attack, model: model.model, width: width, stem: model.stem,
       tensorNames: try modelFile.resolved(for: model.model), compute: compute.resolved(),
@@ -114,7 +117,7 @@ struct TrainOptions: ParsableArguments {
       ("dataset", plan.data.dataset.rawValue), ("data", plan.data.path),
       ("train-limit", plan.data.trainLimit.map(String.init)),
       ("test-limit", plan.data.testLimit.map(String.init)),
-      ("data-seed", "\(plan.data.seed)"),
+      ("data-seed", plan.data.usesSeed ? "\(plan.data.seed)" : nil),
       ("image-size", plan.data.imageSize.map(String.init)),
       ("image-fit", plan.data.imageFit?.rawValue),
       ("on-bad-image", plan.data.onBadImage?.rawValue),

@@ -44,6 +44,16 @@ struct SetWriter {
             + "\(facts.classNames.count); take --format png or npy")
       }
     }
+    if data.triggered == nil, let poisons = data.truth?.count(.poison), poisons > 0 {
+      throw UsageError.conflict(
+        "the set holds \(poisons) poisoned samples, but no test images with their trigger, which a "
+          + "written set needs; train on it as it is, or start from the clean set with --attack")
+    }
+    if data.isAttackedAnew {
+      throw UsageError.conflict(
+        "--attack \(data.attack.kind.rawValue): the set holds poisons already, and a written set "
+          + "has one attack; start from the clean set")
+    }
     var labels: [SetPart: [Int32]] = [
       .train: data.labels, .test: data.test.labels.map(Int32.init),
     ]
@@ -129,7 +139,7 @@ struct SetWriter {
   private func write(_ file: RecordFile, of set: any ImageSet) throws {
     let shared = try SharedFile(
       path: folder + "/" + file.name, count: file.length, communicator: communicator)
-    let own = evenSplit(file.samples, parts: communicator.size, part: communicator.rank)
+    let own = communicator.share(of: file.samples)
     let piece = max(1, Self.pieceBytes / file.recordLength)
     try shared.fill { open in
       if communicator.rank == 0 { try open.write(file.head, at: 0) }
@@ -160,7 +170,7 @@ struct SetWriter {
     of set: any ImageSet, _ part: SetPart, _ pictures: PictureFolder
   ) throws {
     let numbers = data.triggered?.testIndices ?? []
-    for index in evenSplit(0..<set.count, parts: communicator.size, part: communicator.rank) {
+    for index in communicator.share(of: 0..<set.count) {
       let number = part == .triggered ? Int(numbers[index]) : index
       let path = pictures.path(number: number, label: Int(labels[part]![index]))
       try writeNew(

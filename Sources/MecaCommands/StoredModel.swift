@@ -11,6 +11,8 @@ import MecaTraining
 struct StoredModel {
   let network: StoredNetwork
   let path: String
+  /// SHA-256 of the file.
+  let digest: String
   /// Image set of the run that wrote it, where the file says so.
   let dataset: DatasetKind?
   /// Seed of the built-in set's images in that run.
@@ -38,6 +40,10 @@ struct StoredModel {
     dataSeed = metadata[ModelOrigin.dataSeed].flatMap { UInt64($0) }
     imageFit = metadata[ModelOrigin.imageFit].flatMap { ImageFit(rawValue: $0) }
     testShare = metadata[ModelOrigin.testShare].flatMap { Double($0) }
+    if let testShare, !(testShare > 0 && testShare < 1) {
+      throw FileError.malformed(
+        path: path, reason: "metadata \(ModelOrigin.testShare) is not between 0 and 1")
+    }
     attack = try metadata[ModelOrigin.attack].map { text in
       do {
         return try JSONDecoder().decode(AttackConfiguration.self, from: Data(text.utf8))
@@ -47,11 +53,15 @@ struct StoredModel {
       }
     }
     self.path = path
+    digest = try fileDigest(path)
   }
 
-  /// Rows and columns of the images, where the file says them and they are as many.
+  /// Rows and columns of the images, where the file says them, they are as many, and image files
+  /// can be brought to them.
   var imageSize: Int? {
-    network.imageSize.flatMap { $0.height == $0.width ? $0.height : nil }
+    network.imageSize.flatMap { size in
+      size.height == size.width && size.height <= DataOptions.largestImages ? size.height : nil
+    }
   }
 
   /// The model on this rank, ready to be asked about `data`.
@@ -170,9 +180,14 @@ extension StoredModelOptions {
   func open(
     on communicator: Communicator
   ) throws -> (session: TrainingSession, data: TrainingData, model: Model) {
-    let (stored, images, poison) = try communicator.collectively {
-      () throws -> (StoredModel, DataConfiguration, AttackConfiguration) in
-      let stored = try StoredModel(path: weights)
+    let stored = try communicator.collectively { try StoredModel(path: weights) }
+    if let other = try communicator.firstDifference(in: stored.digest) {
+      try communicator.collectively {
+        throw UnequalData(rank: other.rank, path: weights, content: "weights or metadata")
+      }
+    }
+    let (images, poison) = try communicator.collectively {
+      () throws -> (DataConfiguration, AttackConfiguration) in
       try facts.validate(stored)
       if let asked = self.data.dataset, let own = stored.dataset, asked != own,
         !asked.holdsAnySet && !own.holdsAnySet, !SetRecord.isWrittenSet(self.data.data ?? "")
@@ -183,7 +198,7 @@ extension StoredModelOptions {
       let images = try self.data.resolved(seed: compute.seed, like: stored)
       let poison = try attack.resolved(
         dataset: images.dataset, seed: compute.seed, like: stored.attack)
-      return (stored, images, poison)
+      return (images, poison)
     }
     let journal = try Journal(
       metricsPath: nil, isWriter: communicator.rank == 0, logger: progressLogger(quiet: true))

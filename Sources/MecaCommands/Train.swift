@@ -18,7 +18,7 @@ struct Train: RankedCommand {
   @OptionGroup var options: TrainOptions
 
   func run(on communicator: Communicator) throws {
-    let plan = try communicator.collectively { try options.resolved() }
+    var plan = try communicator.collectively { try options.resolved() }
     if options.run.dryRun {
       try communicator.collectively {
         try plan.compute.validate(ranks: communicator.size)
@@ -33,8 +33,9 @@ struct Train: RankedCommand {
     }
     let data = try TrainingData(
       plan.data, attack: plan.attack, communicator: communicator, threads: plan.compute.threads)
+    plan = try communicator.collectively { try options.resolved(stored: data.attack.kind) }
     let network = plan.network(for: data)
-    try communicator.collectively {
+    try communicator.collectively { [plan] in
       if plan.oracle && !data.truthIsKnown {
         throw UsageError.conflict(
           "--oracle trains on the truly clean samples, which are known only for an attack that this "
@@ -140,6 +141,7 @@ struct Train: RankedCommand {
   /// Says what is poisoned, and what was asked for but could not be had.
   private func announceAttack(data: TrainingData, journal: Journal) {
     guard let truth = data.truth else { return }
+    let attack = data.attack
     func share(_ count: Int, of all: Int) -> String {
       "\(fixed(Double(count) / Double(max(1, all)) * 100, 2)) %"
     }
@@ -148,31 +150,24 @@ struct Train: RankedCommand {
     if covers > 0 {
       text += ", \(covers) covers with their true label (\(share(covers, of: data.training.count)))"
     }
-    guard let poisoned = data.poisoned else {
-      let stored =
-        data.attack.kind == .none
-        ? "" : ", by \(data.attack.kind.rawValue), target class \(data.attack.target)"
-      journal.say("truth: the set says of itself: \(text)\(stored)")
+    guard let poisoned = data.poisoned, !data.isAttackedAnew else {
+      let isStored = attack.kind != .none && !data.isAttackedAnew
+      journal.say(
+        "truth: the set says of itself: \(text)"
+          + (isStored ? ", by \(attack.kind.rawValue), target class \(attack.target)" : ""))
+      if data.isAttackedAnew {
+        journal.say(
+          "attack: \(attack.kind.rawValue) in test images alone, target class \(attack.target)")
+      }
       return
     }
-    let attack = poisoned.attack
     text = "attack: \(attack.kind.rawValue), \(text), target class \(attack.target)"
     if attack.settings.contains(.source) {
       let members = truth.originalLabels.count { Int($0) == attack.source }
       text += ", source class \(attack.source) (\(share(poisons, of: members)) of it poisoned)"
-      if poisons == members && poisons > 0 {
-        journal.warn("no clean sample of the source class \(attack.source) is left")
-      }
     }
     journal.say(text)
-    for (count, wanted, name) in [
-      (poisons, poisoned.wantedPoisonCount, "poisoned"),
-      (covers, poisoned.wantedCoverCount, "cover"),
-    ] where count < wanted {
-      journal.warn(
-        "\(wanted) \(name) samples were asked for, but only \(count) are eligible for "
-          + attack.kind.rawValue)
-    }
+    for shortfall in poisoned.shortfalls { journal.warn(shortfall) }
   }
 }
 

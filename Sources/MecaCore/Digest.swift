@@ -51,6 +51,15 @@ public struct SHA256Digest: ~Copyable {
   public consuming func hexadecimal() -> String { MecaCore.hexadecimal(bytes()) }
 }
 
+/// SHA-256 of a file, in hexadecimal digits.
+///
+/// - Throws: `FileError` if it cannot be read.
+public func fileDigest(_ path: String) throws -> String {
+  var digest = SHA256Digest()
+  digest.update(try readFile(at: path))
+  return digest.hexadecimal()
+}
+
 /// Bytes as lower-case hexadecimal digits, two each.
 public func hexadecimal(_ bytes: some Sequence<UInt8>) -> String {
   let digits = Array("0123456789abcdef".utf8)

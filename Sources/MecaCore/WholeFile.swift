@@ -72,9 +72,11 @@ public func requireReplaceable(_ path: String) throws {
 
 /// Reads a whole file.
 ///
-/// - Throws: `FileError.missing` or `FileError.failed`.
-public func readFile(at path: String) throws -> [UInt8] {
-  let descriptor = open(path, O_RDONLY | O_CLOEXEC)
+/// - Parameter limit: bytes at most.
+/// - Throws: `FileError.missing` or `FileError.failed`, also for a longer file.
+public func readFile(at path: String, limit: Int = .max) throws -> [UInt8] {
+  // O_NONBLOCK: opening a pipe must not wait for a writer.
+  let descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
   guard descriptor >= 0 else {
     if errno == ENOENT { throw FileError.missing(path: path, hint: "check the name") }
     throw failure("read", path)
@@ -86,6 +88,10 @@ public func readFile(at path: String) throws -> [UInt8] {
     throw FileError.failed(operation: "read", path: path, reason: "not a regular file")
   }
   let size = Int(status.st_size)
+  guard size <= limit else {
+    throw FileError.failed(
+      operation: "read", path: path, reason: "has \(size) bytes, \(limit) at most are read")
+  }
   return try [UInt8](unsafeUninitializedCapacity: size) { buffer, count in
     while count < size {
       let got = read(descriptor, buffer.baseAddress! + count, size - count)

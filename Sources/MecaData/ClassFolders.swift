@@ -12,13 +12,14 @@ import MecaCore
 /// - Ranks: local; the same folder gives the same lists everywhere.
 /// - Parameters:
 ///   - testShare: the part of each class to hold out, where the folder has no test images; nil for
-///     the usual fifth.
+///     the usual one.
+///   - usualShare: that one, a fifth.
 ///   - seed: seed of the choice of held-out images.
 /// - Throws: `FileError` for a folder that is missing or holds fewer than two classes, for a class
 ///   without images, for a test class that the training images lack; `UsageError` for a share
 ///   where the folder has a split of its own.
 public func listClassFolders(
-  _ folder: String, testShare: Double?, seed: UInt64
+  _ folder: String, testShare: Double?, usualShare: Double = usualTestShare, seed: UInt64
 ) throws -> ImageFileSplits {
   let root = Array(folder.utf8)
   guard isFolder(root) else {
@@ -35,7 +36,7 @@ public func listClassFolders(
   let training = try ClassTree(root, isSplit ? "train" : "", walk: &walk)
   try training.requireClasses()
   guard let testName = testNames.first else {
-    let (train, test) = training.heldOut(share: testShare ?? usualTestShare, seed: seed)
+    let (train, test) = training.heldOut(share: testShare ?? usualShare, seed: seed)
     let lists = ImageFileSplits(
       train: train, test: test,
       notes: ["\(test.count) of \(train.count + test.count) images are held out as the test set"]

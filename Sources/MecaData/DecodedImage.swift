@@ -30,6 +30,10 @@ public struct DecodedImage: Sendable, Equatable {
 /// Pixels that an image file may have at most: 300 MB once decoded.
 let mostPixelsOfAFile = 100_000_000
 
+/// Rows and columns that an image file may have at most, as in JPEG: resizing a long thin picture by
+/// one side alone would need far more memory than its pixels.
+let longestSideOfAFile = 65_535
+
 /// Decodes a JPEG or PNG file, told apart by their first bytes.
 ///
 /// JPEG by libjpeg-turbo with the accurate cosine transform and interpolated colour, whose bytes do
@@ -126,6 +130,13 @@ private func checkedShape(
     throw FileError.malformed(
       path: path,
       reason: "\(width)x\(height) pixels; \(mostPixelsOfAFile) at most are read: make it smaller")
+  }
+  guard max(width, height) <= longestSideOfAFile else {
+    throw FileError.malformed(
+      path: path,
+      reason:
+        "\(width)x\(height) pixels; \(longestSideOfAFile) at most are read in a row or column: "
+        + "make it smaller")
   }
   guard header.least_bytes <= fileLength else {
     throw FileError.malformed(

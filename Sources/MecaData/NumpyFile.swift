@@ -1,5 +1,8 @@
 import MecaCore
 
+/// Labels or roles that a file may have at most: 1 GiB as numbers of this program.
+private let mostIntegers = 1 << 27
+
 /// A `.npy` file, mapped into memory, whose head and length fit together.
 public struct NumpyFile: Sendable {
   /// The mapped bytes.
@@ -53,8 +56,13 @@ public struct NumpyFile: Sendable {
     as type: Number.Type
   ) throws -> [Int] {
     let stride = MemoryLayout<Number>.size
+    let count = (file.count - header.dataOffset) / stride
+    guard count <= mostIntegers else {
+      throw FileError.malformed(
+        path: path, reason: "has \(count) integers; \(mostIntegers) at most are read")
+    }
     return try file.withBytes { bytes in
-      try (0..<(file.count - header.dataOffset) / stride).map { place in
+      try (0..<count).map { place in
         let raw = bytes.loadUnaligned(
           fromByteOffset: header.dataOffset + place * stride, as: Number.self)
         let number = header.isBigEndian ? Number(bigEndian: raw) : Number(littleEndian: raw)

@@ -38,6 +38,12 @@ public struct NumpyFolder: Sendable {
     training = try set(Self.images(of: .train, in: folder), trainLabels)
     test = try set(Self.images(of: .test, in: folder), testLabels)
     self.triggered = isTriggered ? try set(triggered, triggeredLabels) : nil
+    if triggeredLabels.count > testLabels.count {
+      throw FileError.malformed(
+        path: triggered,
+        reason: "has \(triggeredLabels.count) images for \(testLabels.count) test images; of each "
+          + "test image there can be one with the trigger")
+    }
     for other in [test, self.triggered].compactMap({ $0 })
     where other.imageShape != training.imageShape {
       let (own, first) = (other.imageShape, training.imageShape)
@@ -109,6 +115,14 @@ public struct NumpyFolder: Sendable {
     where count != labels.count {
       throw FileError.malformed(
         path: own, reason: "has \(count) elements for \(labels.count) training samples")
+    }
+    if let index = roles.indices.first(where: {
+      roles[$0] != .poison && originals[$0] != labels[$0]
+    }) {
+      throw FileError.malformed(
+        path: originalsPath,
+        reason: "label \(index) is \(originals[index]), but the sample is no poison and has the "
+          + "label \(labels[index])")
     }
     let targets = Set(roles.indices.filter { roles[$0] == .poison }.map { labels[$0] })
     return (

@@ -17,7 +17,7 @@ func imageShape(
   let files = [splits.train, splits.test]
   var found: [FoundSize] = []
   for (part, list) in files.enumerated() {
-    let own = evenSplit(0..<list.count, parts: communicator.size, part: communicator.rank)
+    let own = communicator.share(of: 0..<list.count)
     let finders = (0..<threads).map { _ in SizeFinder() }
     runOnThreads(threads) { thread in
       for index in evenSplit(own, parts: threads, part: thread) {

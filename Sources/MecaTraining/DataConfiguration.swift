@@ -23,12 +23,14 @@ public enum DatasetKind: String, Codable, Sendable, CaseIterable {
   /// A record of BackdoorBench, over the clean set that it was made of.
   case backdoorBench = "backdoorbench"
 
-  /// Number of classes, where the kind alone fixes it.
+  /// Number of classes, where the kind alone fixes it: sets that were written in CIFAR-100's format
+  /// may have more than 100.
   public var classCount: Int? {
     switch self {
     case .shapes, .cifar10: 10
-    case .cifar100: 100
-    case .tinyImageNet, .imagenette, .folder, .npy, .packed, .backdoorToolbox, .backdoorBench: nil
+    case .cifar100, .tinyImageNet, .imagenette, .folder, .npy, .packed, .backdoorToolbox,
+      .backdoorBench:
+      nil
     }
   }
 
@@ -98,8 +100,11 @@ public struct DataConfiguration: Codable, Hashable, Sendable {
   public var imageFit: ImageFit?
   /// What happens to files that cannot be decoded; nil for kinds without image files.
   public var onBadImage: BadImagePolicy?
-  /// Share of each class that is held out where a folder has no test images; nil for the usual one.
+  /// Share of each class to hold out, an error where a folder has test images; nil for the usual one.
   public var testShare: Double?
+  /// Share that is usual where a folder has no test images: that of a stored model's run; nil for
+  /// everybody's.
+  public var usualTestShare: Double?
   /// Folder of the test images of a set of backdoor-toolbox; nil for the toolbox's own place.
   public var testPath: String?
   /// Where the clean images are that a record of BackdoorBench changes.
@@ -108,6 +113,11 @@ public struct DataConfiguration: Codable, Hashable, Sendable {
   public var baseDataset: DatasetKind?
   /// Label of the poisoned samples, for a record of BackdoorBench that does not tell it.
   public var recordTarget: Int?
+
+  /// Whether `seed` decides anything: what the built-in set draws, what a folder holds out.
+  public var usesSeed: Bool {
+    dataset == .shapes || (dataset == .backdoorBench ? baseDataset : dataset) == .folder
+  }
 
   /// All values but those of the toolboxes.
   public init(

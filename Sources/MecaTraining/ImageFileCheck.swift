@@ -80,6 +80,17 @@ struct ChannelSums: Sendable, Equatable {
     return sums
   }
 
+  /// Mean and standard deviation of all images of a set, of which each rank looks at its share.
+  ///
+  /// - Ranks: collective.
+  static func meanAndDeviation(
+    of set: any ImageSet, _ communicator: Communicator
+  ) throws -> (mean: [Float], standardDeviation: [Float]) {
+    var own = ChannelSums()
+    own.add(set, samples: communicator.share(of: 0..<set.count))
+    return try own.summed(over: communicator).meanAndDeviation
+  }
+
   /// The numbers in one row, to send.
   fileprivate var row: [UInt64] { [pixels] + sums + squares }
 

@@ -74,7 +74,8 @@ private func list(_ configuration: DataConfiguration) throws -> ImageFileSplits 
   case .folder:
     splits = try listClassFolders(
       try configuration.requiredPath(with: "a folder of images for each class"),
-      testShare: configuration.testShare, seed: configuration.seed)
+      testShare: configuration.testShare,
+      usualShare: configuration.usualTestShare ?? usualTestShare, seed: configuration.seed)
   default:
     preconditionFailure("\(configuration.dataset) is not made of image files")
   }
@@ -115,7 +116,7 @@ private func requireEqualFiles(
 }
 
 /// A name without links and relative parts.
-func realPath(_ path: String) -> String {
+package func realPath(_ path: String) -> String {
   guard let resolved = realpath(path, nil) else { return path }
   defer { free(resolved) }
   return String(cString: resolved)

@@ -45,11 +45,20 @@ extension Journal {
 func openSets(
   _ configuration: DataConfiguration, communicator: Communicator, threads: Int
 ) throws -> OpenedSets {
-  if configuration.dataset.mayBeWritten, let path = configuration.path,
-    try communicator.collectively({ SetRecord.isWrittenSet(path) })
-  {
-    return try openWritten(
-      at: path, configuration, communicator: communicator, threads: threads)
+  if configuration.dataset.mayBeWritten, let path = configuration.path {
+    // Each way of opening has exchanges of its own, so all ranks must go the same.
+    let own = SetRecord.identity(of: path)
+    if let other = try communicator.firstDifference(in: own) {
+      try communicator.collectively {
+        throw UnequalData(
+          rank: other.rank, path: path,
+          content: "content of \(SetRecord.fileName)")
+      }
+    }
+    if !own.isEmpty {
+      return try openWritten(
+        at: path, configuration, communicator: communicator, threads: threads)
+    }
   }
   return switch configuration.dataset {
   case .shapes: try openShapes(configuration, communicator: communicator)

@@ -14,17 +14,12 @@ func openNumpy(
   var folder = try communicator.collectively {
     try NumpyFolder(try configuration.requiredPath(with: "train-images.npy and so on"))
   }
-  func share(_ count: Int) -> Range<Int> {
-    evenSplit(0..<count, parts: communicator.size, part: communicator.rank)
-  }
   try communicator.collectively {
     for set in [folder.training, folder.test, folder.triggered].compactMap({ $0 }) {
-      try set.verifyPixels(of: share(set.count))
+      try set.verifyPixels(of: communicator.share(of: 0..<set.count))
     }
   }
-  var own = ChannelSums()
-  own.add(folder.training, samples: share(folder.training.count))
-  let constants = try own.summed(over: communicator).meanAndDeviation
+  let constants = try ChannelSums.meanAndDeviation(of: folder.training, communicator)
   folder.training.meanAndDeviation = constants
   folder.test.meanAndDeviation = constants
   folder.triggered?.meanAndDeviation = constants

@@ -18,16 +18,13 @@ func openBackdoorToolbox(
       configuration.requiredPath(with: "imgs and labels of one attack"),
       testFolder: configuration.testPath)
   }
-  func share(_ count: Int) -> Range<Int> {
-    evenSplit(0..<count, parts: communicator.size, part: communicator.rank)
-  }
   try communicator.collectively {
-    for set in [folder.training, folder.test] { try set.verifyImages(of: share(set.count)) }
+    for set in [folder.training, folder.test] {
+      try set.verifyImages(of: communicator.share(of: 0..<set.count))
+    }
   }
   if !folder.hasUsualNormalisation {
-    var own = ChannelSums()
-    own.add(folder.training, samples: share(folder.training.count))
-    let constants = try own.summed(over: communicator).meanAndDeviation
+    let constants = try ChannelSums.meanAndDeviation(of: folder.training, communicator)
     folder.training.meanAndDeviation = constants
     folder.test.meanAndDeviation = constants
   }
@@ -76,16 +73,18 @@ func openBackdoorBench(
       try BackdoorBenchTestSet(
         changed, base: base.test, target: target, isLimited: configuration.testLimit != nil)
     }
-    func share(_ count: Int) -> Range<Int> {
-      evenSplit(0..<count, parts: communicator.size, part: communicator.rank)
-    }
-    try training.verifyPictures(share(training.pictureCount))
-    if let triggered { try triggered.verifyPictures(share(triggered.count)) }
+    try training.verifyPictures(communicator.share(of: 0..<training.pictureCount))
+    if let triggered { try triggered.verifyPictures(communicator.share(of: 0..<triggered.count)) }
     var report = base.report
     if record.target == nil {
       report.warnings.append(
         "\(record.folder): its poisons have several labels (all-to-all); no attack success rate is "
           + "measured")
+    }
+    if changed.ambiguousCount > 0 {
+      report.notes.append(
+        "\(changed.ambiguousCount) changed samples of the target class count as covers; the record "
+          + "does not tell which of them are poisons")
     }
     return OpenedSets(
       training: training, test: base.test,

@@ -18,7 +18,8 @@ public struct TrainingData: Sendable {
   public let triggered: (any TriggeredSet)?
   /// Given label of every training sample.
   public let labels: [Int32]
-  /// Attack that this program put in, or that the set was stored with.
+  /// Attack that this program put in, if only into the test images; else the one that the set was
+  /// stored with.
   public let attack: AttackConfiguration
   /// SHA-256 of all images and labels, before the attack, and of the truth that the set brings.
   public let digest: String
@@ -27,6 +28,9 @@ public struct TrainingData: Sendable {
 
   /// Whether the ground truth is known.
   public var truthIsKnown: Bool { truth != nil }
+
+  /// Whether the set brought poisons of its own and this program's attack is in test images alone.
+  public var isAttackedAnew: Bool { poisoned?.base.groundTruth != nil }
 
   /// Whether the training sample at `index` is known to be a poison.
   public func isPoison(_ index: Int) -> Bool { truth?.roles[index] == .poison }
@@ -73,11 +77,13 @@ public struct TrainingData: Sendable {
     if let trigger = attack.trigger,
       let other = try communicator.firstDifference(in: trigger.sha256)
     {
-      try communicator.collectively { throw UnequalData(rank: other.rank, path: trigger.path) }
+      try communicator.collectively {
+        throw UnequalData(rank: other.rank, path: trigger.path, content: "pixels")
+      }
     }
-    self.attack = sets.attack ?? attack
     // The attack that the set was stored with is no second one.
     let isNone = attack.kind == .none || sets.attack?.isSame(as: attack) == true
+    self.attack = isNone ? sets.attack ?? attack : attack
     (poisoned, triggered) = try communicator.collectively {
       () throws -> (PoisonedSet?, (any TriggeredSet)?) in
       if isNone { return (nil, sets.triggered) }
@@ -123,13 +129,20 @@ public struct UnequalData: ReportableError {
   public let rank: Int
   /// Where the data was read from.
   public let path: String
+  /// What differs.
+  public let content: String
+
+  /// Names the first rank that differs, and what it has read from where.
+  public init(rank: Int, path: String, content: String = "images or labels") {
+    (self.rank, self.path, self.content) = (rank, path, content)
+  }
 
   /// The process's exit status.
   public var exitCode: ExitCode { .badData }
 
   /// One line for people.
   public var description: String {
-    "\(path): rank \(rank) finds other images or labels there than rank 0; bring the same files to "
-      + "all hosts"
+    "\(path): rank \(rank) finds other \(content) there than rank 0; bring the same files to all "
+      + "hosts"
   }
 }

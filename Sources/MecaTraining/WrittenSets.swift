@@ -80,7 +80,7 @@ extension WrittenFolder {
       root: path, classNames: facts.classNames, paths: rows.map(\.path),
       labels: rows.map { part == .triggered ? $0.originalLabel : $0.label })
     try communicator.collectively {
-      for index in evenSplit(0..<rows.count, parts: communicator.size, part: communicator.rank) {
+      for index in communicator.share(of: 0..<rows.count) {
         try requireSize(of: index, in: files, row: rows[index])
       }
     }

@@ -147,14 +147,14 @@ import Testing
           for column in 0..<3 { expected[corner - channel * 1024 - row * 32 - column] = 255 }
         }
       }
-      #expect(set.triggered(index) == expected)
+      #expect(set.image(at: index) == expected)
     }
   }
 
   @Test func withoutAnAttackImagesAreUntouched() throws {
     let set = try TriggeredTestSet(base: base, attack: AttackConfiguration(kind: .none))
     for (index, original) in set.attackSuccessIndices.enumerated() {
-      #expect(set.triggered(index) == base.image(at: original))
+      #expect(set.image(at: index) == base.image(at: original))
     }
   }
 }

@@ -92,6 +92,14 @@ extension ProgramTests {
       (["--attack", "wanet", "--cover-rate", "-0.1"], ["--cover-rate -0.1", "0 to 1"]),
       (["--data", "/tmp"], ["--data /tmp", "--dataset cifar10"]),
       (["--dataset", "cifar10"], ["--dataset cifar10 needs --data"]),
+      (
+        ["--dataset", "cifar10", "--data", "/tmp", "--poison-rate", "0.1"],
+        ["--poison-rate 0.1", "add --attack"]
+      ),
+      (
+        ["--dataset", "cifar10", "--data", "/tmp", "--data-seed", "3"],
+        ["--data-seed 3", "shapes and folder"]
+      ),
       (["--train-limit", "9000000000"], ["--train-limit 9000000000", "1000000"]),
       (["--output", ""], ["--output", "folder"]),
       (["--config", "/no/such.yaml"], ["/no/such.yaml", "not found"]),

@@ -109,6 +109,13 @@ extension ProgramTests {
         try JSONSerialization.jsonObject(with: Data(evaluated.output.utf8)) as? [String: Any])
       #expect(figures["acc"] as? Double == expected["acc"] as? Double)
       #expect(figures["acc_per_class"] as? NSArray == expected["acc_per_class"] as? NSArray)
+      // Where another folder has test images, nothing is held out.
+      let split = try Self.images(test: 3)
+      let other = try meca([
+        "evaluate", "--weights", folder.path + "/run/model.safetensors", "--data",
+        split.path + "/set", "--json",
+      ])
+      #expect(other.status == 0 && other.output.contains("acc"), "\(other.errors)")
     }
 
     @Test func aBrokenImageStopsTheRun() throws {

@@ -81,6 +81,71 @@ extension ProgramTests {
       #expect(try folder.bytes("a.npy") == folder.bytes("b.npy"))
     }
 
+    /// Also not with --force, also not around the source or in it.
+    @Test(arguments: ["", "/train", "/new/set", "/.."])
+    func theSourceIsNeverWrittenInto(place: String) throws {
+      let folder = try TestFolder()
+      try FileManager.default.createDirectory(
+        atPath: folder.path + "/a", withIntermediateDirectories: false)
+      try FileManager.default.copyItem(atPath: set("png"), toPath: folder.path + "/a/set")
+      try FileManager.default.createSymbolicLink(
+        atPath: folder.path + "/link", withDestinationPath: "a/set")
+      let before = try tree(folder.path)
+      for source in ["/a/set", "/link"] {
+        BadInputTests.expectOneLine(
+          try meca(
+            ranks: 2,
+            [
+              "poison", "--dataset", "folder", "--data", folder.path + source, "--attack", "none",
+              "--force", "--output", folder.path + "/a/set" + place,
+            ], timeout: soon), status: 64, ["--output ", "overlaps with \(folder.path + source)"])
+      }
+      #expect(try tree(folder.path) == before)
+    }
+
+    /// The transformations of PhysicalBA belong to its training, wherever its poisons come from.
+    @Test func aStoredPhysicalSetIsTrainedWithItsTransformations() throws {
+      let (folder, own, stored) = (try TestFolder(), try TestFolder(), try TestFolder())
+      let (data, attack) = (tinyData, ["--attack", "physical", "--poison-rate", "0.3"])
+      try succeed(["poison"] + data + attack + ["--output", folder.path + "/set"])
+      let training = ["--width", "4", "--defense", "none", "--no-oracle", "--epochs", "1"]
+      let first = try succeed(ranks: 2, data + attack + training + ["--output", own.path])
+      let second = try succeed(
+        ranks: 2,
+        ["--dataset", "folder", "--data", folder.path + "/set"] + training
+          + ["--output", stored.path])
+      for outcome in [first, second] {
+        #expect(outcome.errors.contains("augmentation: flip"), "\(outcome.errors)")
+      }
+      #expect(try result(own)["no_defense"] as? NSDictionary != nil)
+      #expect(
+        try result(own)["no_defense"] as? NSDictionary
+          == result(stored)["no_defense"] as? NSDictionary)
+    }
+
+    /// Another attack's trigger in test images is measured as that attack, and never written as it.
+    @Test func anotherAttackInTestImagesAloneKeepsItsName() throws {
+      let model = try referenceRun.get().path + "/model.safetensors"
+      let folder = try TestFolder()
+      let set = ["--dataset", "npy", "--data", try set("npy")]
+      let attack = ["--attack", "blend", "--target", "3", "--poison-rate", "0"]
+      let outcome = try succeed(ranks: 2, ["evaluate", "--weights", model] + set + attack)
+      #expect(outcome.output.contains("(blend, target class 3)"), "\(outcome.output)")
+      BadInputTests.expectOneLine(
+        try meca(
+          ranks: 2, ["poison"] + set + attack + ["--output", folder.path + "/set"], timeout: soon),
+        status: 64, ["--attack blend: the set holds poisons already"])
+      #expect(!folder.has("set"))
+    }
+
+    @Test func whatCannotBeHadIsSaid() throws {
+      let folder = try TestFolder()
+      let outcome = try succeed(
+        ["poison"] + tinyData
+          + ["--attack", "sig", "--poison-rate", "0.5", "--output", folder.path + "/set"])
+      #expect(outcome.errors.contains("warning: 75 poisoned samples were asked for, but only 15"))
+    }
+
     @Test func theWrittenSetCanBeWrittenInAnotherForm() throws {
       let folder = try TestFolder()
       try succeed(
@@ -176,6 +241,9 @@ extension ProgramTests {
       (["--output", "x", "--format", "gif"], "gif"), (["--output", "x", "--attack", "all"], "all"),
       (["--preview", "/no/such/x.png"], "/no/such/x.png"),
       (["--preview", "x.png", "--index", "9999999"], "--index 9999999"),
+      (["--preview", "x.png", "--format", "npy"], "--format"),
+      (["--preview", "x.png", "--attack", "all", "--trigger-size", "9"], "--trigger-size"),
+      (["--preview", "x.png", "--poison-rate", "0.3"], "--poison-rate 0.3"),
     ])
     func misuseIsSaid(arguments: [String], part: String) throws {
       let outcome = try meca(

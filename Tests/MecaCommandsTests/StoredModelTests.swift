@@ -37,6 +37,25 @@ extension ProgramTests {
       try writeSafetensors(renamed, metadata: ["format": "pt"], to: path)
     }
 
+    /// Metadata of strangers is looked at like options.
+    @Test(arguments: [
+      (["image_height": "0", "image_width": "0"], "image height"),
+      (
+        ["image_height": "4000000000", "image_width": "4000000000"], "image height"
+      ),
+      (["dataset": "folder", "test_share": "nan"], "metadata test_share is not between 0 and 1"),
+    ])
+    func valuesThatCannotBeAreRefused(changes: [String: String], part: String) throws {
+      let folder = try TestFolder()
+      let file = folder.path + "/model.safetensors"
+      let (tensors, metadata) = try readSafetensors(
+        try referenceRun.get().path + "/model.safetensors")
+      try writeSafetensors(tensors, metadata: metadata.merging(changes) { $1 }, to: file)
+      BadInputTests.expectOneLine(
+        try meca(ranks: 2, ["evaluate", "--weights", file, "--data", folder.path], timeout: soon),
+        status: 65, [file, part])
+    }
+
     @Test func aStateDictionaryOfPyTorchIsEvaluated() throws {
       let run = try referenceRun.get()
       let folder = try TestFolder()

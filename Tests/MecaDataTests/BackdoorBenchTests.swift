@@ -166,6 +166,19 @@ import Testing
         + "CLASS, or: not found; check the path")
   }
 
+  /// A target alone cannot say which of WaNet's samples keep their label.
+  @Test func crossSamplesWithoutLabelsAreRefused() throws {
+    let tree = try tree()
+    try tree.write("record/wanet/attack_result.pt", [])
+    try tree.writePicture("record/wanet/cross_test_dataset/1/0.png", 0)
+    #expect(try record(tree, target: 0).poisonCount == 3)
+    try tree.remove("record/wanet/train_poison_index_list.pickle")
+    let error = #expect(throws: FileError.self) { try record(tree, target: 0) }
+    #expect(
+      error?.description.contains(
+        "cannot tell poisons from the samples of this attack that keep their label") == true)
+  }
+
   @Test func aTargetThatIsNotTheRecordsIsRefused() throws {
     let tree = try tree()
     #expect(try record(tree, target: 2).target == 2)
@@ -176,13 +189,13 @@ import Testing
         + "label 2")
   }
 
-  /// wnids.txt in another order than the sorted one, in which this program counts classes.
+  /// Classes count in sorted order, whatever wnids.txt has; names in bytewise order.
   @Test func tinyImageNetIsRenumbered() throws {
     let tree = try ToolboxTree()
     try tree.write("tiny/wnids.txt", Array("n2\nn1\n".utf8))
     try tree.write(
       "tiny/val/val_annotations.txt",
-      Array("val_0.JPEG\tn2\t0\t0\t9\t9\nval_1.JPEG\tn1\t0\t0\t9\t9\n".utf8))
+      Array("val_9.JPEG\tn2\nval_0.JPEG\tn2\nval_1.JPEG\tn1\t0\t0\nval_10.JPEG\tn2\n".utf8))
     func set(_ paths: [String], _ labels: [Int]) -> MemorySet {
       MemorySet(
         name: "tiny-imagenet", classNames: ["one", "two"],
@@ -190,11 +203,11 @@ import Testing
         images: paths.indices.flatMap { picture($0) }, path: { paths[$0] })
     }
     let training = set(
-      ["n1/images/n1_0", "n1/images/n1_7", "n2/images/n2_0", "n2/images/n2_3"].map {
+      ["n1/images/n1_0", "n1/images/n1_7", "n2/images/n2_100", "n2/images/n2_104"].map {
         "train/\($0).JPEG"
       }, [0, 0, 1, 1])
-    let test = set(["val/images/val_1.JPEG", "val/images/val_0.JPEG"], [0, 1])
-    // BackdoorBench: class 0 is n2, class 1 is n1; sample 507 is number 7 of class 1.
+    let test = set(["val/images/val_1.JPEG", "val/images/val_10.JPEG"], [0, 1])
+    // Numbers 3 and 7 of class 1, since 0, 1, 10, 100, 101, 102, 103, 104 is the order of names.
     func write(_ changed: [(index: Int, label: Int)]) throws {
       var pairs: [UInt8] = []
       for (index, label) in changed {
@@ -211,35 +224,35 @@ import Testing
             + Pickle.text("bd_data_container") + Pickle.emptyDictionary + Pickle.text("data_dict")
             + samples + Pickle.setItem + Pickle.setItem + Pickle.setItem))
     }
-    try tree.writePicture("record/bd_test_dataset/1/1.png", 90)
-    try write([(3, 0), (507, 1)])
+    try tree.writePicture("record/bd_test_dataset/1/2.png", 90)
+    try write([(503, 1), (507, 1)])
     func renumbered() throws -> BackdoorBenchRecord {
       try BackdoorBenchRecord(tree.path + "/record").renumbered(
         forTinyImageNet: tree.path + "/tiny", training: training, test: test)
     }
     let record = try renumbered()
-    #expect(record.target == 1)
+    #expect(record.target == 0)
     let changed = try BackdoorBenchSet(record, base: training)
-    #expect(changed.labels == [0, 1, 1, 1])
+    #expect(changed.labels == [0, 0, 0, 0])
     #expect(
       changed.groundTruth
         == GroundTruth(
-          roles: [.clean, .poison, .clean, .poison], originalLabels: [0, 0, 1, 1]))
-    #expect(changed.image(at: 1) == picture(507))
-    #expect(changed.image(at: 3) == picture(3))
-    let triggered = try #require(try BackdoorBenchTestSet(record, base: test, target: 1))
-    #expect(triggered.testIndices == [0])
-    #expect(triggered.labels == [0])
+          roles: [.clean, .clean, .poison, .poison], originalLabels: [0, 0, 1, 1]))
+    #expect(changed.image(at: 2) == picture(503))
+    #expect(changed.image(at: 3) == picture(507))
+    let triggered = try #require(try BackdoorBenchTestSet(record, base: test, target: 0))
+    #expect(triggered.testIndices == [1])
+    #expect(triggered.labels == [1])
     #expect(triggered.image(at: 0) == picture(90))
-    // n1_9 is not among the images: an error, or left out with a limit.
-    try write([(3, 0), (507, 1), (509, 1)])
+    // n2_106 is not among the images: an error, or left out with a limit.
+    try write([(503, 1), (507, 1), (509, 1)])
     let more = try renumbered()
     #expect(throws: FileError.self) { try BackdoorBenchSet(more, base: training) }
     let limited = try BackdoorBenchSet(more, base: training, isLimited: true)
-    #expect(limited.labels == [0, 1, 1, 1])
+    #expect(limited.labels == [0, 0, 0, 0])
     // Class 2 is none of Tiny ImageNet's.
-    try write([(3, 0), (1001, 2)])
     try tree.remove("record/bd_train_dataset/1")
+    try write([(503, 1), (1001, 2)])
     let error = #expect(throws: FileError.self) { try renumbered() }
     #expect(
       error?.description.hasSuffix(

@@ -213,6 +213,7 @@ import Testing
     #expect(try Self.decode(withSize(2, 2)).pixels == [UInt8](repeating: 0, count: 12))
     Self.expectRefusal(withSize(10001, 10000), "10001x10000 pixels", "100000000 at most")
     Self.expectRefusal(withSize(Int(Int32.max), Int(Int32.max)), "100000000 at most")
+    Self.expectRefusal(withSize(1, 65536), "1x65536 pixels", "65535 at most", "row or column")
     Self.expectRefusal(withSize(10000, 10000), "bytes cannot hold 10000x10000 pixels")
     Self.expectRefusal(withSize(0, 2), "broken PNG file")
     Self.expectRefusal(withSize(2, 3), "broken PNG file")

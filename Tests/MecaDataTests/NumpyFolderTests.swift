@@ -69,6 +69,16 @@ import Testing
       ["train-original-labels.npy": bytes([3], [0, 4, 1])],
       "train-original-labels.npy: label 1 is 4; labels go from 0 to 3"
     ),
+    (
+      ["train-original-labels.npy": bytes([3], [0, 1, 2])],
+      "train-original-labels.npy: label 2 is 2, but the sample is no poison and has the label 1"
+    ),
+    (
+      [
+        "test-triggered-images.npy": bytes([3, 2, 2, 3], [UInt8](repeating: 7, count: 36)),
+        "test-triggered-labels.npy": bytes([3], [3, 0, 1]),
+      ], "test-triggered-images.npy: has 3 images for 2 test images"
+    ),
     (["train-roles.npy": nil], "test-triggered-images.npy: the class that the triggers lead to"),
     (["test-triggered-labels.npy": nil], "test-triggered-labels.npy: not found"),
     (["class-names.txt": Array("a\nb\n".utf8)], "has 2 class names, the labels need 4 or more"),

@@ -33,6 +33,12 @@ public struct BackdoorBenchRecord: Sendable {
   /// The triggered test samples by ascending number; empty where there is no `bd_test_dataset`.
   var tests: [PictureTree.Picture]
 
+  /// Samples that keep the target's own label beside others that keep theirs: covers, most of them,
+  /// but the record does not tell.
+  public var ambiguousCount: Int {
+    changes.count { $0.role == .cover && $0.label == target && $0.picture.label == target }
+  }
+
   /// Number of poisoned training samples.
   public var poisonCount: Int { changes.count { $0.role == .poison } }
 
@@ -60,6 +66,12 @@ public struct BackdoorBenchRecord: Sendable {
     } catch let error as FileError {
       guard let target else { throw labelsNotKnown(error, path) }
       let indicator = try readIndicator(folder + "/train_poison_index_list.pickle")
+      guard indicator != nil || !isThere(folder + "/cross_test_dataset") else {
+        throw FileError.malformed(
+          path: path,
+          reason: "cannot tell poisons from the samples of this attack that keep their label, and "
+            + "--record-target cannot either: \(reason(of: error, path))")
+      }
       changes = train.map { picture in
         let isPoison =
           indicator.map { $0.indices.contains(picture.index) && $0[picture.index] } ?? true
@@ -79,8 +91,11 @@ public struct BackdoorBenchRecord: Sendable {
         "--record-target \(target): the poisoned samples of \(path) have "
           + (common.map { "the label \($0)" } ?? "several labels"))
     }
+    // Samples that keep another label than the target hide the others; of those that keep the
+    // target itself, most do too.
+    let hasCovers = zip(train, labels).contains { $0.label == $1 && $1 != common }
     changes = zip(train, labels).map { picture, label in
-      let isPoison = label != picture.label || label == common
+      let isPoison = label != picture.label || (label == common && !hasCovers)
       return Change(picture: picture, label: label, role: isPoison ? .poison : .cover)
     }
     self.target = common
@@ -91,11 +106,15 @@ public struct BackdoorBenchRecord: Sendable {
 
 /// The error for a record whose `attack_result.pt` is missing or refused for the reason `error`.
 private func labelsNotKnown(_ error: FileError, _ path: String) -> FileError {
-  let reason = "\(error)".dropFirst("\(error)".hasPrefix(path + ": ") ? path.count + 2 : 0)
-  return .malformed(
+  .malformed(
     path: path,
     reason: "cannot tell the labels of the poisoned samples; give them with --record-target CLASS, "
-      + "or: \(reason)")
+      + "or: \(reason(of: error, path))")
+}
+
+/// What an error says of `path`, without it.
+private func reason(of error: FileError, _ path: String) -> Substring {
+  "\(error)".dropFirst("\(error)".hasPrefix(path + ": ") ? path.count + 2 : 0)
 }
 
 /// The label that the changed labels have in common: of those that differ from the original, or of
@@ -143,7 +162,8 @@ private struct AttackResult {
     }
     var labels: [Int: (given: Int, original: Int)] = [:]
     for (key, value) in pairs {
-      guard let index = wholeNumber(key),
+      // Two entries; a long one that all samples share would be searched for each of them.
+      guard let index = wholeNumber(key), (contents.pairs(value)?.count ?? 0) <= 16,
         let info = entry("other_info", value).flatMap(contents.members), info.count >= 2,
         let given = wholeNumber(info[0]), let original = wholeNumber(info[1])
       else {

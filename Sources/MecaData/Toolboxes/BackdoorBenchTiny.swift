@@ -3,21 +3,25 @@ import MecaCore
 extension BackdoorBenchRecord {
   /// The record of an attack on Tiny ImageNet, in the numbers and classes of this program's set.
   ///
-  /// BackdoorBench numbers classes by their lines in `wnids.txt`, training images by class and by the
-  /// number in their names, 500 to a class, and test images by their lines in
-  /// `val_annotations.txt`. Here they are found by their paths. Samples that the sets do not have get
-  /// numbers beyond their end.
+  /// BackdoorBench 2 reads Tiny ImageNet as torchvision's `ImageFolder`, with the test images moved
+  /// into folders of their classes: classes are numbered in the order of their WordNet numbers,
+  /// images class by class, 500 to a class in training, in the bytewise order of their names
+  /// (`_10.JPEG` before `_2.JPEG`). Here they are found by their paths. Samples that the sets do not
+  /// have get numbers beyond their end.
   ///
   /// - Parameters:
   ///   - folder: that of the clean set.
   ///   - training: its training images, with paths `train/WNID/images/WNID_NUMBER.JPEG`.
   ///   - test: its test images, with paths `val/images/NAME`.
   /// - Throws: `FileError` for a class or a number that Tiny ImageNet does not have.
+  /// - Source: https://github.com/SCLBD/BackdoorBench, version 2:
+  ///   `utils/aggregate_block/dataset_and_transform_generate.py`, which takes `dataset/Tiny.py`.
   public func renumbered(
     forTinyImageNet folder: String, training: any ImageSet, test: any ImageSet
   ) throws -> BackdoorBenchRecord {
     let home = tinyImageNetHome(of: folder)
-    let numbers = try textLines(home + "/wnids.txt")
+    let numbers = try textLines(home + "/wnids.txt").sorted()
+    let names = (0..<imagesOfAClass).map { "\($0).JPEG" }.sorted()
     let trainPlaces = places(of: training)
     let testPlaces = places(of: test)
     var classes: [String: Int] = [:]
@@ -32,16 +36,17 @@ extension BackdoorBenchRecord {
       }
       return label
     }
-    let annotations = try textLines(home + "/val/val_annotations.txt").map {
-      $0.prefix { $0 != "\t" }
-    }
+    let testNames = try textLines(home + "/val/val_annotations.txt").map { line in
+      let fields = line.split(separator: "\t").prefix(2).map(String.init)
+      return (name: fields[0], number: fields.count > 1 ? fields[1] : "")
+    }.sorted { ($0.number, $0.name) < ($1.number, $1.name) }.map(\.name)
     var record = self
     record.target = try target.map { try label($0, self.folder) }
     record.changes = try changes.map { change in
       var change = change
       let (own, number) = change.picture.index.quotientAndRemainder(dividingBy: imagesOfAClass)
       guard numbers.indices.contains(own) else { throw tooLarge(change.picture) }
-      let path = "train/\(numbers[own])/images/\(numbers[own])_\(number).JPEG"
+      let path = "train/\(numbers[own])/images/\(numbers[own])_\(names[number])"
       change.picture.index = trainPlaces[path] ?? training.count + change.picture.index
       change.picture.label = try label(change.picture.label, change.picture.path)
       change.label = try label(change.label, change.picture.path)
@@ -49,9 +54,9 @@ extension BackdoorBenchRecord {
     }.sorted { $0.picture.index < $1.picture.index }
     record.tests = try tests.map { picture in
       var picture = picture
-      guard annotations.indices.contains(picture.index) else { throw tooLarge(picture) }
+      guard testNames.indices.contains(picture.index) else { throw tooLarge(picture) }
       picture.index =
-        testPlaces["val/images/\(annotations[picture.index])"] ?? test.count + picture.index
+        testPlaces["val/images/\(testNames[picture.index])"] ?? test.count + picture.index
       picture.label = try label(picture.label, picture.path)
       return picture
     }.sorted { $0.index < $1.index }

@@ -116,7 +116,7 @@ extension ProgramTests {
         ["mpirun", "--oversubscribe", "-n", "2", "-wdir", first.path] + own
           + [":", "-n", "1", "-wdir", second.path] + own, environment: rootMayRunMPI,
         timeout: soon)
-      BadInputTests.expectOneLine(outcome, status: 65, ["own.png: rank 2 finds other images"])
+      BadInputTests.expectOneLine(outcome, status: 65, ["own.png: rank 2 finds other pixels"])
     }
 
     @Test func aMissingTriggerFileIsSaid() throws {

@@ -37,7 +37,8 @@ struct TrainingRun {
     }
     if plan.defense == .meca {
       let outcome = try Meca(
-        plan.meca, session: session, data: data, network: network, checkpoints: checkpoints
+        plan.meca, session: session, data: data, network: network, checkpoints: checkpoints,
+        undefended: plan.meca.clean == plan.recipe ? final : nil
       ).run()
       result.defended = try figures(outcome.clean)
       result.relearned = try figures(outcome.relearned)

@@ -100,7 +100,8 @@ extension Meca {
     return (current, spareShare)
   }
 
-  /// Trains the detectors with the suspects' labels moved to the spare classes.
+  /// Trains the detectors with the suspects' labels moved to the spare classes; few suspects are
+  /// shown several times an epoch.
   private func learnSuspects(
     _ suspicion: Suspicion, _ detectors: CrossFit, pass: Int, _ attempt: DetectionAttempt
   ) throws {
@@ -113,7 +114,11 @@ extension Meca {
         phase: TrainingPhase(
           name:
             "\(attempt.phase("confirm")) \(pass + 1)/\(Self.confirmationPasses), detector \(fold + 1)",
-          groups: [.learn(detectors.learnt(fold), shards: session.compute.shards)],
+          groups: [
+            .learn(
+              showingFewOften(detectors.learnt(fold), labels: labels, classCount: data.classCount),
+              shards: session.compute.shards)
+          ],
           labels: labels, recipe: configuration.confirm,
           orderKey: attempt.orderKey(1 << 11 | pass << 4 | fold)))
     }
@@ -183,5 +188,28 @@ extension Meca {
     settings.clean = settings.confirm
     settings.relearn = settings.confirm
     return settings
+  }
+}
+
+/// The samples that the confirmation shows in an epoch: all of `learnt`, and those of small spare
+/// classes as often as brings each to a fifth of an average label's samples.
+///
+/// The few epochs of the confirmation do not teach a class of some dozen samples, however alike
+/// they are.
+///
+/// Example: 100 samples learnt, 2 labels, 3 samples of spare label 2, none of 3: those 3 are shown
+/// 4 times each.
+///
+/// - Parameters:
+///   - learnt: data set indices.
+///   - labels: label of every sample of the data set; from `classCount` on spare ones.
+/// - Ranks: local, and the same on every rank.
+package func showingFewOften(_ learnt: [Int32], labels: [Int32], classCount: Int) -> [Int32] {
+  let wanted = (learnt.count + 5 * classCount - 1) / (5 * classCount)
+  let spare = Dictionary(grouping: learnt) { labels[Int($0)] }
+    .filter { $0.key >= classCount }.sorted { $0.key < $1.key }
+  return spare.reduce(into: learnt) { shown, label in
+    let times = (wanted + label.value.count - 1) / label.value.count
+    for _ in 1..<max(1, times) { shown += label.value }
   }
 }

@@ -26,17 +26,22 @@ public struct Meca {
   let data: TrainingData
   let network: NetworkConfiguration
   let checkpoints: CheckpointStore?
+  let undefended: Model?
 
   /// Binds the defence to a run.
+  ///
+  /// - Parameter undefended: `trainUndefended`'s model by the recipe of the clean one, if there is
+  ///   one: where nothing is flagged, the clean model is the same bit by bit and need not be trained.
   public init(
     _ configuration: MecaConfiguration, session: TrainingSession, data: TrainingData,
-    network: NetworkConfiguration, checkpoints: CheckpointStore?
+    network: NetworkConfiguration, checkpoints: CheckpointStore?, undefended: Model? = nil
   ) {
     self.configuration = configuration
     self.session = session
     self.data = data
     self.network = network
     self.checkpoints = checkpoints
+    self.undefended = undefended
   }
 
   /// The whole method; its body is the paper's outline.
@@ -118,6 +123,10 @@ public struct Meca {
     let state = try session.phase(
       "clean", settings: settingsUpToClean, checkpoints: checkpoints
     ) {
+      if let undefended, kept == data.allIndices {
+        session.journal.say("clean: everything is kept, so this is the undefended model")
+        return PhaseState(tensors: undefended.exportTensors())
+      }
       try session.train(
         model, on: data.training,
         phase: TrainingPhase(

@@ -39,6 +39,21 @@ import Testing
     #expect(standout([]) == 0)
   }
 
+  @Test func fewSuspectsAreShownOften() {
+    // 100 of 110 samples learnt, 2 labels: a fifth of an average label is 10.
+    var labels = [Int32](repeating: 0, count: 110)
+    let learnt = (0..<100).map { Int32($0) }
+    #expect(showingFewOften(learnt, labels: labels, classCount: 2) == learnt)
+    for index in [5, 7, 9, 105] { labels[index] = 2 }
+    #expect(
+      showingFewOften(learnt, labels: labels, classCount: 2)
+        == learnt + [5, 7, 9, 5, 7, 9, 5, 7, 9])
+    for index in 20..<30 { labels[index] = 3 }
+    #expect(
+      showingFewOften(learnt, labels: labels, classCount: 2)
+        == learnt + [5, 7, 9, 5, 7, 9, 5, 7, 9], "ten are enough")
+  }
+
   @Test func equalLossesHaveNoLowerMode() {
     var evidence = evidence(rounds: 1)
     evidence.logLosses = [[Float](repeating: -1, count: 100)]

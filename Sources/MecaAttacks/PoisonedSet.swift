@@ -7,7 +7,7 @@ import MecaData
 /// covers, bytes and labels are exactly the base set's.
 ///
 /// - Ranks: local; every rank computes the same selection from the configuration.
-public struct PoisonedSet: ImageSet {
+public struct PoisonedSet: DerivedSet {
   /// The set before the attack.
   public let base: any ImageSet
   /// The attack.
@@ -45,21 +45,6 @@ public struct PoisonedSet: ImageSet {
     for index in selection.covers { roles[index] = .cover }
     self.roles = roles
   }
-
-  /// Name of the base set.
-  public var name: String { base.name }
-  /// Names of the classes, as in the base set.
-  public var classNames: [String] { base.classNames }
-  /// Size of every image, as in the base set.
-  public var imageShape: ImageShape { base.imageShape }
-  /// Number of samples.
-  public var count: Int { base.count }
-  /// Normalisation constants of the base set.
-  public var meanAndDeviation: (mean: [Float], standardDeviation: [Float]) {
-    base.meanAndDeviation
-  }
-  /// The first image that the base set could not read.
-  public var fault: FileError? { base.fault }
 
   /// The truth about every sample; without an attack, or with one that changes none, what the base
   /// set knows.
@@ -123,7 +108,4 @@ public struct PoisonedSet: ImageSet {
     case .cover: coverTrigger.apply(to: destination, shape: imageShape, index: index)
     }
   }
-
-  /// Where the sample comes from, for lists that a person reads.
-  public func path(at index: Int) -> String { base.path(at: index) }
 }

@@ -33,7 +33,7 @@ extension AttackConfiguration {
 }
 
 /// Triggered test samples that were stored with a set.
-public struct StoredTriggeredSet: TriggeredSet {
+public struct StoredTriggeredSet: TriggeredSet, DerivedSet {
   /// The images, with their true labels.
   public let base: any ImageSet
   /// The class that the backdoor leads to.
@@ -61,30 +61,4 @@ public struct StoredTriggeredSet: TriggeredSet {
   public func isVictim(label: Int) -> Bool {
     rules?.isVictim(label: label) ?? (label != target)
   }
-
-  /// Name of the base set.
-  public var name: String { base.name }
-  /// Names of the classes, as in the base set.
-  public var classNames: [String] { base.classNames }
-  /// Size of every image, as in the base set.
-  public var imageShape: ImageShape { base.imageShape }
-  /// Number of samples.
-  public var count: Int { base.count }
-  /// Normalisation constants of the base set.
-  public var meanAndDeviation: (mean: [Float], standardDeviation: [Float]) {
-    base.meanAndDeviation
-  }
-  /// The first image that the base set could not read.
-  public var fault: FileError? { base.fault }
-
-  /// The true class of the sample.
-  public func label(at index: Int) -> Int { base.label(at: index) }
-
-  /// Writes the image at `index` as bytes: channel, row, column.
-  public func copyImage(at index: Int, to destination: UnsafeMutablePointer<UInt8>) {
-    base.copyImage(at: index, to: destination)
-  }
-
-  /// Where the sample comes from, for lists that a person reads.
-  public func path(at index: Int) -> String { base.path(at: index) }
 }

@@ -9,7 +9,7 @@ import MecaData
 /// ordinary mistakes that end in the target class.
 ///
 /// - Ranks: local.
-public struct TriggeredTestSet: TriggeredSet {
+public struct TriggeredTestSet: TriggeredSet, DerivedSet {
   /// The test set without triggers.
   public let base: any ImageSet
   /// The attack.
@@ -41,20 +41,8 @@ public struct TriggeredTestSet: TriggeredSet {
   /// Whether the attack claims to move samples of class `label` to the target.
   public func isVictim(label: Int) -> Bool { rules.isVictim(label: label) }
 
-  /// Name of the base set.
-  public var name: String { base.name }
-  /// Names of the classes, as in the base set.
-  public var classNames: [String] { base.classNames }
-  /// Size of every image, as in the base set.
-  public var imageShape: ImageShape { base.imageShape }
   /// Number of samples.
   public var count: Int { attackSuccessIndices.count }
-  /// Normalisation constants of the base set.
-  public var meanAndDeviation: (mean: [Float], standardDeviation: [Float]) {
-    base.meanAndDeviation
-  }
-  /// The first image that the base set could not read.
-  public var fault: FileError? { base.fault }
 
   /// The true class of the sample; never the target.
   public func label(at index: Int) -> Int { base.label(at: attackSuccessIndices[index]) }

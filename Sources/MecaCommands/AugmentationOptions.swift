@@ -85,6 +85,17 @@ struct AugmentationOptions: ParsableArguments {
     return augmentation
   }
 
+  /// The options that give `resolved`, or `auto` where opening the set may decide otherwise: a
+  /// stored one can have been made by an attack with transformations of its own.
+  func yamlLines(
+    of resolved: Augmentation, dataset: DatasetKind, attack: AttackKind
+  ) -> [(String, String?)] {
+    if case .auto = augment, attack == .none, dataset.holdsAnySet || dataset.mayBeWritten {
+      return [("augment", "auto"), ("crop-padding", cropPadding.map { "\($0)" })]
+    }
+    return resolved.yamlLines
+  }
+
   /// The transformations, with `auto` decided.
   private func kinds(dataset: DatasetKind, attack: AttackKind) -> Set<AugmentationKind> {
     if case .listed(let kinds) = augment { return kinds }
@@ -162,7 +173,7 @@ extension Augmentation {
   }
 
   /// The options that give this augmentation.
-  var yamlLines: [(String, String?)] {
+  fileprivate var yamlLines: [(String, String?)] {
     [
       ("augment", listed(kinds)), ("crop-padding", crop?.padding.map { "\($0)" }),
       ("jitter", jitter.map { "\(NumberList([$0.brightness, $0.contrast, $0.saturation]))" }),

@@ -139,7 +139,8 @@ struct TrainOptions: ParsableArguments {
       ("relearn-epochs", "\(plan.meca.relearn.epochs)"),
       ("relearn-rate", "\(plan.meca.relearn.learningRate)"),
     ]
-    lines += plan.recipe.augmentation.yamlLines
+    lines += augmentation.yamlLines(
+      of: plan.recipe.augmentation, dataset: plan.data.dataset, attack: plan.attack.kind)
     lines += [
       ("batch", "\(plan.compute.batch)"), ("shards", "\(plan.compute.shards)"),
       ("threads", "\(plan.compute.threads)"), ("engine", plan.compute.engine.rawValue),

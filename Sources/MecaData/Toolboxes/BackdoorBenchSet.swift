@@ -4,7 +4,7 @@ import MecaCore
 /// places.
 ///
 /// - Ranks: local. Safe from any thread.
-public struct BackdoorBenchSet: ImageSet {
+public struct BackdoorBenchSet: DerivedSet {
   /// The clean set.
   public let base: any ImageSet
   /// What each sample is, and its label in the clean set.
@@ -51,18 +51,6 @@ public struct BackdoorBenchSet: ImageSet {
       ? nil : try PictureFiles(changes.map(\.picture.path), shape: base.imageShape)
   }
 
-  /// Name of the clean set.
-  public var name: String { base.name }
-  /// Names of the classes, as in the clean set.
-  public var classNames: [String] { base.classNames }
-  /// Size of every image, as in the clean set.
-  public var imageShape: ImageShape { base.imageShape }
-  /// Number of samples.
-  public var count: Int { base.count }
-  /// Normalisation constants of the clean set.
-  public var meanAndDeviation: (mean: [Float], standardDeviation: [Float]) {
-    base.meanAndDeviation
-  }
   /// The first file that could not be read since the set was opened.
   public var fault: FileError? { pictures?.fault ?? base.fault }
 
@@ -101,7 +89,7 @@ public struct BackdoorBenchSet: ImageSet {
 /// The triggered test samples of a record of BackdoorBench, with their true labels.
 ///
 /// - Ranks: local. Safe from any thread.
-public struct BackdoorBenchTestSet: ImageSet {
+public struct BackdoorBenchTestSet: DerivedSet {
   /// The clean test set.
   public let base: any ImageSet
   /// Which test sample each triggered one was, ascending.
@@ -123,18 +111,8 @@ public struct BackdoorBenchTestSet: ImageSet {
     pictures = try PictureFiles(tests.map(\.path), shape: base.imageShape)
   }
 
-  /// Name of the clean set.
-  public var name: String { base.name }
-  /// Names of the classes, as in the clean set.
-  public var classNames: [String] { base.classNames }
-  /// Size of every image, as in the clean set.
-  public var imageShape: ImageShape { base.imageShape }
   /// Number of samples.
   public var count: Int { testIndices.count }
-  /// Normalisation constants of the clean set.
-  public var meanAndDeviation: (mean: [Float], standardDeviation: [Float]) {
-    base.meanAndDeviation
-  }
   /// The first file that could not be read since the set was opened.
   public var fault: FileError? { pictures.fault }
 

@@ -150,11 +150,18 @@ extension Meca {
     result.labels = suspicion.labels.filter { label in
       let carried = carryOver(suspicion, isRecognised: isRecognised, label: label)
       let holds = carried >= configuration.decision.carryOver(isVerdict: isVerdict)
+      let suspects = data.labels.indices.count {
+        suspicion.isSuspect[$0] && Int(data.labels[$0]) == label
+      }
       session.journal.say(
-        "label \(label): carry-over to held-out samples \(fixed(carried, 3))"
+        "label \(label): \(suspects) suspects, carry-over to held-out samples \(fixed(carried, 3))"
           + (holds ? "" : ", dropped"))
       session.journal.record(
-        "confirmation", ["label": .integer(label), "carry_over": .number(carried)])
+        "confirmation",
+        [
+          "label": .integer(label), "suspects": .integer(suspects),
+          "carry_over": .number(carried),
+        ])
       return holds
     }
     let ownLosses = try heldOut(detectors, labels: data.labels).map(\.loss)

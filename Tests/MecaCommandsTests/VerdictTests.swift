@@ -1,3 +1,4 @@
+import Foundation
 import MecaTestSupport
 import Testing
 
@@ -23,6 +24,25 @@ extension ProgramTests {
       #expect(detection["suspicious_labels"] as? [Int] == [])
       #expect(try RunBits(folder).suspectCount == 0)
       #expect(outcome.output.contains("nothing separated from the clean samples"))
+    }
+
+    @Test func whereEverythingIsKeptTheUndefendedModelIsTheCleanOne() throws {
+      let (with, without) = (try TestFolder(), try TestFolder())
+      let quick =
+        tinyTraining + [
+          "--separation-threshold", "100", "--warmup-epochs", "1", "--second-warmup-epochs", "0",
+          "--partition-rates", "0.3",
+        ]
+      let reused = try meca(ranks: 2, quick + ["--output", with.path])
+      let trained = try meca(quick + ["--no-undefended", "--output", without.path])
+      #expect(reused.status == 0 && trained.status == 0, "\(reused.errors)\(trained.errors)")
+      #expect(reused.errors.contains("clean: everything is kept, so this is the undefended model"))
+      #expect(!reused.errors.contains("clean: epoch") && trained.errors.contains("clean: epoch"))
+      #expect(try RunBits(with) == RunBits(without))
+      func defended(_ folder: TestFolder) throws -> NSDictionary? {
+        try result(folder)["defended"] as? NSDictionary
+      }
+      #expect(try defended(with) != nil && defended(with) == defended(without))
     }
   }
 }

@@ -3,7 +3,7 @@ import MecaData
 
 /// WaNet: a smooth warp of the whole image, too small to see; label changed to the target.
 ///
-/// The warp is `warpGrid(…)`, the same for poisons and test images. Covers (the authors' "noise
+/// The warp is a `WarpGrid`, the same for poisons and test images. Covers (the authors' "noise
 /// mode") are warped by that grid plus random offsets and keep their true label:
 /// `G′ = clamp(G + U[−1, 1]/H, −1, 1)`.
 ///

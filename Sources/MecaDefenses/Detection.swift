@@ -148,18 +148,19 @@ extension Meca {
     var isRecognised = zip(records, spare).map { $0.prediction == $1 }
     var result = suspicion
     result.labels = suspicion.labels.filter { label in
-      let carried = carryOver(suspicion, isRecognised: isRecognised, label: label)
+      let members = data.labels.indices.filter { Int(data.labels[$0]) == label }
+      let suspects = members.filter { suspicion.isSuspect[$0] }
+      let carried = carryOver(
+        from: suspects, others: members.filter { !suspicion.isSuspect[$0] },
+        isRecognised: isRecognised)
       let holds = carried >= configuration.decision.carryOver(isVerdict: isVerdict)
-      let suspects = data.labels.indices.count {
-        suspicion.isSuspect[$0] && Int(data.labels[$0]) == label
-      }
       session.journal.say(
-        "label \(label): \(suspects) suspects, carry-over to held-out samples \(fixed(carried, 3))"
+        "label \(label): \(suspects.count) suspects, carry-over to held-out samples \(fixed(carried, 3))"
           + (holds ? "" : ", dropped"))
       session.journal.record(
         "confirmation",
         [
-          "label": .integer(label), "suspects": .integer(suspects),
+          "label": .integer(label), "suspects": .integer(suspects.count),
           "carry_over": .number(carried),
         ])
       return holds
@@ -179,14 +180,13 @@ extension Meca {
 
   /// Share recognised among a label's held-out suspects, less that among its other samples: 1 for
   /// a property that carries over perfectly, about 0 for a division by chance (Youden's J).
-  private func carryOver(_ suspicion: Suspicion, isRecognised: [Bool], label: Int) -> Double {
-    func share(suspects: Bool) -> Double {
-      let members = data.labels.indices.filter {
-        Int(data.labels[$0]) == label && suspicion.isSuspect[$0] == suspects
-      }
-      return Double(members.filter { isRecognised[$0] }.count) / Double(max(1, members.count))
+  private func carryOver(
+    from suspects: [Int], others: [Int], isRecognised: [Bool]
+  ) -> Double {
+    func share(_ members: [Int]) -> Double {
+      Double(members.count { isRecognised[$0] }) / Double(max(1, members.count))
     }
-    return share(suspects: true) - share(suspects: false)
+    return share(suspects) - share(others)
   }
 
   /// The settings that the confirmation depends on.
@@ -217,6 +217,6 @@ package func showingFewOften(_ learnt: [Int32], labels: [Int32], classCount: Int
     .filter { $0.key >= classCount }.sorted { $0.key < $1.key }
   return spare.reduce(into: learnt) { shown, label in
     let times = (wanted + label.value.count - 1) / label.value.count
-    for _ in 1..<max(1, times) { shown += label.value }
+    for _ in 1..<times { shown += label.value }
   }
 }

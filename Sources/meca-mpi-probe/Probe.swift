@@ -4,24 +4,29 @@ import MecaMPI
 
 /// The program that MecaMPI's tests start under `mpirun`; not installed, not for users.
 ///
+/// It does many tasks in one start, in the given order; each is one argument of several words:
+///
 /// ```
-/// meca-mpi-probe collectives                     checks every collective against its expectation
-/// meca-mpi-probe reduce S N SEED THREADS BUCKET OVERLAP
-///                                                sums S made-up vectors, prints their digest
-/// meca-mpi-probe fail FIRST LAST                 ranks FIRST to LAST throw in a shared section
-/// meca-mpi-probe fail-alone RANK                 one rank throws outside, the others wait
-/// meca-mpi-probe abort RANK CODE                 one rank aborts, the others wait
-/// meca-mpi-probe sleep                           processor time of waiting in both barriers
-/// meca-mpi-probe placements                      prints where every rank runs
-/// meca-mpi-probe bench N REPETITIONS S BUCKET    times OrderedReducer and MPI_Allreduce
-/// meca-mpi-probe restarted SUBCOMMAND …          the same in a process that started itself anew
+/// collectives                   checks every collective against its expectation
+/// reduce S N SEED THREADS BUCKET OVERLAP
+///                               sums S made-up vectors, answers with their digest
+/// shared FIRST LAST             what every rank is told when ranks FIRST to LAST throw together
+/// placements                    where every rank runs
+/// sleep                         processor time of waiting in both barriers
+/// bench N REPETITIONS S BUCKET  times OrderedReducer and MPI_Allreduce
+/// fail FIRST LAST               ranks FIRST to LAST throw in a shared section, which ends the run
+/// fail-alone RANK               one rank throws outside, the others wait
+/// abort RANK CODE               one rank aborts, the others wait
 /// ```
+/// Rank 0 prints a line `TASK: ANSWER` for each. A task that fails on all ranks alike does not keep
+/// the others from being done: the run goes on and ends with the first such error. With `restarted`
+/// before the tasks, the same in a process that started itself anew.
 @main
 enum Probe {
   static func main() {
-    var arguments = Array(CommandLine.arguments.dropFirst())
-    if arguments.first == "restarted" {
-      arguments.removeFirst()
+    var tasks = Array(CommandLine.arguments.dropFirst())
+    if tasks.first == "restarted" {
+      tasks.removeFirst()
       if getenv("MECA_PROBE_RESTARTED") == nil {
         restart(adding: ["MECA_PROBE_RESTARTED": "1"])
         print("not restarted: \(String(cString: strerror(errno)))")
@@ -34,68 +39,69 @@ enum Probe {
       exit(ExitCode.inputOutput.rawValue)
     }
     do {
-      try run(arguments, ranks)
+      try run(tasks, ranks)
       try ranks.finalise()
     } catch {
       ranks.end(with: error)
     }
   }
 
-  static func run(_ arguments: [String], _ ranks: Communicator) throws {
-    func number(_ position: Int) throws -> Int {
-      guard position < arguments.count, let value = Int(arguments[position]) else {
-        throw ProbeError(text: "argument \(position) of \(arguments) is no number")
+  private static func run(_ tasks: [String], _ ranks: Communicator) throws {
+    var failure: RemoteFailure?
+    for task in tasks {
+      do {
+        let answer = try answer(to: ProbeTask(task), ranks)
+        if ranks.rank == 0 { print("\(task): \(answer)") }
+      } catch let error as RemoteFailure {
+        if ranks.rank == 0 { print("\(task): failed: \(error)") }
+        failure = failure ?? error
       }
-      return value
     }
-    switch arguments.first {
-    case "collectives": try checkCollectives(ranks)
+    if let failure { throw failure }
+  }
+
+  private static func answer(to task: ProbeTask, _ ranks: Communicator) throws -> String {
+    switch task.name {
+    case "collectives":
+      try checkCollectives(ranks)
+      return "ok \(ranks.size)"
     case "reduce":
-      try reduce(
+      return try digestOfSum(
         ReductionSetting(
-          shards: number(1), elementCount: number(2), seed: UInt64(number(3)), threads: number(4),
-          bucket: number(5), overlap: number(6) == 1), ranks)
-    case "fail": try fail(ranks, number(1)...number(2))
+          shards: task.number(1), elementCount: task.number(2), seed: UInt64(task.number(3)),
+          threads: task.number(4), bucket: task.number(5), overlap: task.number(6) == 1), ranks)
+    case "shared": return try whatIsTold(ranks, failing: task.number(1)...task.number(2))
+    case "placements": return try ranks.placements().map(\.summary).joined(separator: " | ")
+    case "sleep": return try millisecondsOfWaiting(ranks)
+    case "bench":
+      return try costOfReductions(
+        ranks, elementCount: task.number(1), repetitions: task.number(2), shards: task.number(3),
+        bucket: task.number(4))
+    case "fail": try fail(ranks, task.number(1)...task.number(2))
     case "fail-alone":
-      if try ranks.rank == number(1) { throw ProbeError(text: "alone") }
+      if try ranks.rank == task.number(1) { throw ProbeError(text: "alone") }
       try ranks.barrier()
     case "abort":
-      if try ranks.rank == number(1) { try ranks.abort(Int32(number(2))) }
+      if try ranks.rank == task.number(1) { try ranks.abort(Int32(task.number(2))) }
       try ranks.barrier()
-    case "sleep": try measureWaiting(ranks)
-    case "placements":
-      let all = try ranks.placements()
-      if ranks.rank == 0 { for placement in all { print(placement.summary) } }
-    case "bench":
-      try measureReductions(
-        ranks, elementCount: number(1), repetitions: number(2), shards: number(3),
-        bucket: number(4))
-    default:
-      throw ProbeError(text: "unknown subcommand \(arguments)")
+    default: throw ProbeError(text: "unknown task \(task.words)")
     }
+    return "went on"
   }
+}
 
-  static func fail(_ ranks: Communicator, _ failing: ClosedRange<Int>) throws {
-    let sum = try ranks.collectively { ranks.rank + 1 }
-    precondition(sum == ranks.rank + 1, "a section that succeeds must return its value")
-    try ranks.collectively {
-      if failing.contains(ranks.rank) { throw ProbeError(text: "no disk on rank \(ranks.rank)") }
-    }
-  }
+/// One argument: a name and numbers.
+private struct ProbeTask {
+  let words: [Substring]
+  var name: Substring? { words.first }
 
-  /// Rank 0 comes 400 ms late; prints the others' largest processor time in milliseconds.
-  static func measureWaiting(_ ranks: Communicator) throws {
-    for (name, wait) in [
-      ("spinning", { try ranks.barrier() }), ("sleeping", { try ranks.sleepingBarrier() }),
-    ] {
-      try ranks.barrier()
-      let start = clock()
-      if ranks.rank == 0 { usleep(400_000) }
-      try wait()
-      var milliseconds = [Int64(clock() - start) * 1000 / Int64(CLOCKS_PER_SEC)]
-      try ranks.allReduceMax(&milliseconds)
-      if ranks.rank == 0 { print(name, milliseconds[0]) }
+  init(_ text: String) { words = text.split(separator: " ") }
+
+  func number(_ position: Int) throws -> Int {
+    guard position < words.count, let value = Int(words[position]) else {
+      throw ProbeError(text: "word \(position) of \(words) is no number")
     }
+    return value
   }
 }
 

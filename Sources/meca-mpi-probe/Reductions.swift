@@ -12,7 +12,7 @@ func fillShard(_ values: UnsafeMutableBufferPointer<Float>, shard: Int, seed: UI
   }
 }
 
-/// How `reduce` sums.
+/// How ``digestOfSum(_:_:)`` sums.
 struct ReductionSetting {
   var shards: Int
   var elementCount: Int
@@ -24,8 +24,10 @@ struct ReductionSetting {
   var overlap: Bool
 }
 
-/// Sums made-up vectors of all shards and prints the digest of the result, the same on all ranks.
-func reduce(_ setting: ReductionSetting, _ ranks: Communicator) throws {
+/// Sums made-up vectors of all shards.
+///
+/// - Returns: the digest of the sum, the same on all ranks.
+func digestOfSum(_ setting: ReductionSetting, _ ranks: Communicator) throws -> String {
   let (shards, elementCount) = (setting.shards, setting.elementCount)
   let own = shardRange(rank: ranks.rank, size: ranks.size, shards: shards)
   let forests = (0..<setting.threads).map { thread in
@@ -65,7 +67,7 @@ func reduce(_ setting: ReductionSetting, _ ranks: Communicator) throws {
       throw ProbeError(text: "\(reducer.statistics) is not what \(ranks.size) ranks cost")
     }
   }
-  if ranks.rank == 0 { print("digest \(digests[0])") }
+  return digests[0]
 }
 
 /// Adds the last shard of every forest bucket by bucket while the exchange goes on; a `late` rank
@@ -83,17 +85,15 @@ private func addPiecewise(
   }
 }
 
-/// Prints milliseconds of the ordered sum beside MPI's own; a `bucket` of 0 floats is the usual one.
-func measureReductions(
+/// Milliseconds of the ordered sum beside MPI's own; a `bucket` of 0 floats is the usual one.
+func costOfReductions(
   _ ranks: Communicator, elementCount: Int, repetitions: Int, shards: Int, bucket: Int
-) throws {
-  let rows = try ranks.measureReductions(
+) throws -> String {
+  try ranks.measureReductions(
     floats: [elementCount], shards: shards, repetitions: repetitions,
-    bucket: bucket == 0 ? nil : bucket)
-  guard ranks.rank == 0 else { return }
-  for row in rows {
-    print(
-      "bytes \(row.bytes) ordered \(row.orderedMilliseconds) ms plain \(row.plainMilliseconds) ms "
-        + "\(row.gigabytesPerSecond) GB/s")
-  }
+    bucket: bucket == 0 ? nil : bucket
+  ).map { row in
+    "bytes \(row.bytes) ordered \(row.orderedMilliseconds) ms plain \(row.plainMilliseconds) ms "
+      + "\(row.gigabytesPerSecond) GB/s"
+  }.joined(separator: " | ")
 }

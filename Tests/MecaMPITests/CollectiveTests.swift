@@ -1,90 +1,114 @@
-import MecaMPI
 import MecaTestSupport
 import Testing
 
-/// Several ranks on this machine, as users start them.
-@Suite(.serialized) struct CollectiveTests {
-  static let program = "meca-mpi-probe"
+extension ProbeTests {
+  /// Several ranks on this machine, as users start them.
+  @Suite struct CollectiveTests {
+    /// Shards and elements: powers of two and not, fewer elements than ranks, more ranks than shards.
+    static let sizes = [(8, 1003), (6, 70_001), (13, 5), (3, 257), (1, 100)]
+    /// Buckets of less than a chunk for each rank, odd ones, and one for all; more of them than are
+    /// under way at once; begun early, with a late rank, and in one go.
+    static let buckets = [(17, 1), (1001, 0), (1001, 1), (4096, 1), (100_000, 1)]
+    static let shardCounts = [5, 8, 16]
+    static let bucketed = 20_011
 
-  @Test(arguments: [1, 2, 3, 5, 8]) func collectivesGiveWhatTheyPromise(ranks: Int) throws {
-    let outcome = try runWithMPI(ranks: ranks, Self.program, ["collectives"])
-    #expect(outcome.status == 0, "\(outcome.errors)")
-    #expect(outcome.output == "ok \(ranks)\n")
-  }
+    static func threads(ranks: Int) -> [Int] { ranks < 3 ? [1, 3] : [2] }
 
-  @Test func worksWithoutMpirun() throws {
-    let outcome = try runProgram(
-      [try productsFolder() + "/" + Self.program, "collectives"], timeout: 60)
-    #expect(outcome.status == 0, "\(outcome.errors)")
-    #expect(outcome.output == "ok 1\n")
-  }
+    static func reduce(
+      shards: Int, count: Int, seed: Int, threads: Int, bucket: Int, overlap: Int
+    ) -> String {
+      "reduce \(shards) \(count) \(seed) \(threads) \(bucket) \(overlap)"
+    }
 
-  /// Shards and elements: powers of two and not, fewer elements than ranks, more ranks than shards.
-  @Test(arguments: [(8, 1003), (6, 70_001), (13, 5), (3, 257), (1, 100)])
-  func sumsHaveTheBitsOfTheDefinition(shards: Int, count: Int) throws {
-    let expected = "digest \(naiveDigest(shards: shards, count: count, seed: 11))\n"
-    for ranks in [1, 2, 3, 5, 8] {
-      for threads in ranks < 3 ? [1, 3] : [2] {
-        let outcome = try runWithMPI(
-          ranks: ranks, Self.program,
-          ["reduce", "\(shards)", "\(count)", "11", "\(threads)", "1000000", "0"])
-        #expect(outcome.status == 0, "\(outcome.errors)")
-        #expect(outcome.output == expected, "\(ranks) ranks, \(threads) threads")
+    static func wholeSums(ranks: Int, _ size: (Int, Int)) -> [String] {
+      threads(ranks: ranks).map {
+        reduce(
+          shards: size.0, count: size.1, seed: 11, threads: $0, bucket: 1_000_000, overlap: 0)
       }
     }
-  }
 
-  /// Buckets of less than a chunk for each rank, odd ones, and one for all; more of them than are
-  /// under way at once; begun early, with a late rank, and in one go.
-  @Test(arguments: [5, 8, 16], [1, 2, 3, 5, 8])
-  func bucketsAndOverlapChangeNoBits(shards: Int, ranks: Int) throws {
-    let count = 20_011
-    let expected = "digest \(naiveDigest(shards: shards, count: count, seed: 3))\n"
-    for (bucket, overlap) in [(17, 1), (1001, 0), (1001, 1), (4096, 1), (100_000, 1)] {
-      for threads in [1, 2] {
-        let outcome = try runWithMPI(
-          ranks: ranks, Self.program,
-          ["reduce", "\(shards)", "\(count)", "3", "\(threads)", "\(bucket)", "\(overlap)"])
-        #expect(outcome.status == 0, "\(outcome.errors)")
-        #expect(outcome.output == expected, "bucket \(bucket), overlap \(overlap)")
+    static func bucketedSums(shards: Int) -> [String] {
+      buckets.flatMap { bucket, overlap in
+        [1, 2].map {
+          reduce(
+            shards: shards, count: bucketed, seed: 3, threads: $0, bucket: bucket, overlap: overlap)
+        }
       }
     }
-  }
 
-  @Test func theCostOfBothReductionsIsMeasured() throws {
-    let outcome = try runWithMPI(ranks: 3, Self.program, ["bench", "50000", "3", "8", "0"])
-    #expect(outcome.status == 0, "\(outcome.errors)")
-    let words = outcome.output.split(separator: " ")
-    #expect(words.prefix(3) == ["bytes", "200000", "ordered"])
-    #expect([3, 6, 8].allSatisfy { Double(words[$0]) ?? 0 > 0 }, "\(outcome.output)")
-  }
-
-  /// A digest that differs must be seen as different: another seed, one shard more or fewer.
-  @Test func otherNumbersGiveAnotherDigest() throws {
-    let outcome = try runWithMPI(
-      ranks: 3, Self.program, ["reduce", "8", "1003", "11", "1", "100", "1"])
-    #expect(outcome.output.hasPrefix("digest "))
-    for (shards, count, seed) in [(8, 1003, 12), (7, 1003, 11), (8, 1002, 11)] {
-      let other = naiveDigest(shards: shards, count: count, seed: UInt64(seed))
-      #expect(outcome.output != "digest \(other)\n")
+    /// Everything that is asked of so many ranks in one start.
+    static func tasks(ranks: Int) -> [String] {
+      var tasks = sizes.flatMap { wholeSums(ranks: ranks, $0) }
+      tasks += shardCounts.flatMap(bucketedSums)
+      if ranks == 2 { tasks.append("sleep") }
+      if ranks == 3 { tasks.append("bench 50000 3 8 0") }
+      return tasks
     }
-  }
 
-  @Test func placementsNameEveryRankAndItsCores() throws {
-    let outcome = try runWithMPI(ranks: 3, Self.program, ["placements"])
-    let lines = outcome.output.split(separator: "\n")
-    #expect(lines.count == 3)
-    for (rank, line) in lines.enumerated() {
-      #expect(line.hasPrefix("rank \(rank) on ") && line.contains(": cores "))
-      #expect(!line.hasSuffix("unknown"))
+    @Test(arguments: rankCounts) func collectivesGiveWhatTheyPromise(ranks: Int) throws {
+      let answers = try answers(ranks: ranks)
+      #expect(answers["collectives"] == "ok \(ranks)")
+      #expect(answers.outcome.status == 0, "\(answers.outcome.errors)")
     }
-  }
 
-  /// 400 ms of waiting may cost the sleeping barrier at most a quarter of that.
-  @Test func theSleepingBarrierSleeps() throws {
-    let outcome = try runWithMPI(ranks: 2, Self.program, ["sleep"])
-    let sleeping = outcome.output.split(separator: "\n").last?.split(separator: " ") ?? []
-    #expect(sleeping.first == "sleeping", "\(outcome.output) \(outcome.errors)")
-    #expect(Int(sleeping.last ?? "") ?? 400 < 100)
+    @Test func worksWithoutMpirun() throws {
+      let path = try productsFolder() + "/" + program
+      let outcome = try runProgram([path, "collectives"], timeout: 60)
+      #expect(outcome.status == 0, "\(outcome.errors)")
+      #expect(outcome.output == "collectives: ok 1\n")
+    }
+
+    @Test(arguments: sizes) func sumsHaveTheBitsOfTheDefinition(shards: Int, count: Int) throws {
+      let expected = naiveDigest(shards: shards, count: count, seed: 11)
+      for ranks in rankCounts {
+        for task in Self.wholeSums(ranks: ranks, (shards, count)) {
+          #expect(try answers(ranks: ranks)[task] == expected, "\(task), \(ranks) ranks")
+        }
+      }
+    }
+
+    @Test(arguments: shardCounts) func bucketsAndOverlapChangeNoBits(shards: Int) throws {
+      let expected = naiveDigest(shards: shards, count: Self.bucketed, seed: 3)
+      for ranks in rankCounts {
+        for task in Self.bucketedSums(shards: shards) {
+          #expect(try answers(ranks: ranks)[task] == expected, "\(task), \(ranks) ranks")
+        }
+      }
+    }
+
+    @Test func theCostOfBothReductionsIsMeasured() throws {
+      let answer = try answers(ranks: 3)["bench 50000 3 8 0"]
+      let words = answer.split(separator: " ")
+      #expect(words.prefix(3) == ["bytes", "200000", "ordered"], "\(answer)")
+      #expect(
+        [3, 6, 8].allSatisfy { $0 < words.count && Double(words[$0]) ?? 0 > 0 }, "\(answer)")
+    }
+
+    /// A digest that differs must be seen as different: another seed, one shard more or fewer.
+    @Test func otherNumbersGiveAnotherDigest() throws {
+      let task = Self.wholeSums(ranks: 3, (8, 1003))[0]
+      let digest = try answers(ranks: 3)[task]
+      #expect(digest.utf8.count == 64, "\(digest)")
+      for (shards, count, seed) in [(8, 1003, 12), (7, 1003, 11), (8, 1002, 11)] {
+        #expect(digest != naiveDigest(shards: shards, count: count, seed: UInt64(seed)))
+      }
+    }
+
+    @Test func placementsNameEveryRankAndItsCores() throws {
+      let places = try answers(ranks: 3)["placements"].split(separator: "|")
+      #expect(places.count == 3)
+      for (rank, place) in places.enumerated() {
+        #expect(place.contains("rank \(rank) on ") && place.contains(": cores "), "\(place)")
+        #expect(!place.hasSuffix("unknown"))
+      }
+    }
+
+    /// 400 ms of waiting may cost the sleeping barrier at most a quarter of that.
+    @Test func theSleepingBarrierSleeps() throws {
+      let answer = try answers(ranks: 2)["sleep"]
+      let words = answer.split(separator: " ")
+      #expect(words.dropLast().last == "sleeping", "\(answer)")
+      #expect(Int(words.last ?? "") ?? 400 < 100, "\(answer)")
+    }
   }
 }

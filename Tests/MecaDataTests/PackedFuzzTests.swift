@@ -1,15 +1,16 @@
 import MecaCore
 import MecaData
+import MecaTestSupport
 import Testing
 
-/// Damages a packed file in 10,000 ways: every one is found, since every byte is under a digest.
+/// Damages a packed file in many ways: every one is found, since every byte is under a digest.
 @Suite struct PackedFuzzTests {
   @Test func everyDamageIsFound() throws {
     let folder = try TemporaryFolder()
     let good = try PackedExample().bytes()
     var random = KeyedRandom(seed: 2, purpose: .test)
     var reasons: Set<String> = []
-    for _ in 0..<10_000 {
+    for _ in 0..<casesOfTenThousand {
       var bytes = good
       switch random.integer(below: 8) {
       case 0: bytes.removeLast(1 + random.integer(below: bytes.count))
@@ -49,7 +50,7 @@ import Testing
     let index = Array(good[layout.indexOffset...])
     var random = KeyedRandom(seed: 3, purpose: .test)
     var (reads, errors) = (0, 0)
-    for _ in 0..<5000 {
+    for _ in 0..<share(5000) {
       var forged = index
       switch random.integer(below: 6) {
       case 0: forged.removeLast(1 + random.integer(below: forged.count - 1))
@@ -76,6 +77,6 @@ import Testing
         errors += 1
       }
     }
-    #expect(reads > 300 && errors > 300, "\(reads) reads, \(errors) errors")
+    #expect(reads > share(300) && errors > share(300), "\(reads) reads, \(errors) errors")
   }
 }

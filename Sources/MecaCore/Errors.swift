@@ -20,10 +20,8 @@ public protocol ReportableError: Error, CustomStringConvertible {
   var exitCode: ExitCode { get }
 }
 
-/// Wrong options or a combination that cannot run.
+/// A combination of options that cannot run; single values are `SettingError`s.
 public enum UsageError: ReportableError, Equatable {
-  /// `option` has a value that it cannot have.
-  case invalidValue(option: String, value: String, allowed: String)
   /// Two settings exclude each other.
   case conflict(String)
 
@@ -33,8 +31,6 @@ public enum UsageError: ReportableError, Equatable {
   /// What is wrong, where, and what to do.
   public var description: String {
     switch self {
-    case .invalidValue(let option, let value, let allowed):
-      "\(option) \(value): must be \(allowed)"
     case .conflict(let text): text
     }
   }

@@ -84,7 +84,7 @@ public struct KeyedRandom: RandomNumberGenerator, Sendable {
 
   /// A normally distributed number (mean 0, deviation 1) as the sum of twelve uniforms less six.
   ///
-  /// Irwin–Hall instead of Box–Muller: only additions, so the bits do not hang on a libm.
+  /// Irwin–Hall instead of Box–Muller: only additions, so the bits do not depend on a libm.
   public mutating func normal() -> Float {
     var sum: Float = -6
     for _ in 0..<12 { sum += uniform() }

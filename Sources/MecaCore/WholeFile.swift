@@ -103,6 +103,36 @@ public func readFile(at path: String, limit: Int = .max) throws -> [UInt8] {
   }
 }
 
+/// Reads the beginning of a regular file.
+///
+/// - Returns: its first `count` bytes, or all if it has fewer, and its size.
+/// - Throws: `FileError.missing` or `FileError.failed`.
+public func readStart(of path: String, count: Int) throws -> (bytes: [UInt8], size: Int) {
+  let descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
+  guard descriptor >= 0 else {
+    if errno == ENOENT { throw FileError.missing(path: path, hint: "check the name") }
+    throw failure("read", path)
+  }
+  defer { close(descriptor) }
+  var status = stat()
+  guard fstat(descriptor, &status) == 0 else { throw failure("read", path) }
+  guard status.st_mode & S_IFMT == S_IFREG else {
+    throw FileError.failed(operation: "read", path: path, reason: "not a regular file")
+  }
+  let size = Int(status.st_size)
+  var bytes = [UInt8](repeating: 0, count: min(count, size))
+  var done = 0
+  while done < bytes.count {
+    let got = bytes.withUnsafeMutableBytes {
+      read(descriptor, $0.baseAddress! + done, $0.count - done)
+    }
+    if got < 0 && errno == EINTR { continue }
+    guard got > 0 else { throw failure("read", path) }
+    done += got
+  }
+  return (bytes, size)
+}
+
 private func writeAll(
   _ bytes: UnsafeRawBufferPointer, to descriptor: Int32, path: String
 ) throws {

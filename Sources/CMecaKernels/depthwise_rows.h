@@ -1,5 +1,5 @@
 // The loops of depthwise.c over one row, for vectors of LANE_COUNT channels; included once for each.
-// Vectors are the neighbouring channels of one point, so that no sum hangs on their number.
+// Vectors are the neighbouring channels of one point, so that no sum depends on their number.
 
 #define PASTE(name, count) name##count
 #define EXPAND(name, count) PASTE(name, count)

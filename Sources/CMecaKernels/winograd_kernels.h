@@ -1,7 +1,7 @@
 // Included once for each width of a vector; BLOCK is the number of its floats.
 //
 // Every number is one chain of fused multiply-adds in the order of the channels (or tiles), wherever
-// its tile lies and however the work is cut: the bits of an image do not hang on its neighbours.
+// its tile lies and however the work is cut: the bits of an image do not depend on its neighbours.
 
 #include <string.h>
 

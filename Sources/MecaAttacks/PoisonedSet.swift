@@ -23,7 +23,7 @@ public struct PoisonedSet: DerivedSet {
   /// Where the pool that an attack draws from is smaller than its rates ask for, it takes all of
   /// the pool; see `shortfalls`.
   ///
-  /// - Throws: `UsageError.invalidValue`, as `AttackConfiguration.validate`; `UsageError.conflict`
+  /// - Throws: `SettingError`, as `AttackConfiguration.validate`; `UsageError.conflict`
   ///   if `base` is a poisoned set itself and the attack would change it; `FileError` if the
   ///   trigger's file cannot be read.
   public init(base: any ImageSet, attack: AttackConfiguration) throws {

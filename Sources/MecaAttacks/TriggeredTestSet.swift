@@ -21,7 +21,7 @@ public struct TriggeredTestSet: TriggeredSet, DerivedSet {
 
   /// The test side of `attack`.
   ///
-  /// - Throws: `UsageError.invalidValue`, as `AttackConfiguration.validate`; `FileError` if the
+  /// - Throws: `SettingError`, as `AttackConfiguration.validate`; `FileError` if the
   ///   trigger's file cannot be read.
   public init(base: any ImageSet, attack: AttackConfiguration) throws {
     try attack.validate(classCount: base.classNames.count, imageShape: base.imageShape)

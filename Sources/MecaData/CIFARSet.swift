@@ -47,11 +47,11 @@ public struct CIFARSet: ImageSet {
   ///   - split: training or test samples.
   ///   - limit: use only the first so many samples; files beyond are not opened.
   /// - Throws: `FileError` that names the file: missing, unreadable, cut off, or a label that the
-  ///   data set does not have; `UsageError` for a limit below 1.
+  ///   data set does not have; `SettingError` for a limit below 1.
   public init(folder: String, variant: Variant, split: Split, limit: Int? = nil) throws {
     if let limit, limit < 1 {
-      throw UsageError.invalidValue(
-        option: split == .train ? "--train-limit" : "--test-limit", value: "\(limit)",
+      throw SettingError(
+        setting: split == .train ? "train-limit" : "test-limit", value: "\(limit)",
         allowed: "at least 1")
     }
     let home = try variant.locate(in: folder)

@@ -52,7 +52,7 @@ extension Communicator {
     var originHost = host
     var isEverywhere = agreed[1] == 1
     if case .failure(let error) = outcome {
-      message = (error as? RemoteFailure)?.message ?? String(describing: error)
+      message = (error as? RemoteFailure)?.message ?? describe(error)
       code = (error as? any ReportableError)?.exitCode ?? .internalError
       if let nested = error as? RemoteFailure {
         (origin, originHost, isEverywhere) = (nested.rank, nested.host, nested.isEverywhere)
@@ -71,8 +71,8 @@ extension Communicator {
   ///
   /// - Ranks: local.
   public func located(_ error: any Error) -> String {
-    if size == 1 || error is RemoteFailure { return String(describing: error) }
-    return "rank \(rank) of \(size) on \(host): \(error)"
+    if size == 1 || error is RemoteFailure { return describe(error) }
+    return "rank \(rank) of \(size) on \(host): \(describe(error))"
   }
 
   /// Ends this process, and with it the run, because of `error`; one line goes to standard error.

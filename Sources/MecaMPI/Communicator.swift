@@ -30,8 +30,13 @@ public final class Communicator {
   /// Name of the machine that this rank runs on.
   public let host: String
 
+  /// Puts an error into words for people.
+  ///
+  /// Whoever has read the user's files and options can say here in which of them a setting stands.
+  public var describe: (any Error) -> String = { String(describing: $0) }
+
   let handle: MecaCommunicator
-  private var isFinalised = false
+  private var isFinalised: Bool
 
   private init(handle: MecaCommunicator) throws {
     var rank: Int32 = 0
@@ -42,6 +47,24 @@ public final class Communicator {
     self.rank = Int(rank)
     self.size = Int(size)
     host = textFromC { _ = meca_processor_name($0, $1) }
+    isFinalised = false
+  }
+
+  private init(aloneOn host: String) {
+    handle = meca_world()
+    (rank, size, self.host) = (0, 1, host)
+    isFinalised = true  // MPI was never started
+  }
+
+  /// This process as the only rank of a run of which MPI knows nothing.
+  ///
+  /// A single rank calls nothing of MPI. So there may be any number of these, on any threads, and
+  /// tests can run commands without a process for each.
+  package static func alone() -> Communicator {
+    var name = [CChar](repeating: 0, count: 256)
+    _ = gethostname(&name, name.count - 1)
+    let bytes = name.prefix { $0 != 0 }.map(UInt8.init(bitPattern:))
+    return Communicator(aloneOn: String(decoding: bytes, as: UTF8.self))
   }
 
   /// Starts MPI and returns the communicator of all ranks.

@@ -87,26 +87,24 @@ public struct NetworkConfiguration: Codable, Hashable, Sendable {
 
   /// Checks every value.
   ///
-  /// - Throws: `UsageError.invalidValue` with the first value that cannot be.
+  /// - Throws: `UsageError` with the first value that cannot be.
   public func validate() throws {
     let numbers = [
       ("width", width, 4096), ("classes", classCount, 1 << 20),
       ("image height", imageHeight, 1 << 14), ("image width", imageWidth, 1 << 14),
     ]
     for (name, value, limit) in numbers where value < 1 || value > limit {
-      throw UsageError.invalidValue(option: name, value: "\(value)", allowed: "from 1 to \(limit)")
+      throw UsageError.conflict("\(name) \(value): must be from 1 to \(limit)")
     }
     let channels = Self.imageChannels
     guard mean.count == channels, mean.allSatisfy(\.isFinite) else {
-      throw UsageError.invalidValue(
-        option: "mean", value: "\(mean)", allowed: "\(channels) finite numbers")
+      throw UsageError.conflict("mean \(mean): must be \(channels) finite numbers")
     }
     guard standardDeviation.count == channels,
       standardDeviation.allSatisfy({ $0.isFinite && $0 > 0 })
     else {
-      throw UsageError.invalidValue(
-        option: "standard deviation", value: "\(standardDeviation)",
-        allowed: "\(channels) positive numbers")
+      throw UsageError.conflict(
+        "standard deviation \(standardDeviation): must be \(channels) positive numbers")
     }
   }
 }

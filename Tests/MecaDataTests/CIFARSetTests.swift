@@ -164,10 +164,10 @@ private let realFolder: String? = {
         == "\(path): has 2 class names, cifar10 has 10")
   }
 
-  @Test(arguments: [(0, Split.train, "--train-limit"), (-1, Split.test, "--test-limit")])
-  func refusesALimitBelowOne(limit: Int, split: Split, option: String) throws {
+  @Test(arguments: [(0, Split.train, "train-limit"), (-1, Split.test, "test-limit")])
+  func refusesALimitBelowOne(limit: Int, split: Split, setting: String) throws {
     #expect(
-      throws: UsageError.invalidValue(option: option, value: "\(limit)", allowed: "at least 1")
+      throws: SettingError(setting: setting, value: "\(limit)", allowed: "at least 1")
     ) {
       try CIFARSet(folder: "/tmp", variant: .cifar10, split: split, limit: limit)
     }

@@ -46,7 +46,7 @@ public struct Augmentation: Codable, Hashable, Sendable {
   /// Checks every value.
   ///
   /// - Parameter imageShape: size of the images, where it is known.
-  /// - Throws: `UsageError.invalidValue` that names the option.
+  /// - Throws: `SettingError`.
   public func validate(imageShape: ImageShape? = nil) throws {
     try crop?.validate(imageShape: imageShape)
     try jitter?.validate()
@@ -55,7 +55,7 @@ public struct Augmentation: Codable, Hashable, Sendable {
   }
 }
 
-/// Throws for `option` unless `isGood`; a comparison with NaN is false, so NaN never passes.
-func require(_ isGood: Bool, _ option: String, _ value: some Any, _ allowed: String) throws {
-  if !isGood { throw UsageError.invalidValue(option: option, value: "\(value)", allowed: allowed) }
+/// Throws for `setting` unless `isGood`; a comparison with NaN is false, so NaN never passes.
+func require(_ isGood: Bool, _ setting: String, _ value: some Any, _ allowed: String) throws {
+  if !isGood { throw SettingError(setting: setting, value: "\(value)", allowed: allowed) }
 }

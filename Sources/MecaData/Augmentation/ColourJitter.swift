@@ -24,7 +24,7 @@ public struct ColourJitter: Codable, Hashable, Sendable {
   /// Checks that no factor can be negative.
   func validate() throws {
     for strength in [brightness, contrast, saturation] {
-      try require(strength >= 0 && strength <= 1, "--jitter", strength, "from 0 to 1")
+      try require(strength >= 0 && strength <= 1, "jitter", strength, "from 0 to 1")
     }
   }
 }

@@ -22,8 +22,8 @@ public struct CutMix: Codable, Hashable, Sendable {
   /// Checks every value.
   func validate() throws {
     try require(
-      probability >= 0 && probability <= 1, "--cutmix-probability", probability, "from 0 to 1")
-    try require(alpha >= 0.05 && alpha <= 100, "--cutmix-alpha", alpha, "from 0.05 to 100")
+      probability >= 0 && probability <= 1, "cutmix-probability", probability, "from 0 to 1")
+    try require(alpha >= 0.05 && alpha <= 100, "cutmix-alpha", alpha, "from 0.05 to 100")
   }
 
   /// The box of a microbatch; nil for one that is not mixed.

@@ -29,12 +29,12 @@ public struct RandomAffine: Codable, Hashable, Sendable {
 
   /// Checks every value.
   func validate() throws {
-    try require(degrees >= 0 && degrees <= 180, "--affine-degrees", degrees, "from 0 to 180")
+    try require(degrees >= 0 && degrees <= 180, "affine-degrees", degrees, "from 0 to 180")
     try require(
-      translation >= 0 && translation <= 1, "--affine-translate", translation, "from 0 to 1")
+      translation >= 0 && translation <= 1, "affine-translate", translation, "from 0 to 1")
     try require(
       smallestScale >= 0.01 && smallestScale <= largestScale && largestScale <= 100,
-      "--affine-scale", "\(smallestScale),\(largestScale)",
+      "affine-scale", "\(smallestScale),\(largestScale)",
       "two numbers from 0.01 to 100, the smaller first")
   }
 }

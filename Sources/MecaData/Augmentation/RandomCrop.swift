@@ -23,7 +23,7 @@ public struct RandomCrop: Codable, Hashable, Sendable {
     guard let padding else { return }
     let limit = imageShape.map { min($0.height, $0.width) }
     try require(
-      padding >= 0 && padding < limit ?? Int.max, "--crop-padding", padding,
+      padding >= 0 && padding < limit ?? Int.max, "crop-padding", padding,
       limit.map { "from 0 to \($0 - 1), as the images have \($0) pixels" } ?? "0 or more")
   }
 }

@@ -61,7 +61,7 @@ final class OpenBLASConvolution: PermutedWeights {
     forEachChunk { first, images in
       let columns = self.columns(of: input + first * inputCount, images: images)
       let k = shape.outputChannels
-      // A product for each image: the order of a sum hangs on where a row lies in the matrix.
+      // A product for each image: the order of a sum depends on where a row lies in the matrix.
       for image in 0..<images {
         cblas_sgemm(
           CblasRowMajor, CblasNoTrans, CblasNoTrans, Int32(outputPoints), Int32(k),

@@ -126,7 +126,7 @@ import Testing
     (Augmentation(cutMix: CutMix(alpha: 0)), "--cutmix-alpha 0.0: must be from 0.05 to 100"),
   ])
   func valuesOutOfRangeAreSaid(augmentation: Augmentation, line: String) {
-    let error = #expect(throws: UsageError.self) {
+    let error = #expect(throws: SettingError.self) {
       try augmentation.validate(imageShape: oddShape)
     }
     #expect(error?.description == line)

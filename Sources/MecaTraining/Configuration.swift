@@ -54,25 +54,25 @@ public struct ComputeConfiguration: Codable, Hashable, Sendable {
 
   /// Refuses combinations that cannot run on `ranks` ranks.
   ///
-  /// - Throws: `UsageError` with the option to change.
+  /// - Throws: `SettingError`, `UsageError` with the option to change.
   public func validate(ranks: Int) throws {
-    func atLeastOne(_ option: String, _ value: Int) throws {
+    func atLeastOne(_ setting: String, _ value: Int) throws {
       if value < 1 {
-        throw UsageError.invalidValue(option: option, value: "\(value)", allowed: "1 or more")
+        throw SettingError(setting: setting, value: "\(value)", allowed: "1 or more")
       }
     }
-    try atLeastOne("--batch", batch)
-    try atLeastOne("--shards", shards)
-    try atLeastOne("--threads", threads)
+    try atLeastOne("batch", batch)
+    try atLeastOne("shards", shards)
+    try atLeastOne("threads", threads)
     if shards % 2 != 0 || shards > Self.mostShards {
-      throw UsageError.invalidValue(
-        option: "--shards", value: "\(shards)",
+      throw SettingError(
+        setting: "shards", value: "\(shards)",
         allowed: "even, because unlearning gives half of a step's shards to each part, and "
           + "\(Self.mostShards) at most")
     }
     if batch % shards != 0 || batch / shards < 2 {
-      throw UsageError.invalidValue(
-        option: "--batch", value: "\(batch)",
+      throw SettingError(
+        setting: "batch", value: "\(batch)",
         allowed: "a multiple of --shards (\(shards)), two samples a shard or more")
     }
     if threads > shards / ranks {
@@ -82,8 +82,8 @@ public struct ComputeConfiguration: Codable, Hashable, Sendable {
           + "(another number of shards gives other bits)")
     }
     if !EngineKind.available.contains(engine) {
-      throw UsageError.invalidValue(
-        option: "--engine", value: engine.rawValue,
+      throw SettingError(
+        setting: "engine", value: engine.rawValue,
         allowed: "one this program was built with: "
           + EngineKind.available.map(\.rawValue).joined(separator: ", "))
     }

@@ -21,6 +21,11 @@ package func crossEntropy(logits: UnsafeBufferPointer<Float>, label: Int) -> Flo
   Float(logSumExp(logits) - Double(logits[label]))
 }
 
+/// softmax(z)[label].
+package func probability(logits: UnsafeBufferPointer<Float>, of label: Int) -> Float {
+  Float(exp(Double(logits[label]) - logSumExp(logits)))
+}
+
 /// KL(softmax a ‖ softmax b) = Σ p_a (log p_a − log p_b), nats; never below 0, but not a number
 /// where a logit is none.
 package func divergence(

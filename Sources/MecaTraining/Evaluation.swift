@@ -39,7 +39,7 @@ extension TrainingSession {
   public func evaluation(
     _ model: Model, on set: any ImageSet, labels: [Int32]? = nil
   ) throws -> SamplePass {
-    try SamplePass(self, over: set) {
+    try SamplePass(self, "judge", over: set) {
       try InferenceVisitor(session: self, model: model, set: set, labels: labels)
     }
   }
@@ -136,7 +136,15 @@ final class InferenceVisitor: BatchVisitor {
 
   func record(_ slot: Int) -> SampleRecord {
     SampleRecord(
-      loss: crossEntropy(logits: lane.logits(of: slot), label: Int(batchLabels[slot])),
-      divergence: 0, prediction: lane.predictions[slot])
+      logits: lane.logits(of: slot), label: batchLabels[slot], prediction: lane.predictions[slot])
+  }
+}
+
+extension SampleRecord {
+  /// What a row of logits says of a sample; without a divergence.
+  init(logits: UnsafeBufferPointer<Float>, label: Int32, prediction: Int32) {
+    self.init(
+      loss: crossEntropy(logits: logits, label: Int(label)), prediction: prediction,
+      confidence: probability(logits: logits, of: Int(prediction)))
   }
 }

@@ -5,7 +5,7 @@ import MecaNN
 /// Mixes the images and labels of a microbatch by CutMix.
 ///
 /// Partners come from the same microbatch, and so from the same group of samples and the same
-/// logical shard: what a shard computes hangs on nothing outside of it. Every image is once the
+/// logical shard: what a shard computes depends on nothing outside of it. Every image is once the
 /// giver of a box and once the taker.
 struct MicrobatchMixer {
   private let cutMix: CutMix
@@ -29,7 +29,7 @@ struct MicrobatchMixer {
   ///
   /// - Shapes: `images` [N, C, H, W], `objectives` N.
   /// - Parameters:
-  ///   - epoch: the epoch's key, as that of its sample order.
+  ///   - epoch: number within the training.
   ///   - shard: number of the logical shard among all those of the epoch.
   func mix(
     _ images: UnsafeMutablePointer<Float>,

@@ -17,7 +17,7 @@ struct PixelLoader {
   ///
   /// - Parameters:
   ///   - augmentation: what changes the images of an epoch.
-  ///   - seed: the run's, which the changes are drawn from.
+  ///   - seed: the training's, which the changes are drawn from.
   init(
     set: any ImageSet, threads: Int, augmentation: Augmentation = .none, seed: UInt64 = 0
   ) {
@@ -41,7 +41,7 @@ struct PixelLoader {
 
   /// Writes image `index` as an epoch of training sees it.
   ///
-  /// - Parameter epoch: the epoch's key, as that of its sample order; the same key gives the same
+  /// - Parameter epoch: number within the training; the same seed and epoch give the same
   ///   pixels, whoever loads them.
   func load(
     _ index: Int, epoch: Int, thread: Int, to images: UnsafeMutablePointer<Float>, slot: Int

@@ -6,8 +6,16 @@ public struct RunFolder: Sendable {
   /// The folder's path.
   public let path: String
 
+  /// Results of stages, and snapshots within them.
+  public let checkpoints: String
+
   /// Names the folder; creates nothing.
-  public init(path: String) { self.path = path }
+  ///
+  /// - Parameter checkpoints: folder of the checkpoints; `checkpoints` in `path` if nil.
+  public init(path: String, checkpoints: String? = nil) {
+    self.path = path
+    self.checkpoints = checkpoints ?? path + "/checkpoints"
+  }
 
   /// Resolved configuration and circumstances.
   public var run: String { path + "/run.json" }
@@ -23,8 +31,6 @@ public struct RunFolder: Sendable {
   public var model: String { path + "/model.safetensors" }
   /// Image files that were left out, one line each.
   public var badImages: String { path + "/bad-images.txt" }
-  /// Phase-end states.
-  public var checkpoints: String { path + "/checkpoints" }
 
   /// Creates the folder and its subfolder, tries a write, and keeps other runs out.
   ///
@@ -42,9 +48,11 @@ public struct RunFolder: Sendable {
     return lock
   }
 
-  /// Takes away what a killed run was writing: `NAME.PROCESS.tmp`.
+  /// Takes away what a killed run was writing here: `NAME.PROCESS.tmp`.
+  ///
+  /// Not in a folder of checkpoints elsewhere, which another run may be writing into now.
   private func removeTemporaryFiles() {
-    for folder in [path, checkpoints] {
+    for folder in [path, path + "/checkpoints"] {
       for name in (try? FileManager.default.contentsOfDirectory(atPath: folder)) ?? [] {
         let parts = name.split(separator: ".")
         if parts.count >= 3, parts.last == "tmp", Int(parts[parts.count - 2]) != nil {
@@ -64,13 +72,20 @@ public struct RunFolder: Sendable {
     for file in [result, suspects, scores, model, badImages] { try remove(file) }
   }
 
-  /// Takes away the checkpoints of earlier runs.
+  /// Takes away the checkpoints of earlier runs, but not in a folder elsewhere, which may hold those
+  /// of other runs: there stages are replaced one by one.
   ///
   /// - Ranks: local; rank 0 alone should call it.
   /// - Throws: `FileError.failed` with the system's reason.
   public func removeCheckpoints() throws {
+    guard checkpoints == path + "/checkpoints" else { return }
     let names = (try? FileManager.default.contentsOfDirectory(atPath: checkpoints)) ?? []
-    for name in names where name.hasSuffix(".safetensors") { try remove(checkpoints + "/" + name) }
+    for name in names {
+      if name.hasSuffix(".safetensors") { try remove(checkpoints + "/" + name) }
+      if name.hasSuffix(".running") {
+        try? FileManager.default.removeItem(atPath: checkpoints + "/" + name)
+      }
+    }
   }
 
   private func remove(_ file: String) throws {

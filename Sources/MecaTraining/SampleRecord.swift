@@ -2,21 +2,54 @@ import MecaCore
 import MecaData
 
 /// What the model says of one sample with its given label.
-public struct SampleRecord: BitwiseCopyable, Sendable {
+public struct SampleRecord: BitwiseCopyable, Sendable, Equatable {
   /// Cross entropy to the given label, nats.
   public var loss: Float
   /// KL(p(x) ‖ p(x*)) under the perturbation, nats; 0 where it was not asked for.
   public var divergence: Float
   /// Class with the largest logit.
   public var prediction: Int32
+  /// Softmax probability of that class.
+  public var confidence: Float
   /// Whether the network's outputs were numbers.
   var isFinite: Bool { loss.isFinite && divergence.isFinite }
 
   /// All values.
-  public init(loss: Float, divergence: Float, prediction: Int32) {
+  public init(loss: Float, divergence: Float = 0, prediction: Int32, confidence: Float = 0) {
     self.loss = loss
     self.divergence = divergence
     self.prediction = prediction
+    self.confidence = confidence
+  }
+}
+
+/// Records as a checkpoint holds them.
+struct RecordList: StageState {
+  var records: [SampleRecord]
+
+  init(_ records: [SampleRecord]) { self.records = records }
+
+  init(columns: Columns) throws {
+    let losses = try columns.floats("losses")
+    let divergences = try columns.floats("divergences")
+    let predictions = try columns.integers("predictions")
+    let confidences = try columns.floats("confidences")
+    guard Set([losses.count, divergences.count, predictions.count, confidences.count]).count == 1
+    else { throw MissingColumn(name: "losses") }
+    records = losses.indices.map {
+      SampleRecord(
+        loss: losses[$0], divergence: divergences[$0], prediction: predictions[$0],
+        confidence: confidences[$0])
+    }
+  }
+
+  var columns: Columns {
+    var columns = Columns()
+    columns["losses"] = .floats(records.map(\.loss))
+    columns["divergences"] = .floats(records.map(\.divergence))
+    columns["predictions"] = .integers(records.map(\.prediction))
+    columns["confidences"] = .floats(records.map(\.confidence))
+    return columns
   }
 }
 
@@ -27,24 +60,48 @@ public struct SamplePass {
   fileprivate let session: TrainingSession
   fileprivate let set: any ImageSet
   fileprivate let lanes: [BatchVisitor]
+  fileprivate let name: String
 
   init(
-    _ session: TrainingSession, over set: any ImageSet, makeLane: () throws -> BatchVisitor
+    _ session: TrainingSession, _ name: String, over set: any ImageSet,
+    makeLane: () throws -> BatchVisitor
   ) throws {
     self.session = session
+    self.name = name
     self.set = set
     lanes = try (0..<session.compute.threads).map { _ in try makeLane() }
   }
 
+  /// Batches that each thread visits between two looks at whether a snapshot is due.
+  private static let batchesOfALeg = 16
+
   /// One record for each place of `indices`, equal on all ranks.
+  ///
+  /// Within a stage it leaves snapshots behind, and goes on from one.
   ///
   /// - Ranks: collective.
   /// - Throws: `RemoteFailure` with `NonFiniteOutput` if a record is no number, with `FileError` if
   ///   an image could not be read any more.
   public func run(_ indices: [Int32]) throws -> [SampleRecord] {
-    let records = try session.visit(indices, lanes: lanes)
-    try session.requireReadable(set)
-    return records
+    try session.act("\(name) \(indices.count)") {
+      RecordList($0).columns
+    } decode: {
+      try RecordList(columns: $0).records
+    } compute: { act in
+      var records = try act?.within.map { try RecordList(columns: $0).records } ?? []
+      let leg =
+        Self.batchesOfALeg * TrainingSession.evaluationBatch * session.communicator.size
+        * session.compute.threads
+      while records.count < indices.count {
+        let places = records.count..<min(records.count + leg, indices.count)
+        records += try session.visit(Array(indices[places]), lanes: lanes)
+        try session.requireReadable(set)
+        if let act {
+          session.progress?.snapshotIfDue(act) { RecordList(records).columns }
+        }
+      }
+      return records
+    }
   }
 }
 

@@ -20,12 +20,12 @@ public struct PerturbationConfiguration: Codable, Hashable, Sendable {
 
   /// Checks that the square fits into an image.
   ///
-  /// - Throws: `UsageError.invalidValue` that names the option.
+  /// - Throws: `SettingError`.
   public func validate(imageShape: ImageShape) throws {
     let largest = min(imageShape.height, imageShape.width)
     if patchSize > largest {
-      throw UsageError.invalidValue(
-        option: "--patch-size", value: "\(patchSize)",
+      throw SettingError(
+        setting: "patch-size", value: "\(patchSize)",
         allowed: "\(largest) at most, the size of the images")
     }
   }
@@ -40,29 +40,29 @@ extension TrainingSession {
   /// - Ranks: collective; no exchange before the end.
   /// - Parameters:
   ///   - labels: given label of every sample of the set.
-  ///   - round: part of the masks' key, so that every round draws others.
+  ///   - key: what the squares are drawn from.
   /// - Returns: loss, divergence s and prediction for each place of `indices`.
   /// - Source: MeCa, arXiv:2405.12719, eq. (3) and Algorithm 1.
   public func score(
     _ model: Model, on set: any ImageSet, indices: [Int32], labels: [Int32],
-    perturbation: PerturbationConfiguration, round: Int
+    perturbation: PerturbationConfiguration, key: StageKey
   ) throws -> [SampleRecord] {
-    try scoring(model, on: set, labels: labels, perturbation: perturbation, round: round)
+    try scoring(model, on: set, labels: labels, perturbation: perturbation, key: key)
       .run(indices)
   }
 
   /// Plans what `score` runs.
   ///
   /// - Ranks: local; the pass itself is collective.
-  /// - Throws: `EngineError` where the engine refuses a shape, `UsageError` for a square that does not fit.
+  /// - Throws: `EngineError` where the engine refuses a shape, `SettingError` for a square that does not fit.
   public func scoring(
     _ model: Model, on set: any ImageSet, labels: [Int32],
-    perturbation: PerturbationConfiguration, round: Int
+    perturbation: PerturbationConfiguration, key: StageKey
   ) throws -> SamplePass {
-    try SamplePass(self, over: set) {
+    try SamplePass(self, "score \(key)", over: set) {
       try ScoringVisitor(
         session: self, model: model, set: set, labels: labels, perturbation: perturbation,
-        round: round)
+        key: key)
     }
   }
 }
@@ -73,7 +73,6 @@ final class ScoringVisitor: BatchVisitor {
   private let set: any ImageSet
   private let labels: [Int32]
   private let perturbation: PerturbationConfiguration
-  private let round: Int
   private let seed: UInt64
   private let pixels: PixelLoader
   private let shape: ImageShape
@@ -84,7 +83,7 @@ final class ScoringVisitor: BatchVisitor {
 
   init(
     session: TrainingSession, model: Model, set: any ImageSet, labels: [Int32],
-    perturbation: PerturbationConfiguration, round: Int
+    perturbation: PerturbationConfiguration, key: StageKey
   ) throws {
     try perturbation.validate(imageShape: set.imageShape)
     let batch = TrainingSession.evaluationBatch
@@ -92,8 +91,7 @@ final class ScoringVisitor: BatchVisitor {
     self.set = set
     self.labels = labels
     self.perturbation = perturbation
-    self.round = round
-    seed = session.compute.seed
+    seed = key.seed(of: session.compute.seed)
     pixels = PixelLoader(set: set, threads: session.compute.threads)
     shape = set.imageShape
     original = AlignedStorage<Float>(count: lane.images.count)
@@ -109,8 +107,7 @@ final class ScoringVisitor: BatchVisitor {
     batchLabels.withUnsafeBufferPointer { lane.inferWithInputGradient(labels: $0) }
     records = indices.indices.map { slot in
       SampleRecord(
-        loss: crossEntropy(logits: lane.logits(of: slot), label: Int(batchLabels[slot])),
-        divergence: 0, prediction: lane.predictions[slot])
+        logits: lane.logits(of: slot), label: batchLabels[slot], prediction: lane.predictions[slot])
     }
     for place in firstLogits.indices { firstLogits[place] = lane.logits.pointer[place] }
     original.pointer.update(from: lane.images.pointer, count: original.count)
@@ -133,7 +130,7 @@ final class ScoringVisitor: BatchVisitor {
     let plane = shape.height * shape.width
     for (slot, index) in indices.enumerated() {
       var random = KeyedRandom(
-        seed: seed, purpose: .perturbationMask, round << 8 | mask, Int(index))
+        seed: seed, purpose: .perturbationMask, mask, Int(index))
       let top = random.integer(below: shape.height - side + 1)
       let left = random.integer(below: shape.width - side + 1)
       for channel in 0..<shape.channels {

@@ -15,45 +15,49 @@ final class ShardWorker {
   deinit { objectives.deallocate() }
 }
 
-/// Brings the samples of a logical shard into a worker's microbatch, as a phase wants them.
+/// Brings the samples of a logical shard into a worker's microbatch, as a lesson wants them.
 struct ShardFilling {
-  private let phase: TrainingPhase
+  private let lesson: Lesson
   private let shards: Int
   private let microbatch: Int
   private let pixels: PixelLoader
   private let mixer: MicrobatchMixer?
 
   /// Takes the memory; nothing is allocated per shard.
-  init(_ phase: TrainingPhase, set: any ImageSet, compute: ComputeConfiguration) {
-    self.phase = phase
+  ///
+  /// - Parameter seed: the training's, which augmentation and mixtures are drawn from.
+  init(
+    _ lesson: Lesson, augmentation: Augmentation, set: any ImageSet, compute: ComputeConfiguration,
+    seed: UInt64
+  ) {
+    self.lesson = lesson
     shards = compute.shards
     microbatch = compute.microbatch
-    let augmentation = phase.recipe.augmentation
     pixels = PixelLoader(
-      set: set, threads: compute.threads, augmentation: augmentation, seed: compute.seed)
+      set: set, threads: compute.threads, augmentation: augmentation, seed: seed)
     mixer = augmentation.cutMix.map {
       MicrobatchMixer(
         $0, shape: set.imageShape, microbatch: compute.microbatch, threads: compute.threads,
-        seed: compute.seed)
+        seed: seed)
     }
   }
 
   /// Fills a worker's images and objectives.
   ///
-  /// - Parameter epoch: the epoch's key, as that of its sample order.
+  /// - Parameter epoch: number within the training.
   /// - Returns: the number of the group that the shard belongs to.
   func fill(
     _ worker: ShardWorker, thread: Int, order: EpochOrder, epoch: Int, step: Int, shard: Int
   ) -> Int {
     let number = order.place(ofShard: shard).group
-    let group = phase.groups[number]
-    let coefficient = group.weight / Float(group.shards * microbatch)
+    let group = lesson.groups[number]
+    let coefficient = group.weight / Float(order.shardCount(ofGroup: number) * microbatch)
     let images = worker.lane.images.pointer
     for slot in 0..<microbatch {
       let index = Int(order.index(step: step, shard: shard, slot: slot))
       pixels.load(index, epoch: epoch, thread: thread, to: images, slot: slot)
       worker.objectives[slot] = SampleObjective(
-        label: phase.labels[index], coefficient: coefficient, lossCap: group.lossCap)
+        label: lesson.labels[index], coefficient: coefficient, lossCap: group.lossCap)
     }
     if group.mayBeMixed {
       mixer?.mix(

@@ -3,39 +3,15 @@ import MecaData
 import MecaMPI
 import MecaNN
 
-/// What the training loop needs to know besides the model: which samples, how, under which key.
-public struct TrainingPhase: Sendable {
-  /// Name in the log, for example `clean`.
-  public var name: String
-  /// What a step is made of.
-  public var groups: [TrainingGroup]
-  /// Label of every sample of the data set.
-  public var labels: [Int32]
-  /// Length and rates.
-  public var recipe: TrainingRecipe
-  /// Distinguishes the sample orders and augmentations of phases under one seed; below 2¹⁹.
-  public var orderKey: Int
-  /// Epochs that a phase may have, so that the keys of two phases' orders never meet.
-  public static let mostEpochs = 1 << 12
-
-  /// All values.
-  public init(
-    name: String, groups: [TrainingGroup], labels: [Int32], recipe: TrainingRecipe, orderKey: Int
-  ) {
-    self.name = name
-    self.groups = groups
-    self.labels = labels
-    self.recipe = recipe
-    self.orderKey = orderKey
-  }
-}
-
 /// Mean loss and accuracy of the first group over one epoch, measured while it was learnt.
-public struct EpochSummary: Sendable {
+public struct EpochSummary: Sendable, Equatable {
   /// Mean cross entropy, nats.
   public var loss: Double
   /// Fraction of samples whose prediction was their label.
   public var accuracy: Double
+
+  /// All values.
+  public init(loss: Double, accuracy: Double) { (self.loss, self.accuracy) = (loss, accuracy) }
 }
 
 extension TrainingSession {
@@ -43,81 +19,126 @@ extension TrainingSession {
   ///
   /// A step: every rank computes the gradients of its logical shards, sums them along the fixed
   /// tree, all ranks exchange the sums along the same tree, and every rank applies the same SGD
-  /// update: w ← w − η·(Nesterov momentum of Σ_shards ∇ + weight decay · w).
+  /// update: w ← w − η·(Nesterov momentum of ±Σ_shards ∇ + weight decay · w); see
+  /// `Lesson.ascendBelow` for the sign.
+  ///
+  /// Within a stage it leaves snapshots behind, and goes on from one.
   ///
   /// - Ranks: collective; all ranks hold the same weights before and after.
   /// - Parameters:
-  ///   - afterEpoch: called on every rank after each epoch with its number from 0.
+  ///   - key: what orders and augmentation are drawn from.
+  ///   - afterEpoch: called on every rank after each epoch that is computed, with its number from 0.
   /// - Returns: the summary of the last epoch.
   /// - Throws: `RemoteFailure` on all ranks with `NonFiniteTraining` if the loss of an epoch or the
   ///   weights at the end are no numbers, with `NothingToLearn` if a group is empty, with `FileError`
   ///   if an image could not be read any more; MPI errors.
   @discardableResult
   public func train(
-    _ model: Model, on set: any ImageSet, phase: TrainingPhase,
-    afterEpoch: (Int, EpochSummary) throws -> Void = { _, _ in }
+    _ model: Model, on set: any ImageSet, _ lesson: Lesson, _ recipe: TrainingRecipe,
+    key: StageKey, afterEpoch: (Int, EpochSummary) throws -> Void = { _, _ in }
   ) throws -> EpochSummary {
-    if phase.groups.contains(where: \.indices.isEmpty) {
-      try communicator.collectively { throw NothingToLearn(phase: phase.name) }
+    let title = title(of: key)
+    if lesson.groups.contains(where: \.indices.isEmpty) {
+      try communicator.collectively { throw NothingToLearn(stage: title) }
     }
-    let microbatch = compute.microbatch
-    precondition(phase.groups.reduce(0) { $0 + $1.shards } == compute.shards, "shards unassigned")
+    return try act("train \(key)") { summary in
+      TrainedModel(state: model.state, summary: summary).columns
+    } decode: { columns in
+      let trained = try TrainedModel(columns: columns)
+      try model.restore(trained.state)
+      return trained.summary
+    } compute: { act in
+      try run(
+        TrainingCourse(
+          model: model, set: set, lesson: lesson, recipe: recipe, key: key, title: title),
+        act, afterEpoch: afterEpoch)
+    }
+  }
+
+  private func run(
+    _ course: TrainingCourse, _ act: StageProgress.Act?,
+    afterEpoch: (Int, EpochSummary) throws -> Void
+  ) throws -> EpochSummary {
+    let model = course.model
+    let recipe = course.recipe
+    let seed = course.key.seed(of: compute.seed)
     let workers = try (0..<compute.threads).map { _ in
-      try ShardWorker(model: model, microbatch: microbatch)
+      try ShardWorker(model: model, microbatch: compute.microbatch)
     }
-    let tally = StepTally(groups: phase.groups.count, after: model.reductionCount)
+    let tally = StepTally(groups: course.lesson.groups.count, after: model.reductionCount)
     let summation = GradientSummation(
       session: self, head: model.parameters.count,
       elementCount: model.reductionCount + tally.elementCount)
     let optimiser = SGD(model: model)
-    let recipe = phase.recipe
     let setup = SGDConfiguration(
       momentum: recipe.momentum, nesterov: true, weightDecay: recipe.weightDecay)
-    let filling = ShardFilling(phase, set: set, compute: compute)
+    let filling = ShardFilling(
+      course.lesson, augmentation: recipe.augmentation, set: course.set, compute: compute,
+      seed: seed)
     var summary = EpochSummary(loss: .nan, accuracy: .nan)
-    var step = 0
+    var start = try TrainingMoment.start(act?.within, model, optimiser, tally)
+    if act?.within != nil {
+      journal.say("\(course.title): goes on in epoch \(start.epoch + 1), step \(start.step)")
+    }
 
-    for epoch in 0..<recipe.epochs {
-      let key = phase.orderKey * TrainingPhase.mostEpochs + epoch
+    for epoch in start.epoch..<max(recipe.epochs, start.epoch) {
       let order = EpochOrder(
-        groups: phase.groups, microbatch: microbatch, seed: compute.seed,
-        purpose: .trainingOrder, epoch: key)
+        groups: course.lesson.groups, shards: compute.shards, microbatch: compute.microbatch,
+        key: course.key, seed: compute.seed, epoch: epoch)
       let schedule = recipe.learningRates(stepsPerEpoch: order.stepCount)
       let begin = journal.seconds
-      var total = tally.zero
-      for stepInEpoch in 0..<order.stepCount {
+      var total = start.total
+      for step in start.step..<order.stepCount {
         let sum = try summation.sum { thread, shard, result, produced in
           let worker = workers[thread]
           let number = filling.fill(
-            worker, thread: thread, order: order, epoch: key, step: stepInEpoch, shard: shard)
+            worker, thread: thread, order: order, epoch: epoch, step: step, shard: shard)
           worker.lane.train(
             UnsafeBufferPointer(worker.objectives), reduction: result, produced: produced)
           tally.write(
             losses: worker.lane.losses.pointer, predictions: worker.lane.predictions.pointer,
-            objectives: UnsafeBufferPointer(worker.objectives), group: number, to: result)
+            objectives: UnsafeBufferPointer(worker.objectives), group: number,
+            isReadable: course.set.fault == nil, to: result)
         }
-        total.add(tally.read(sum))
+        if !tally.isReadable(sum) { try requireReadable(course.set) }
+        let own = tally.read(sum)
+        total.add(own)
         average(sum + model.parameters.count, count: model.statistics.count)
         model.applyStatistics(sum + model.parameters.count)
         optimiser.step(
           model, gradient: sum,
-          gradientScale: clipFactor(sum, count: model.parameters.count, limit: recipe.gradientClip),
-          learningRate: schedule.rate(step: step, of: recipe.epochs * order.stepCount), setup)
-        step += 1
+          gradientScale: course.lesson.direction(meanLoss: own.summary(ofGroup: 0).loss)
+            * clipFactor(sum, count: model.parameters.count, limit: recipe.gradientClip),
+          learningRate: schedule.rate(
+            step: epoch * order.stepCount + step, of: recipe.epochs * order.stepCount), setup)
+        if let act {
+          progress?.snapshotIfDue(act) {
+            TrainingMoment(epoch: epoch, step: step + 1, total: total).columns(model, optimiser)
+          }
+        }
       }
       summary = total.summary(ofGroup: 0)
-      try requireReadable(set)
       // The loss of an epoch's last step was that of the weights before it.
       if !summary.loss.isFinite || epoch == recipe.epochs - 1 && !model.isFinite {
         try communicator.collectively {
-          throw NonFiniteTraining(phase: phase.name, epoch: epoch)
+          throw NonFiniteTraining(stage: course.title, epoch: epoch)
         }
       }
       try report(
-        phase, epoch: epoch, total: total, order: order, since: begin, summation: summation)
+        course, epoch: epoch, summary, steps: order.stepCount - start.step, since: begin, summation)
       try afterEpoch(epoch, summary)
+      start = TrainingMoment(epoch: epoch + 1, step: 0, total: tally.zero)
     }
     return summary
+  }
+
+  /// What a training is called in the log: its key, or its stage's where it draws from a key that
+  /// other stages share.
+  private func title(of key: StageKey) -> String {
+    guard let stage = progress?.key, !key.path.starts(with: stage.path) else {
+      return key.description
+    }
+    return stage.description
   }
 
   /// The factor that brings the gradient's 2-norm down to `limit`, 1 if it is below.
@@ -136,27 +157,47 @@ extension TrainingSession {
   }
 
   private func report(
-    _ phase: TrainingPhase, epoch: Int, total: StepTally.Total, order: EpochOrder,
-    since begin: Double, summation: GradientSummation
+    _ course: TrainingCourse, epoch: Int, _ summary: EpochSummary, steps: Int,
+    since begin: Double, _ summation: GradientSummation
   ) throws {
     let seconds = journal.seconds - begin
     let exchange = try ExchangeReport(
       summation.takeStatistics(), seconds: seconds, on: communicator)
-    let images = order.stepCount * compute.batch
+    let images = steps * compute.batch
     throughput.add(images: images, seconds: seconds)
-    let summary = total.summary(ofGroup: 0)
     let rate = "\(Int(Double(images) / max(seconds, 1e-9))) images/s"
     journal.say(
-      "\(phase.name): epoch \(epoch + 1)/\(phase.recipe.epochs) loss \(fixed(summary.loss, 3)) "
+      "\(course.title): epoch \(epoch + 1)/\(course.recipe.epochs) loss \(fixed(summary.loss, 3)) "
         + "accuracy \(fixed(summary.accuracy * 100, 1)) % "
         + "(\([rate, exchange?.summary].compactMap(\.self).joined(separator: "; ")))")
     journal.record(
       "epoch",
       [
-        "phase": .text(phase.name), "epoch": .integer(epoch + 1),
+        "stage": .text(course.title), "epoch": .integer(epoch + 1),
         "loss": .number(summary.loss), "accuracy": .number(summary.accuracy),
         "images_per_second": .number((Double(images) / max(seconds, 1e-9)).rounded()),
       ].merging(exchange?.metrics ?? [:]) { own, _ in own })
+  }
+}
+
+/// What one run of the training loop is about.
+private struct TrainingCourse {
+  var model: Model
+  var set: any ImageSet
+  var lesson: Lesson
+  var recipe: TrainingRecipe
+  var key: StageKey
+  var title: String
+}
+
+extension Lesson {
+  /// The sign of a step: −1 where its mean loss is below `ascendBelow`, 0 where it is just that.
+  ///
+  /// - Source: Li et al. 2021, arXiv:2110.11571, equation (3).
+  package func direction(meanLoss: Double) -> Float {
+    guard let ascendBelow else { return 1 }
+    let gap = meanLoss - Double(ascendBelow)
+    return gap > 0 ? 1 : gap < 0 ? -1 : 0
   }
 }
 
@@ -176,25 +217,25 @@ extension TrainingRecipe {
   }
 }
 
-/// A phase was left without samples.
+/// A training was left without samples.
 public struct NothingToLearn: ReportableError {
-  /// Phase of the run.
-  public let phase: String
+  /// Stage of the run.
+  public let stage: String
 
   /// The process's exit status.
   public var exitCode: ExitCode { .badData }
 
   /// One line for people.
   public var description: String {
-    "\(phase): no training samples are left to learn from; the set is too small, or all of it was "
-      + "flagged: take more samples (--train-limit), or check --poison-rate"
+    "\(stage): no training samples are left to learn from; the set is too small, or all of it was "
+      + "flagged: take more samples, or check the poison rate"
   }
 }
 
 /// Training left the numbers: a learning rate too large, or damaged input.
 public struct NonFiniteTraining: ReportableError {
-  /// Phase of the run.
-  public let phase: String
+  /// Stage of the run.
+  public let stage: String
   /// Epoch within it, from 0.
   public let epoch: Int
 
@@ -203,8 +244,7 @@ public struct NonFiniteTraining: ReportableError {
 
   /// One line for people.
   public var description: String {
-    "\(phase), epoch \(epoch + 1): loss or weights are not numbers any more; lower the learning "
-      + "rate of this phase (--learning-rate, --relearn-rate, --warmup-rate, --enhance-rate, "
-      + "--confirm-rate), or check the images"
+    "\(stage), epoch \(epoch + 1): loss or weights are not numbers any more; lower the learning "
+      + "rate of this stage (meca-dist defenses lists every defence's rates), or check the images"
   }
 }

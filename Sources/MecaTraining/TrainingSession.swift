@@ -3,7 +3,7 @@ import MecaMPI
 import MecaNN
 import MecaTensor
 
-/// What every phase of a run shares: the ranks, the kernels, the layout of a step, the log.
+/// What every stage of a run shares: the ranks, the kernels, the layout of a step, the log.
 ///
 /// The training loop, the scoring loop and the evaluation loop are its extensions, one file each;
 /// a defence composes them.
@@ -18,11 +18,13 @@ public final class TrainingSession {
   public let journal: Journal
   /// Whether gradients are exchanged while the last of them are still computed.
   public let overlapsExchange: Bool
+  /// How far the running stage is; nil outside of stages.
+  var progress: StageProgress?
   /// Images trained so far, and how long it took.
   var throughput = Throughput()
   /// Images trained per second over all phases, all ranks together.
   public var trainingImagesPerSecond: Double { throughput.rate }
-  /// Samples of an evaluation or scoring batch; fixed, so that results hang on nothing else.
+  /// Samples of an evaluation or scoring batch; fixed, so that results depend on nothing else.
   public static let evaluationBatch = 32
 
   /// Starts the kernels and checks that all ranks would compute the same bits.
@@ -133,9 +135,21 @@ extension TrainingSession {
   public func decided<Element: BitwiseCopyable>(
     _ decide: () -> [Element]
   ) throws -> [Element] {
-    var values = communicator.rank == 0 ? decide() : []
-    try communicator.broadcast(&values, from: 0)
-    return values
+    try act("decide") { values in
+      var columns = Columns()
+      columns["values"] = .bytes(values.withUnsafeBytes { Array($0) })
+      return columns
+    } decode: { columns in
+      let bytes = try columns.bytes("values")
+      return [Element](unsafeUninitializedCapacity: bytes.count / MemoryLayout<Element>.stride) {
+        UnsafeMutableRawBufferPointer($0).copyBytes(from: bytes)
+        $1 = bytes.count / MemoryLayout<Element>.stride
+      }
+    } compute: { _ in
+      var values = communicator.rank == 0 ? decide() : []
+      try communicator.broadcast(&values, from: 0)
+      return values
+    }
   }
 }
 

@@ -108,17 +108,18 @@ import Testing
     let data = try open(set)
     let session = try session()
     let model = try Model(thinNetwork(data.training), engine: session.engine, seed: 1)
-    let phase = TrainingPhase(
-      name: "test", groups: [.learn(data.allIndices, shards: 2)], labels: data.labels,
-      recipe: TrainingRecipe(epochs: 1, learningRate: 0.01, schedule: .constant), orderKey: 0)
-    try session.train(model, on: data.training, phase: phase)
+    let recipe = TrainingRecipe(epochs: 1, learningRate: 0.01, schedule: .constant)
+    func train() throws {
+      try session.train(
+        model, on: data.training, .learning(data.allIndices, labels: data.labels), recipe,
+        key: StageKey("test"))
+    }
+    try train()
     _ = try session.accuracy(model, on: data.test)
     for split in ["train", "test"] {
       try FileManager.default.removeItem(atPath: "\(set.path)/\(split)/1/3.png")
     }
-    let training = #expect(throws: RemoteFailure.self) {
-      try session.train(model, on: data.training, phase: phase)
-    }
+    let training = #expect(throws: RemoteFailure.self) { try train() }
     #expect(training?.message == "\(set.path)/train/1/3.png: not found; check the path")
     #expect(training?.exitCode == .badData)
     let evaluation = #expect(throws: RemoteFailure.self) {

@@ -11,6 +11,8 @@ import Testing
 @MainActor @Suite(.serialized) struct LoopTests {
   let set = ShapesSet(seed: 3, split: .train, count: 20)
 
+  let key = StageKey("test")
+
   var labels: [Int32] { (0..<set.count).map { Int32(set.label(at: $0)) } }
 
   func recipe(
@@ -22,7 +24,7 @@ import Testing
 
   /// The same training written down a second time: one lane, one sum, no ranks, no threads.
   func trainPlainly(
-    _ model: Model, epochs: Int, rate: Float, orderKey: Int, augmentation: Augmentation? = nil
+    _ model: Model, epochs: Int, rate: Float, key: StageKey, augmentation: Augmentation? = nil
   ) throws {
     let lane = try Lane(model: model, microbatch: 4, training: true, inputGradient: false)
     let optimiser = SGD(model: model)
@@ -31,8 +33,8 @@ import Testing
     let second = AlignedStorage<Float>(count: model.reductionCount)
     for epoch in 0..<epochs {
       let order = EpochOrder(
-        groups: [.learn((0..<20).map { Int32($0) }, shards: 2)], microbatch: 4, seed: 5,
-        purpose: .trainingOrder, epoch: orderKey << 12 | epoch)
+        groups: [TrainingGroup(indices: (0..<20).map { Int32($0) })], shards: 2, microbatch: 4,
+        key: key, seed: 5, epoch: epoch)
       for step in 0..<3 {  // 20 samples in steps of 8
         for (shard, result) in [first, second].enumerated() {
           var objectives: [SampleObjective] = []
@@ -45,7 +47,7 @@ import Testing
             objectives.append(SampleObjective(label: labels[index], coefficient: 1.0 / 8))
             guard let augmentation else { continue }
             var random = KeyedRandom(
-              seed: 5, purpose: .augmentation, orderKey << 12 | epoch, index)
+              seed: key.seed(of: 5), purpose: .augmentation, epoch, index)
             ImageAugmenter(augmentation, shape: set.imageShape).augment(
               set.image(at: index), to: lane.images.pointer + slot * 3072, &random)
           }
@@ -53,7 +55,7 @@ import Testing
             mixPlainly(
               cutMix, lane.images, &objectives,
               KeyedRandom(
-                seed: 5, purpose: .labelMixing, orderKey << 12 | epoch, step * 2 + shard))
+                seed: key.seed(of: 5), purpose: .labelMixing, epoch, step * 2 + shard))
           }
           objectives.withUnsafeBufferPointer { lane.train($0, reduction: result.pointer) }
         }
@@ -107,12 +109,10 @@ import Testing
     let without = try Model(thinNetwork(set), engine: session.engine, seed: 9)
     for (model, augmentation) in [(model, augmentation), (without, .none)] {
       try session.train(
-        model, on: set,
-        phase: TrainingPhase(
-          name: "test", groups: [.learn((0..<20).map { Int32($0) }, shards: 2)], labels: labels,
-          recipe: recipe(epochs: 2, augmentation: augmentation), orderKey: 3))
+        model, on: set, .learning((0..<20).map { Int32($0) }, labels: labels),
+        recipe(epochs: 2, augmentation: augmentation), key: key)
     }
-    try trainPlainly(plain, epochs: 2, rate: 0.05, orderKey: 3, augmentation: augmentation)
+    try trainPlainly(plain, epochs: 2, rate: 0.05, key: key, augmentation: augmentation)
     #expect(model.weightsDigest() == plain.weightsDigest())
     #expect(model.weightsDigest() != without.weightsDigest())
   }
@@ -123,19 +123,17 @@ import Testing
     func digest(_ groups: [TrainingGroup], _ augmentation: Augmentation) throws -> String {
       let model = try Model(thinNetwork(set), engine: session.engine, seed: 9)
       try session.train(
-        model, on: set,
-        phase: TrainingPhase(
-          name: "test", groups: groups, labels: labels,
-          recipe: recipe(epochs: 1, rate: 0.01, augmentation: augmentation), orderKey: 3))
+        model, on: set, Lesson(groups: groups, labels: labels),
+        recipe(epochs: 1, rate: 0.01, augmentation: augmentation), key: key)
       return model.weightsDigest()
     }
     let mixed = Augmentation(cutMix: CutMix())
     let all = (0..<20).map { Int32($0) }
     for (weight, cap) in [(-1, 5), (1, 5), (-1, Float.infinity)] as [(Float, Float)] {
-      let groups = [TrainingGroup(indices: all, weight: weight, lossCap: cap, shards: 2)]
+      let groups = [TrainingGroup(indices: all, weight: weight, lossCap: cap)]
       #expect(try digest(groups, mixed) == digest(groups, .none), "\(weight), \(cap)")
     }
-    let learnt = [TrainingGroup.learn(all, shards: 2)]
+    let learnt = [TrainingGroup(indices: all)]
     #expect(try digest(learnt, mixed) != digest(learnt, .none))
   }
 
@@ -147,11 +145,9 @@ import Testing
     let before = model.weightsDigest()
     #expect(before == plain.weightsDigest())
     try session.train(
-      model, on: set,
-      phase: TrainingPhase(
-        name: "test", groups: [.learn((0..<20).map { Int32($0) }, shards: 2)], labels: labels,
-        recipe: recipe(epochs: 2), orderKey: 3))
-    try trainPlainly(plain, epochs: 2, rate: 0.05, orderKey: 3)
+      model, on: set, .learning((0..<20).map { Int32($0) }, labels: labels), recipe(epochs: 2),
+      key: key)
+    try trainPlainly(plain, epochs: 2, rate: 0.05, key: key)
     #expect(model.weightsDigest() == plain.weightsDigest())
     #expect(model.weightsDigest() != before)
   }
@@ -167,21 +163,48 @@ import Testing
     }
     func train(_ groups: [TrainingGroup], epochs: Int, rate: Float) throws {
       try session.train(
-        model, on: set,
-        phase: TrainingPhase(
-          name: "test", groups: groups, labels: labels,
-          recipe: recipe(epochs: epochs, rate: rate), orderKey: 1))
+        model, on: set, Lesson(groups: groups, labels: labels),
+        recipe(epochs: epochs, rate: rate), key: key)
     }
     let first = try loss(learnt + unlearnt)
-    try train([.learn(learnt + unlearnt, shards: 2)], epochs: 8, rate: 0.03)
+    try train([TrainingGroup(indices: learnt + unlearnt)], epochs: 8, rate: 0.03)
     let fitted = try loss(unlearnt)
     #expect(try loss(learnt + unlearnt) < first * 0.8)
     try train(
       [
-        TrainingGroup(indices: learnt, weight: 1, lossCap: .infinity, shards: 1),
-        TrainingGroup(indices: unlearnt, weight: -1, lossCap: 5, shards: 1),
+        TrainingGroup(indices: learnt),
+        TrainingGroup(indices: unlearnt, weight: -1, lossCap: 5),
       ], epochs: 2, rate: 0.01)
     #expect(try loss(unlearnt) > fitted + 0.5)
+  }
+
+  /// ABL's sign: a step whose mean loss is below the floor goes up, written down a second time as
+  /// the step with the opposite coefficient; one above it is as without a floor.
+  @Test func stepsBelowTheFloorGoUpTheGradient() throws {
+    let session = try session()
+    let one = Array(labels.indices.prefix(8)).map { Int32($0) }  // a single step
+    func weights(_ weight: Float, below floor: Float?) throws -> String {
+      let model = try Model(thinNetwork(set), engine: session.engine, seed: 9)
+      try session.train(
+        model, on: set,
+        Lesson(
+          groups: [TrainingGroup(indices: one, weight: weight)], labels: labels, ascendBelow: floor),
+        recipe(epochs: 1, rate: 0.01), key: key)
+      return model.weightsDigest()
+    }
+    let down = try weights(1, below: nil)
+    let up = try weights(-1, below: nil)
+    #expect(down != up)
+    #expect(try weights(1, below: 0) == down)
+    #expect(try weights(1, below: 100) == up)
+  }
+
+  @Test func theDirectionIsTheSignOfTheGap() {
+    let lesson = Lesson(groups: [], labels: [], ascendBelow: 0.5)
+    #expect(lesson.direction(meanLoss: 0.6) == 1)
+    #expect(lesson.direction(meanLoss: 0.4) == -1)
+    #expect(lesson.direction(meanLoss: 0.5) == 0)
+    #expect(Lesson(groups: [], labels: []).direction(meanLoss: 0.1) == 1)
   }
 
   @Test func anEmptyGroupAndALossBeyondNumbersAreSaid() throws {
@@ -189,10 +212,8 @@ import Testing
     let model = try Model(thinNetwork(set), engine: session.engine, seed: 9)
     func train(_ indices: [Int32], rate: Float) throws {
       try session.train(
-        model, on: set,
-        phase: TrainingPhase(
-          name: "clean", groups: [.learn(indices, shards: 2)], labels: labels,
-          recipe: recipe(epochs: 3, rate: rate), orderKey: 1))
+        model, on: set, .learning(indices, labels: labels), recipe(epochs: 3, rate: rate),
+        key: StageKey("clean"))
     }
     let empty = #expect(throws: RemoteFailure.self) { try train([], rate: 0.1) }
     #expect(empty?.exitCode == .badData)
@@ -229,10 +250,10 @@ import Testing
     let session = try session()
     let model = try Model(thinNetwork(set), engine: session.engine, seed: 9)
     let labels = labels.map { ($0 + 1) % 10 }
-    let (side, epsilon, round) = (3, Float(40), 2)
+    let (side, epsilon) = (3, Float(40))
     let records = try session.score(
       model, on: set, indices: (0..<20).map { $0 }, labels: labels,
-      perturbation: PerturbationConfiguration(patchSize: side, epsilon: epsilon), round: round)
+      perturbation: PerturbationConfiguration(patchSize: side, epsilon: epsilon), key: key)
     let lane = try Lane(model: model, microbatch: 1, training: false, inputGradient: true)
     for index in 0..<20 {
       for (place, byte) in set.image(at: index).enumerated() {
@@ -242,7 +263,7 @@ import Testing
       let before = softmax(lane.logits.array)
       let loss = -log(before[Int(labels[index])])
       var random = KeyedRandom(
-        seed: session.compute.seed, purpose: .perturbationMask, round << 8, index)
+        seed: key.seed(of: session.compute.seed), purpose: .perturbationMask, 0, index)
       let top = random.integer(below: 32 - side + 1)
       let left = random.integer(below: 32 - side + 1)
       for channel in 0..<3 {
@@ -280,6 +301,11 @@ import Testing
     let records = try session.evaluate(model, on: set)
     #expect(records.count == 70)
     #expect(try session.evaluate(model, on: set, indices: []).isEmpty)
+    // −log p of the given label where that is the prediction.
+    for (record, label) in zip(records, labels) where record.prediction == label {
+      #expect(abs(-log(record.confidence) - record.loss) < 1e-6 + 1e-6 * record.loss)
+    }
+    #expect(records.allSatisfy { $0.confidence >= 0.1 && $0.confidence <= 1 }, "of ten classes")
     for index in [0, 31, 32, 69] as [Int32] {
       let alone = try session.evaluate(model, on: set, indices: [index])
       #expect(alone.count == 1)
@@ -290,11 +316,11 @@ import Testing
     #expect(counts.all.hits == all.filter { records[Int($0)].prediction == labels[Int($0)] }.count)
     #expect(counts.all.count == 70 && counts.perClass.map(\.count).reduce(0, +) == 70)
 
-    func scores(_ indices: [Int32], masks: Int = 1, round: Int = 0) throws -> [SampleRecord] {
+    func scores(_ indices: [Int32], masks: Int = 1, key: String = "a") throws -> [SampleRecord] {
       try session.score(
         model, on: set, indices: indices, labels: labels,
         perturbation: PerturbationConfiguration(patchSize: 8, epsilon: 64, masks: masks),
-        round: round)
+        key: StageKey(key))
     }
     let scored = try scores(all)
     #expect(scored.count == 70)
@@ -303,7 +329,7 @@ import Testing
     #expect(scored.contains { $0.divergence > 0 })
     let backwards = try scores(all.reversed())
     #expect(backwards.map(\.divergence) == scored.map(\.divergence).reversed())
-    #expect(try scores(all, round: 1).map(\.divergence) != scored.map(\.divergence))
+    #expect(try scores(all, key: "b").map(\.divergence) != scored.map(\.divergence))
     #expect(try scores(all, masks: 3).map(\.divergence) != scored.map(\.divergence))
   }
 }

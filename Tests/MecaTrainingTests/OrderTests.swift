@@ -6,10 +6,12 @@ import Testing
 /// Who stands where: in the steps of an epoch, and in the batches of a pass over a set.
 @Suite struct OrderTests {
   static func order(
-    _ groups: [TrainingGroup], microbatch: Int, seed: UInt64 = 1, epoch: Int = 0
+    _ groups: [TrainingGroup], shards: Int, microbatch: Int, seed: UInt64 = 1,
+    key: String = "test", epoch: Int = 0
   ) -> EpochOrder {
     EpochOrder(
-      groups: groups, microbatch: microbatch, seed: seed, purpose: .trainingOrder, epoch: epoch)
+      groups: groups, shards: shards, microbatch: microbatch, key: StageKey(key), seed: seed,
+      epoch: epoch)
   }
 
   /// The samples of one group in the order of their places.
@@ -26,7 +28,8 @@ import Testing
   @Test(arguments: [(1, 2, 2), (5, 2, 2), (16, 4, 2), (17, 4, 2), (100, 8, 3), (3, 8, 4)])
   func everySampleStandsOnceInEachLap(samples: Int, shards: Int, microbatch: Int) {
     let indices = (0..<Int32(samples)).map { 1000 + 7 * $0 }
-    let order = Self.order([.learn(indices, shards: shards)], microbatch: microbatch)
+    let order = Self.order(
+      [TrainingGroup(indices: indices)], shards: shards, microbatch: microbatch)
     let places = Self.places(order, shards: 0..<shards, microbatch: microbatch)
     let perStep = shards * microbatch
     #expect(order.stepCount == (samples + perStep - 1) / perStep)
@@ -45,9 +48,9 @@ import Testing
     let second = (100..<103).map { Int32($0) }
     let order = Self.order(
       [
-        TrainingGroup(indices: first, weight: 1, lossCap: .infinity, shards: 3),
-        TrainingGroup(indices: second, weight: -2, lossCap: 5, shards: 1),
-      ], microbatch: 2)
+        TrainingGroup(indices: first, parts: 3),
+        TrainingGroup(indices: second, weight: -2, lossCap: 5),
+      ], shards: 4, microbatch: 2)
     #expect(order.stepCount == 2)
     #expect((0..<4).map { order.place(ofShard: $0).group } == [0, 0, 0, 1])
     #expect((0..<4).map { order.place(ofShard: $0).shardInGroup } == [0, 1, 2, 0])
@@ -58,16 +61,26 @@ import Testing
     #expect(Set(secondPlaces.prefix(3)).count == 3)
   }
 
-  @Test func theOrderHangsOnSeedAndEpochAlone() {
+  @Test func theOrderDependsOnSeedKeyAndEpochAlone() {
     let indices = (0..<64).map { Int32($0) }
-    func places(_ seed: UInt64, _ epoch: Int) -> [Int32] {
+    func places(_ seed: UInt64, _ key: String, _ epoch: Int) -> [Int32] {
       Self.places(
-        Self.order([.learn(indices, shards: 4)], microbatch: 4, seed: seed, epoch: epoch),
-        shards: 0..<4, microbatch: 4)
+        Self.order(
+          [TrainingGroup(indices: indices)], shards: 4, microbatch: 4, seed: seed, key: key,
+          epoch: epoch), shards: 0..<4, microbatch: 4)
     }
-    #expect(places(1, 0) == places(1, 0))
-    #expect(places(1, 0) != places(1, 1))
-    #expect(places(1, 0) != places(2, 0))
+    #expect(places(1, "a", 0) == places(1, "a", 0))
+    #expect(places(1, "a", 0) != places(1, "a", 1))
+    #expect(places(1, "a", 0) != places(2, "a", 0))
+    #expect(places(1, "a", 0) != places(1, "b", 0))
+  }
+
+  @Test(arguments: [
+    (8, [1], [8]), (8, [1, 1], [4, 4]), (8, [3, 1], [6, 2]), (2, [3, 1], [1, 1]),
+    (8, [1, 1, 1], [3, 3, 2]), (3, [100, 1, 1], [1, 1, 1]), (16, [7, 1], [14, 2]),
+  ])
+  func shardsAreDealtInProportion(total: Int, parts: [Int], expected: [Int]) {
+    #expect(dealt(total, parts: parts) == expected)
   }
 
   @Test(arguments: [0, 1, 31, 32, 33, 64, 70, 161], [(1, 1), (2, 1), (3, 2), (5, 1), (8, 3)])
@@ -95,8 +108,8 @@ import Testing
 
   @Test func theTallySumsEachGroup() {
     let tally = StepTally(groups: 2, after: 3)
-    #expect(tally.elementCount == 6)
-    var vector = [Float](repeating: 7, count: 9)
+    #expect(tally.elementCount == 7)
+    var vector = [Float](repeating: 7, count: 10)
     let objectives = [3, 1, 2].map { SampleObjective(label: $0, coefficient: 1) }
     vector.withUnsafeMutableBufferPointer { vector in
       objectives.withUnsafeBufferPointer { objectives in
@@ -105,7 +118,7 @@ import Testing
           to: vector.baseAddress!)
       }
     }
-    #expect(vector == [7, 7, 7, 0, 0, 0, 4, 2, 3])
+    #expect(vector == [7, 7, 7, 0, 0, 0, 4, 2, 3, 0] && tally.isReadable(vector))
     var total = tally.zero
     total.add(tally.read(vector))
     total.add(tally.read(vector))
@@ -117,7 +130,7 @@ import Testing
   /// A prediction that is one of two labels counts as that label's share.
   @Test func theTallyOfMixedLabelsCountsShares() {
     let tally = StepTally(groups: 1, after: 0)
-    var vector = [Float](repeating: 7, count: 3)
+    var vector = [Float](repeating: 7, count: 4)
     let objectives = [(3, 1), (1, 3), (2, 2), (0, 1)].map { label, second in
       SampleObjective(label: label, coefficient: 1).mixed(with: second, share: 0.75)
     }
@@ -125,9 +138,9 @@ import Testing
       objectives.withUnsafeBufferPointer { objectives in
         tally.write(
           losses: [0.5, 1.5, 2, 1], predictions: [3, 3, 2, 4], objectives: objectives, group: 0,
-          to: vector.baseAddress!)
+          isReadable: false, to: vector.baseAddress!)
       }
     }
-    #expect(vector == [5, 0.75 + 0.25 + 1, 4])
+    #expect(vector == [5, 0.75 + 0.25 + 1, 4, 1] && !tally.isReadable(vector))
   }
 }

@@ -8,7 +8,7 @@ import Testing
 @Suite struct ReportTests {
   static var result: RunResult {
     var result = RunResult(
-      weightsSHA256: "ab", seconds: 1.5, ranks: 3, imagesPerSecond: 1234)
+      defense: "meca", weightsSHA256: "ab", seconds: 1.5, ranks: 3, imagesPerSecond: 1234)
     func figures(_ hits: Int, _ attack: HitCount?) -> ModelFigures {
       ModelFigures(
         accuracy: HitCount(hits: hits, count: 20), attackSuccess: attack,
@@ -18,8 +18,13 @@ import Testing
     result.defended = figures(17, HitCount(hits: 0, count: 19))
     result.relearned = figures(19, HitCount(hits: 1, count: 19))
     result.oracle = figures(19, nil)
+    result.models = ["clean": figures(17, nil), "relearned": figures(19, nil)]
+    result.rows = [
+      ("undefended", result.noDefense), ("MeCa, clean", result.defended),
+      ("MeCa, relearned", result.relearned), ("oracle (truly clean)", result.oracle),
+    ].compactMap { title, figures in figures.map { ResultRow(title: title, figures: $0) } }
     result.detection = DetectionFigures(
-      separated: true, suspiciousLabels: [1], flagged: 12, tpr: 1, poisoned: 10, fpr: 0.02,
+      suspiciousLabels: [1], flagged: 12, tpr: 1, poisoned: 10, fpr: 0.02,
       clean: 100, auroc: 0.998, keptPerClass: [0.98, nil])
     return result
   }
@@ -33,7 +38,7 @@ import Testing
     #expect(
       Set(object.keys) == [
         "weights_sha256", "seconds", "ranks", "images_per_second", "no_defense", "defended",
-        "relearned", "oracle", "detection",
+        "relearned", "oracle", "detection", "defense", "models",
       ])
     let defended = try #require(object["defended"] as? [String: Any])
     #expect(
@@ -56,7 +61,7 @@ import Testing
         model                     ACC %      of    ASR %      of least class ACC %
         --------------------------------------------------------------------------
         undefended                90.00      20   100.00      19 90.00 (cat)
-        MeCa                      85.00      20     0.00      19 85.00 (cat)
+        MeCa, clean               85.00      20     0.00      19 85.00 (cat)
         MeCa, relearned           95.00      20     5.26      19 95.00 (cat)
         oracle (truly clean)      95.00      20        -       - 95.00 (cat)
 
@@ -73,6 +78,7 @@ import Testing
     var result = Self.result
     result.noDefense?.attackSuccessOnAll = HitCount(hits: 6, count: 19)
     result.noDefense?.attackSuccess = HitCount(hits: 2, count: 2)
+    if let undefended = result.noDefense { result.rows[0].figures = undefended }
     result.detection?.covers = 8
     result.detection?.coverFlagged = 0.25
     let table = resultTable(result, classNames: ["cat", "dog"], target: 1)
@@ -84,7 +90,7 @@ import Testing
       lines[2] == "undefended                90.00      20    100.00       2     31.58      19 "
         + "90.00 (cat)")
     #expect(
-      lines[3] == "MeCa                      85.00      20      0.00      19         -       - "
+      lines[3] == "MeCa, clean               85.00      20      0.00      19         -       - "
         + "85.00 (cat)")
     #expect(
       lines.contains(

@@ -58,7 +58,7 @@ var targets: [Target] = [
       .product(name: "Logging", package: "swift-log"),
     ]),
   .target(name: "MecaDefenses", dependencies: belowDefenses),
-  .target(name: "MecaReport", dependencies: belowDefenses),
+  .target(name: "MecaReport", dependencies: belowDefenses + ["MecaDefenses"]),
   .target(
     name: "MecaCommands",
     dependencies: belowDefenses + [
@@ -87,12 +87,17 @@ var targets: [Target] = [
   .testTarget(
     name: "MecaMPITests",
     dependencies: ["MecaMPI", "MecaCore", "MecaTestSupport", "meca-mpi-probe"]),
+  // Internal: the program with one more defence, for the tests.
+  .executableTarget(
+    name: "meca-toy",
+    dependencies: belowDefenses + ["MecaDefenses", "MecaCommands"], path: "Tests/ToyDefense"),
   .testTarget(name: "MecaTrainingTests", dependencies: belowDefenses + ["MecaReport"]),
   .testTarget(name: "MecaDefensesTests", dependencies: belowDefenses + ["MecaDefenses"]),
   .testTarget(
     name: "MecaCommandsTests",
     dependencies: [
-      "MecaCommands", "MecaNN", "MecaData", "MecaCore", "MecaTestSupport", "meca-dist",
+      "MecaCommands", "MecaDefenses", "MecaNN", "MecaData", "MecaMPI", "MecaCore",
+      "MecaTestSupport", "meca-dist", "meca-toy",
     ]),
 ]
 if oneDNNFound {

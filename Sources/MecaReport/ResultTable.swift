@@ -3,17 +3,14 @@ import MecaTraining
 /// The closing table on the terminal: every rate with the number of samples that it rests on.
 public func resultTable(_ result: RunResult, classNames: [String], target: Int?) -> String {
   var lines: [String] = []
-  let models: [(String, ModelFigures?)] = [
-    ("undefended", result.noDefense), ("MeCa", result.defended),
-    ("MeCa, relearned", result.relearned), ("oracle (truly clean)", result.oracle),
-  ]
   // An attack on one source class has two success rates, over that class and over all others.
-  let hasBoth = models.contains { $0.1?.attackSuccessOnAll != nil }
+  let hasBoth = result.rows.contains { $0.figures.attackSuccessOnAll != nil }
+  let names = max(22, result.rows.map(\.title.count).max() ?? 0)
   let success = hasBoth ? ["ASR src %", "of", "ASR all %", "of"] : ["ASR %", "of"]
-  lines.append(row(["model", "ACC %", "of"] + success + ["least class ACC %"]))
+  lines.append(row(["model", "ACC %", "of"] + success + ["least class ACC %"], names))
   lines.append(String(repeating: "-", count: lines[0].count))
-  for (name, figures) in models {
-    guard let figures else { continue }
+  for model in result.rows {
+    let figures = model.figures
     let least = figures.accuracyPerClass.enumerated().filter { $0.element.count > 0 }.min {
       ($0.element.rate ?? 0) < ($1.element.rate ?? 0)
     }
@@ -21,9 +18,9 @@ public func resultTable(_ result: RunResult, classNames: [String], target: Int?)
       rateCells(figures.attackSuccess) + (hasBoth ? rateCells(figures.attackSuccessOnAll) : [])
     lines.append(
       row(
-        [name] + rateCells(figures.accuracy) + success + [
+        [model.title] + rateCells(figures.accuracy) + success + [
           least.map { "\(percent($0.element.rate)) (\(classNames[$0.offset]))" } ?? "-"
-        ]))
+        ], names))
   }
   if let detection = result.detection {
     lines.append("")
@@ -44,6 +41,9 @@ private func detectionLines(
   } else {
     lines.append("detection: nothing separated from the clean samples, nothing flagged;")
     lines.append("  the data is clean, or the detector could not tell")
+  }
+  if let precision = detection.precision {
+    lines.append("  poisoned of the flagged: \(percent(precision)) %")
   }
   if let tpr = detection.tpr, let poisoned = detection.poisoned {
     lines.append("  TPR \(percent(tpr)) % of \(poisoned) poisoned")
@@ -74,8 +74,8 @@ private func rateCells(_ hits: HitCount?) -> [String] {
   [percent(hits?.rate), hits.map { "\($0.count)" } ?? "-"]
 }
 
-private func row(_ cells: [String]) -> String {
-  let widths = [22, 8, 7] + (cells.count == 8 ? [9, 7, 9, 7] : [8, 7]) + [24]
+private func row(_ cells: [String], _ names: Int) -> String {
+  let widths = [names, 8, 7] + (cells.count == 8 ? [9, 7, 9, 7] : [8, 7]) + [24]
   return zip(cells, widths).enumerated().map { number, cell in
     let (text, width) = cell
     let space = String(repeating: " ", count: max(0, width - text.count))

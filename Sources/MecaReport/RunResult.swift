@@ -61,56 +61,16 @@ public struct ModelFigures: Codable, Sendable {
   }
 }
 
-/// How well the detection found the poisoned samples, against the ground truth where it is known.
-public struct DetectionFigures: Codable, Sendable {
-  /// Whether the detector separated anything; if not, nothing is flagged.
-  public var separated: Bool
-  /// Labels in which poisoned samples were found.
-  public var suspiciousLabels: [Int]
-  /// Samples flagged.
-  public var flagged: Int
-  /// Flagged of the poisoned samples; nil where the truth is unknown or nothing is poisoned.
-  public var tpr: Double?
-  /// Number of poisoned samples.
-  public var poisoned: Int?
-  /// Flagged of the clean samples.
-  public var fpr: Double?
-  /// Number of clean samples, covers among them.
-  public var clean: Int?
-  /// Number of samples with a trigger and their true label; nil where there are none.
-  public var covers: Int?
-  /// Flagged of the covers, which `fpr` counts among the clean too.
-  public var coverFlagged: Double?
-  /// Area under the ROC curve of the detector's evidence over all samples.
-  public var auroc: Double?
-  /// Fraction of each given label's clean samples that was kept (of all its samples where the
-  /// truth is unknown).
-  public var keptPerClass: [Double?]
+/// A model's row in the closing table.
+public struct ResultRow: Codable, Sendable {
+  /// What people call the model.
+  public var title: String
+  /// Its figures.
+  public var figures: ModelFigures
 
   /// All values.
-  public init(
-    separated: Bool, suspiciousLabels: [Int], flagged: Int, tpr: Double? = nil,
-    poisoned: Int? = nil, fpr: Double? = nil, clean: Int? = nil, covers: Int? = nil,
-    coverFlagged: Double? = nil, auroc: Double? = nil, keptPerClass: [Double?]
-  ) {
-    self.separated = separated
-    self.suspiciousLabels = suspiciousLabels
-    self.flagged = flagged
-    self.tpr = tpr
-    self.poisoned = poisoned
-    self.fpr = fpr
-    self.clean = clean
-    self.covers = covers
-    self.coverFlagged = coverFlagged
-    self.auroc = auroc
-    self.keptPerClass = keptPerClass
-  }
-
-  private enum CodingKeys: String, CodingKey {
-    case separated, flagged, tpr, poisoned, fpr, clean, covers, auroc
-    case coverFlagged = "cover_flagged"
-    case suspiciousLabels = "suspicious_labels"
-    case keptPerClass = "kept_per_class"
+  public init(title: String, figures: ModelFigures) {
+    (self.title, self.figures) = (title, figures)
   }
 }
 
@@ -126,17 +86,27 @@ public struct RunResult: Codable, Sendable {
   public var imagesPerSecond: Double
   /// Trained on everything as if it were clean.
   public var noDefense: ModelFigures?
-  /// Trained on what the detection left.
+  /// The model that the defence is judged by; of MeCa the one trained on what the detection left.
   public var defended: ModelFigures?
-  /// After the flagged samples were relabelled and everything was learnt once more.
+  /// After MeCa's flagged samples were relabelled and everything was learnt once more.
   public var relearned: ModelFigures?
   /// Trained on the truly clean samples.
   public var oracle: ModelFigures?
   /// Figures of the detection.
   public var detection: DetectionFigures?
+  /// Name of the defence, as on the command line.
+  public var defense: String
+  /// All models of the defence by name.
+  public var models: [String: ModelFigures] = [:]
+
+  /// The rows of the closing table, in the order in which the models came about.
+  public var rows: [ResultRow] = []
 
   /// An empty result.
-  public init(weightsSHA256: String, seconds: Double, ranks: Int, imagesPerSecond: Double) {
+  public init(
+    defense: String, weightsSHA256: String, seconds: Double, ranks: Int, imagesPerSecond: Double
+  ) {
+    self.defense = defense
     self.weightsSHA256 = weightsSHA256
     self.seconds = seconds
     self.ranks = ranks
@@ -144,7 +114,7 @@ public struct RunResult: Codable, Sendable {
   }
 
   private enum CodingKeys: String, CodingKey {
-    case seconds, ranks, defended, relearned, oracle, detection
+    case seconds, ranks, defended, relearned, oracle, detection, defense, models
     case weightsSHA256 = "weights_sha256"
     case imagesPerSecond = "images_per_second"
     case noDefense = "no_defense"

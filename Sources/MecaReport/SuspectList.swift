@@ -1,53 +1,45 @@
 import Foundation
 import MecaAttacks
 import MecaCore
+import MecaDefenses
 import MecaTraining
-
-/// One training sample that the detection flagged.
-public struct Suspect: Sendable {
-  /// Index in the training set.
-  public var index: Int
-  /// Class that the cleaned model gives it.
-  public var relabelledAs: Int
-  /// Perturbation KL, nats.
-  public var divergence: Float
-  /// log10 of the cross entropy under the enhanced model.
-  public var evidence: Float
-  /// Share of the spare class in the confirmation, 0 to 1.
-  public var spareShare: Float
-
-  /// All values.
-  public init(
-    index: Int, relabelledAs: Int, divergence: Float, evidence: Float, spareShare: Float
-  ) {
-    self.index = index
-    self.relabelledAs = relabelledAs
-    self.divergence = divergence
-    self.evidence = evidence
-    self.spareShare = spareShare
-  }
-}
 
 /// Writes `suspects.csv`: one line a flagged sample, by index.
 ///
-/// Columns: index, path, label, verdict, relabelled_as, kl, log10_loss, spare_share and, where the
-/// ground truth is known, truth (clean, poison, cover) and original_label.
-public func writeSuspects(_ suspects: [Suspect], data: TrainingData, to path: String) throws {
-  var text = "index,path,label,verdict,relabelled_as,kl,log10_loss,spare_share"
+/// Columns: index, path, label, verdict, relabelled_as (empty where the defence gives no new
+/// labels), score, the defence's own columns and, where the ground truth is known, truth (clean,
+/// poison, cover) and original_label.
+///
+/// - Ranks: local; rank 0 alone should call it.
+public func writeSuspects(_ verdict: Verdict, data: TrainingData, to path: String) throws {
+  var text = "index,path,label,verdict,relabelled_as,score"
+  for column in verdict.columns { text += "," + quoted(column.name) }
   text += data.truthIsKnown ? ",truth,original_label\n" : "\n"
-  for suspect in suspects.sorted(by: { $0.index < $1.index }) {
+  for index in verdict.flagged.indices where verdict.flagged[index] {
     var fields = [
-      "\(suspect.index)", quoted(data.training.path(at: suspect.index)),
-      "\(data.labels[suspect.index])", "suspect", "\(suspect.relabelledAs)",
-      "\(suspect.divergence)", "\(suspect.evidence)", "\(suspect.spareShare)",
+      "\(index)", quoted(data.training.path(at: index)), "\(data.labels[index])", "suspect",
+      verdict.relabelled.map { "\($0[index])" } ?? "", "\(verdict.score[index])",
     ]
+    fields += verdict.columns.map { "\($0.values[index])" }
     if let truth = data.truth {
-      fields.append("\(truth.roles[suspect.index])")
-      fields.append("\(truth.originalLabels[suspect.index])")
+      fields.append("\(truth.roles[index])")
+      fields.append("\(truth.originalLabels[index])")
     }
     text += fields.joined(separator: ",") + "\n"
   }
   try writeWhole(Data(text.utf8), to: path)
+}
+
+/// Writes `scores.npy`: a row a sample; flagged (1 or 0), score, and the defence's own columns.
+///
+/// Their names stand in `result.json` under `detection.score_columns`.
+///
+/// - Ranks: local; rank 0 alone should call it.
+public func writeScores(_ verdict: Verdict, to path: String) throws {
+  let columns = [verdict.flagged.map { $0 ? 1 : 0 }, verdict.score] + verdict.columns.map(\.values)
+  try writeNumpy(
+    verdict.flagged.indices.flatMap { index in columns.map { $0[index] } },
+    columns: columns.count, to: path)
 }
 
 /// A CSV field, quoted where RFC 4180 asks for it.

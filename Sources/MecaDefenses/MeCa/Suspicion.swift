@@ -11,7 +11,7 @@ struct Suspicion {
   var isSuspect: [Bool]
 }
 
-extension Meca {
+extension MeCaMethod {
   /// Suspects, within each label that stands out, whom the enhanced detectors fit best.
   ///
   /// A label stands out if its separation, averaged over all iterations, is above the threshold
@@ -25,10 +25,10 @@ extension Meca {
   ///
   /// - Ranks: collective; every rank returns the same.
   func suspect(_ evidence: Evidence, of detectors: CrossFit) throws -> Suspicion {
-    let separation = try session.decided { meanSeparation(evidence) }
+    let separation = try bench.decided { meanSeparation(evidence) }
     let labels = standingOut(separation)
-    let isSuspect = try session.decided {
-      var isSuspect = [Bool](repeating: false, count: data.training.count)
+    let isSuspect = try bench.decided {
+      var isSuspect = [Bool](repeating: false, count: data.count)
       let members = membersOfLabels(data.labels)
       for label in labels {
         for fold in detectors.models.indices {
@@ -56,8 +56,8 @@ extension Meca {
   private func standingOut(_ separation: [Double]) -> [Int] {
     let median = lowerMedian(separation)
     return separation.indices.filter {
-      separation[$0] > configuration.decision.separationThreshold
-        && separation[$0] > configuration.decision.separationRatio * median
+      separation[$0] > Double(settings.separationThreshold)
+        && separation[$0] > Double(settings.separationRatio) * median
     }
   }
 }

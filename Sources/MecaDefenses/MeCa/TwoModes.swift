@@ -1,7 +1,3 @@
-#if canImport(Glibc)
-  import Glibc
-#endif
-
 /// The best cut of numbers into a lower and an upper mode.
 package struct TwoModes: Equatable {
   /// Values up to this belong to the lower mode.
@@ -55,6 +51,3 @@ package func twoModes(_ values: [Float]) -> TwoModes {
   }
   return best
 }
-
-/// log10 of a cross entropy, with the floor that float logits can resolve.
-package func log10Loss(_ loss: Float) -> Float { Float(log10(max(Double(loss), 1e-7))) }

@@ -23,15 +23,22 @@ package func membersOfLabels(_ labels: [Int32]) -> [[Int]] {
   return members
 }
 
-/// How surely clean every sample is: its rank within its label by (misclassified first, then KL).
+/// How surely clean every sample is: its rank within its label by (misclassified first, then KL), or
+/// its rank among all samples by KL alone, as Algorithm 1 has it.
 ///
 /// The KL alone turns round once unlearning has made clean samples confidently wrong, and hence
 /// "robust"; so whoever is misclassified comes before whoever is not.
 ///
 /// - Returns: 0 (most robust) to 1 (surely clean).
 /// - Source: Algorithm 1, with the order of `docs/deviations.md`.
-package func cleanness(_ records: [SampleRecord], labels: [Int32]) -> [Float] {
-  ranksWithinLabel(
+package func cleanness(
+  _ records: [SampleRecord], labels: [Int32], _ order: MeCaSettings.CleanOrder = .misclassified
+) -> [Float] {
+  guard order == .misclassified else {
+    return ranksWithinLabel(
+      records.map(\.divergence), labels: [Int32](repeating: 0, count: records.count))
+  }
+  return ranksWithinLabel(
     zip(records, labels).map {
       CleannessKey(isMisclassified: $0.prediction != $1, divergence: $0.divergence)
     }, labels: labels)

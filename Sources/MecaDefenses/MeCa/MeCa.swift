@@ -1,0 +1,136 @@
+import MecaCore
+import MecaNN
+import MecaTraining
+
+/// MeCa (Mellivora Capensis): a clean model from a poisoned set, without clean data and without
+/// knowledge of the attack.
+///
+/// Poisoned samples resist small adversarial perturbations: their prediction depends on the trigger.
+/// So the least robust samples are surely clean; a model that unlearns those while it learns the
+/// rest, again and again, keeps the backdoor and loses the task, and what it then fails to fit is
+/// clean. Where this differs from the paper is said in `docs/deviations.md`; the largest step is
+/// that detectors are cross-fitted (`CrossFit`). `--variant paper` takes the paper's own words.
+///
+/// Degenerate cases: nothing poisoned, then no label separates, nothing is flagged and the clean
+/// model is the undefended one. Partition rates of 0 leave the warmed-up detectors as they are.
+///
+/// - Source: arXiv:2405.12719v3, Algorithms 1 and 2.
+public struct MeCa: Defense {
+  /// What people should know.
+  public static let facts = DefenseFacts(
+    name: "meca", title: "MeCa",
+    sentence: "Unlearns what is surely clean until the backdoor alone is left; trains on the rest.",
+    source: "arXiv:2405.12719, Algorithms 1 and 2")
+
+  /// Its settings.
+  public let settings: MeCaSettings
+
+  /// Makes the defence.
+  public init(_ settings: MeCaSettings) { self.settings = settings }
+
+  /// The detectors' network.
+  public func networks(besides network: NetworkConfiguration) -> [NetworkConfiguration] {
+    [settings.detectorNetwork(network)]
+  }
+
+  /// The perturbed square must fit into an image.
+  public func check(_ samples: GivenData) throws {
+    try settings.perturbation.validate(imageShape: samples.imageShape)
+  }
+
+  /// The whole method; its body is the paper's outline.
+  public func run(_ bench: some Workbench) throws -> DefenseOutcome {
+    let method = MeCaMethod(settings, bench)
+    let detection = try method.detect()
+    let clean = try method.trainClean(keeping: detection)
+    let relabelled = try method.relabel(detection, with: clean)
+    let relearned = try method.relearn(from: clean, relabelled)
+    var outcome = DefenseOutcome(
+      models: [
+        .init("clean", try bench.model(clean.state, of: bench.network)),
+        .init("relearned", try bench.model(relearned.state, of: bench.network)),
+      ],
+      verdict: method.verdict(detection, relabelled: relabelled.state.labels))
+    outcome.defended = "clean"
+    return outcome
+  }
+}
+
+/// A run of the method on a workbench; its steps are extensions, a file each.
+struct MeCaMethod<Bench: Workbench> {
+  let settings: MeCaSettings
+  let bench: Bench
+  /// The given samples.
+  let data: GivenData
+  var momentum: Float { bench.recipe.momentum }
+
+  init(_ settings: MeCaSettings, _ bench: Bench) {
+    self.settings = settings
+    self.bench = bench
+    data = bench.samples
+  }
+
+  /// From fresh detectors to a verdict; a second attempt with a longer warm-up where nobody is
+  /// flagged.
+  func detect() throws -> Finished<Detection> {
+    let detectors = try CrossFit(settings, bench)
+    let warm = try warmUp(detectors, .first, after: nil)
+    let detection = try decide(enhance(detectors, from: warm, .first), detectors, .first)
+    guard !detection.state.isFlagged.contains(true), settings.secondWarmupEpochs > 0 else {
+      return detection
+    }
+    bench.say("nobody flagged: a second attempt, with a longer warm-up")
+    let warmer = try warmUp(detectors, .second, after: warm)
+    return try decide(enhance(detectors, from: warmer, .second), detectors, .second)
+  }
+
+  /// Trains the detectors until the backdoor is learnt.
+  ///
+  /// Held-out questions make it harmless that clean samples are memorised meanwhile. A second
+  /// attempt goes on where the first stopped.
+  private func warmUp(
+    _ detectors: CrossFit, _ attempt: DetectionAttempt, after first: Finished<CrossFitState>?
+  ) throws -> Finished<CrossFitState> {
+    let recipe = settings.warmUpRecipe(
+      epochs: attempt == .first ? settings.warmupEpochs : settings.secondWarmupEpochs,
+      momentum: momentum)
+    return try bench.stage(
+      attempt.name("warm-up"),
+      MeCaSettings.WarmUp(folds: settings.folds, network: detectors.network, recipe: recipe),
+      after: first.map { [$0.digest] } ?? []
+    ) { key in
+      if let first { try detectors.restore(first.state) }
+      for (fold, model) in detectors.models.enumerated() {
+        try bench.train(
+          model, .learning(detectors.learnt(fold), labels: data.labels), recipe,
+          key: key.member("detector", fold))
+      }
+      return detectors.state
+    }
+  }
+
+  /// The verdict in the words of all defences.
+  func verdict(_ detection: Finished<Detection>, relabelled: [Int32]) -> Verdict {
+    let detection = detection.state
+    let evidence = detection.evidence
+    return Verdict(
+      flagged: detection.isFlagged, score: evidence.logLoss.map { -$0 }, labels: data.labels,
+      relabelled: relabelled,
+      columns: [
+        .init("kl", evidence.divergence), .init("log10_loss", evidence.logLoss),
+        .init("prediction", evidence.prediction.map { Float($0) }),
+        .init("spare_share", detection.spareShare),
+      ])
+  }
+}
+
+/// One way from warmed-up detectors to a verdict.
+enum DetectionAttempt: Sendable {
+  /// After the warm-up.
+  case first
+  /// After a longer warm-up, where the first flagged nobody.
+  case second
+
+  /// A stage's name, distinct from that of the other attempt.
+  func name(_ stage: String) -> String { self == .first ? stage : stage + " again" }
+}

@@ -1,0 +1,144 @@
+import MecaCore
+import MecaNN
+import MecaTraining
+
+/// The workbench of a real run: a session over all ranks, and the given samples.
+///
+/// It holds no truth. Whoever knows it may look on through `observer`, which gives nothing back but
+/// words for the log.
+public final class SessionWorkbench: Workbench {
+  /// Told how many samples are marked at a moment; answers with further words and values for the
+  /// log, for example the shares among the poisoned and the clean.
+  public typealias Observer = (_ marked: [Bool]) -> (words: String, values: [String: MetricValue])
+
+  /// The training samples.
+  public let samples: GivenData
+  /// Samples that are known to be clean.
+  public let reserve: [Int32]
+  /// The network of the models that are kept.
+  public let network: NetworkConfiguration
+  /// How they are trained.
+  public let recipe: TrainingRecipe
+  private let session: TrainingSession
+  private let store: StageStore?
+  private let scope: StageKey
+  private let observer: Observer
+  private let shared: SharedStages
+
+  /// Results that all defences of a run share.
+  private final class SharedStages { var undefended: Finished<ModelState>? }
+
+  /// A bench for the defence called `scope`.
+  public convenience init(
+    session: TrainingSession, samples: GivenData, network: NetworkConfiguration,
+    recipe: TrainingRecipe, store: StageStore?, scope: String, reserve: [Int32] = [],
+    observer: @escaping Observer = { _ in ("", [:]) }
+  ) {
+    self.init(
+      session, samples, network, recipe, store, StageKey(scope), reserve, observer,
+      SharedStages())
+  }
+
+  private init(
+    _ session: TrainingSession, _ samples: GivenData, _ network: NetworkConfiguration,
+    _ recipe: TrainingRecipe, _ store: StageStore?, _ scope: StageKey, _ reserve: [Int32],
+    _ observer: @escaping Observer, _ shared: SharedStages
+  ) {
+    (self.session, self.samples, self.network, self.recipe) = (session, samples, network, recipe)
+    (self.store, self.scope, self.reserve, self.observer) = (store, scope, reserve, observer)
+    self.shared = shared
+  }
+
+  /// A bench of the same run for another defence; the undefended model is shared.
+  public func scoped(to name: String) -> SessionWorkbench {
+    SessionWorkbench(
+      session, samples, network, recipe, store, StageKey(name), reserve, observer, shared)
+  }
+
+  /// The seed of everything random that is drawn at `key`.
+  public func seed(of key: StageKey) -> UInt64 { key.seed(of: session.compute.seed) }
+
+  /// A model with fresh weights.
+  public func newModel(_ network: NetworkConfiguration, key: StageKey) throws -> Model {
+    try Model(network, engine: session.engine, seed: seed(of: key))
+  }
+
+  /// The model trained on everything as if it were clean.
+  public func undefended() throws -> Finished<ModelState> {
+    if let finished = shared.undefended { return finished }
+    let finished = try session.stage(
+      StageKey("undefended"), recipe, after: [], store: store
+    ) { _ in
+      try trainedFromScratch(on: samples.allIndices).state
+    }
+    shared.undefended = finished
+    return finished
+  }
+
+  /// Runs a part of the defence, or takes its result from its checkpoint.
+  public func stage<State: StageState>(
+    _ name: String, _ settings: some Encodable, after inputs: [StageDigest],
+    _ work: (StageKey) throws -> State
+  ) throws -> Finished<State> {
+    try session.stage(scope.appending(name), settings, after: inputs, store: store, work)
+  }
+
+  /// Trains a model.
+  @discardableResult
+  public func train(
+    _ model: Model, _ lesson: Lesson, _ recipe: TrainingRecipe, key: StageKey
+  ) throws -> EpochSummary {
+    try session.train(model, on: samples, lesson, recipe, key: key)
+  }
+
+  /// Loss, prediction and confidence of training samples.
+  public func judge(
+    _ model: Model, _ indices: [Int32], labels: [Int32]
+  ) throws -> [SampleRecord] {
+    try session.judge(model, on: samples, indices, labels: labels)
+  }
+
+  /// The same with the robustness score.
+  public func robustness(
+    _ model: Model, _ indices: [Int32], labels: [Int32], _ perturbation: PerturbationConfiguration,
+    key: StageKey
+  ) throws -> [SampleRecord] {
+    try session.robustness(model, on: samples, indices, labels: labels, perturbation, key: key)
+  }
+
+  /// What rank 0 decides, on every rank.
+  public func decided<Element: BitwiseCopyable & Sendable>(
+    _ decide: () -> [Element]
+  ) throws -> [Element] {
+    try session.decided(decide)
+  }
+
+  /// Says how far things are.
+  public func observe(
+    _ moment: String, _ what: String, marked: [Bool], values: [String: MetricValue]
+  ) {
+    let share = Double(marked.count { $0 }) / Double(max(1, marked.count))
+    let (words, more) = observer(marked)
+    let lists = values.sorted { $0.key < $1.key }.compactMap { name, value in
+      if case .numbers(let numbers) = value {
+        return "; \(name) " + numbers.map { fixed($0, 2) }.joined(separator: " ")
+      }
+      return nil
+    }
+    session.journal.say(
+      "\(scope)/\(moment): \(what) \(fixed(share * 100, 1)) %\(words)" + lists.joined())
+    session.journal.record(
+      "observation",
+      [
+        "moment": .text("\(scope)/\(moment)"), "what": .text(what), "share": .number(share),
+      ].merging(values.merging(more) { own, _ in own }) { own, _ in own })
+  }
+
+  /// A line in the log.
+  public func say(_ text: String) { session.journal.say("\(scope): \(text)") }
+
+  /// A line in the metrics.
+  public func record(_ event: String, _ values: [String: MetricValue]) {
+    session.journal.record(event, values)
+  }
+}

@@ -1,0 +1,26 @@
+import MecaDefenses
+import Testing
+
+@Suite struct MeCaSettingsTests {
+  @Test func unlearningGrowsOverItsRamp() {
+    var settings = MeCaSettings()
+    settings.unlearnCoefficient = 3
+    #expect((0..<5).map { settings.unlearnCoefficient(round: $0) } == [1, 2, 3, 3, 3])
+    settings.unlearnRamp = 1
+    #expect((0..<3).map { settings.unlearnCoefficient(round: $0) } == [3, 3, 3])
+  }
+
+  @Test func theVerdictAsksForMoreThanTheFirstPass() {
+    var settings = MeCaSettings()
+    settings.carryOver = 0.75
+    #expect(settings.carryOver(isVerdict: false) == 0.5)
+    #expect(settings.carryOver(isVerdict: true) == 0.75)
+  }
+
+  @Test func thePaperVariantIsThePapers() throws {
+    let paper = try #require(MeCaSettings.variants.first { $0.name == "paper" }).settings
+    #expect(paper.unlearnCoefficient(round: 0) == 0.05)
+    #expect(paper.partition == .all && paper.verdict == .misclassified && paper.folds == 1)
+    #expect(paper.patchSize == 2)
+  }
+}

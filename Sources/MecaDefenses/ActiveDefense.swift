@@ -1,0 +1,324 @@
+import MecaCore
+import MecaNN
+import MecaTraining
+
+#if canImport(Glibc)
+  import Glibc
+#endif
+
+/// Active defence in three stages: supervised learning, active unlearning, semi-supervised
+/// fine-tuning.
+///
+/// 1. Learns everything and watches the losses: poisoned samples are learnt first. The few with the
+///    lowest losses are suspicious, the slower half of each label is credible.
+/// 2. Unlearns the suspicious while it learns the credible: now poisoned samples, whether they were
+///    among the suspicious or not, have high losses.
+/// 3. In each label the half with the lowest of these losses keeps its label. All others are only
+///    pictures: the model names them anew, where it is sure, and learns on from both.
+///
+/// - Source: Ying and Wu 2023, arXiv:2406.13098 ("DLP"), of which only the abstract was at hand:
+///   three stages and their names are the paper's, what they do is taken from published relatives.
+///   Every decision: `docs/deviations.md`, "Active defence".
+/// - Expect: as of Anti-Backdoor Learning, whose assumption it shares, that poisoned samples are
+///   learnt first; with a model that is fine-tuned on nearly everything, and no backdoor in it.
+public struct ActiveDefense: Defense {
+  /// Settings.
+  public struct Settings: SettingsTable {
+    /// Epochs of supervised learning.
+    public var supervisedEpochs = 8
+    /// Ends of epochs, the last ones, whose losses count.
+    public var supervisedMoments = 5
+    /// Share of all samples, those learnt first, that is unlearnt: ABL's 0.01.
+    public var suspiciousShare: Float = 0.01
+    /// Share of each label, those learnt last, that is learnt beside it.
+    public var credibleShare: Float = 0.5
+    /// Passes over the credible.
+    public var unlearnEpochs = 2
+    /// Learning rate of unlearning.
+    public var unlearnRate: Float = 0.01
+    /// Weight of the suspicious beside that of the credible, 1.
+    public var unlearnWeight: Float = 1
+    /// Loss from which a suspicious sample counts as unlearnt, nats: MeCa's 5.
+    public var unlearnCap: Float = 5
+    /// Share of each label that keeps it: DBD's ε, 0.5.
+    public var labelledShare: Float = 0.5
+    /// Probability from which the model's own answer is taken for a label: FixMatch's 0.95.
+    public var confidence: Float = 0.95
+    /// Epochs of fine-tuning; nil: as many as ordinary training has.
+    public var fineTuneEpochs: Int?
+
+    /// The defaults.
+    public init() {}
+
+    /// All of them.
+    public static let table: [Setting<Settings>] = [
+      .integer(
+        "supervised-epochs", \.supervisedEpochs, 1...4096,
+        "Epochs of supervised learning."),
+      .integer(
+        "supervised-moments", \.supervisedMoments, 1...4096,
+        "Ends of epochs, the last ones, whose losses tell who was learnt first."),
+      .number(
+        "suspicious-share", \.suspiciousShare, .share,
+        "Share of all samples, those learnt first, that is unlearnt."),
+      .number(
+        "credible-share", \.credibleShare, .share,
+        "Share of each label, those learnt last, that is learnt while others are unlearnt."),
+      .integer("unlearn-epochs", \.unlearnEpochs, 0...4096, "Passes over the credible samples."),
+      .number("unlearn-rate", \.unlearnRate, .positive, "Learning rate of unlearning."),
+      .number(
+        "unlearn-weight", \.unlearnWeight, .notNegative, symbol: "λ",
+        "Weight of the suspicious samples' mean loss; that of the credible has 1."),
+      .number(
+        "unlearn-cap", \.unlearnCap, .positive,
+        "Loss of a suspicious sample, in nats, from which it is unlearnt enough."),
+      .number(
+        "labelled-share", \.labelledShare, .share, symbol: "ε",
+        "Share of each label, those of the lowest losses after unlearning, that keeps its label."),
+      .number(
+        "confidence", \.confidence, .fraction, symbol: "τ",
+        "Probability from which the model's own answer becomes a sample's label."),
+      .integer(
+        "fine-tune-epochs", \.fineTuneEpochs, 0...4096, otherwise: "--epochs",
+        "Epochs of semi-supervised fine-tuning."),
+    ]
+  }
+
+  /// What people should know.
+  public static let facts = DefenseFacts(
+    name: "active", title: "Active",
+    sentence: "Unlearns what is learnt first; fine-tunes with labels of its own where it is sure.",
+    source: "after the abstract of Ying and Wu 2023, arXiv:2406.13098")
+
+  /// Its settings.
+  public let settings: Settings
+
+  /// Makes it.
+  public init(_ settings: Settings = Settings()) { self.settings = settings }
+
+  /// Learns, unlearns, fine-tunes.
+  public func run(_ bench: some Workbench) throws -> DefenseOutcome {
+    let supervised = try learn(bench)
+    let unlearned = try unlearn(bench, supervised)
+    let tuned = try fineTune(bench, unlearned)
+    return DefenseOutcome(
+      models: [
+        .init("unlearned", try bench.model(unlearned.state.model, of: bench.network)),
+        .init("fine-tuned", try bench.model(tuned.state.model, of: bench.network)),
+      ],
+      verdict: verdict(bench.samples, supervised.state, unlearned.state, tuned.state))
+  }
+
+  // MARK: - Supervised learning
+
+  /// Trains on everything, without augmentation and with the same rate throughout.
+  private func learn(_ bench: some Workbench) throws -> Finished<ModelAndNumbers> {
+    let recipe = bench.recipe.plain(epochs: settings.supervisedEpochs)
+    let moments = settings.supervisedMoments
+    let dependencies = StageSettings(recipe: recipe, values: ["moments": Float(moments)])
+    return try bench.stage("supervised learning", dependencies, after: []) { _ in
+      let model = try bench.newModel(bench.network, key: .compared)
+      let lesson = Lesson.learning(bench.samples.allIndices, labels: bench.samples.labels)
+      let logLosses = try bench.trainWatching(
+        model, lesson, recipe, moments: moments, key: .compared)
+      return ModelAndNumbers(model.state, logLosses)
+    }
+  }
+
+  // MARK: - Active unlearning
+
+  /// `L = mean ℓ(credible) − λ · mean ℓ(suspicious)`, half of each step from either.
+  private func unlearn(
+    _ bench: some Workbench, _ supervised: Finished<ModelAndNumbers>
+  ) throws -> Finished<ModelAndNumbers> {
+    let recipe = bench.recipe.plain(epochs: settings.unlearnEpochs, rate: settings.unlearnRate)
+    let groups = try unlearningGroups(bench, logLosses: supervised.state.numbers)
+    let dependencies = StageSettings(
+      recipe: recipe,
+      values: [
+        "suspicious-share": settings.suspiciousShare, "credible-share": settings.credibleShare,
+        "unlearn-weight": settings.unlearnWeight, "unlearn-cap": settings.unlearnCap,
+      ])
+    return try bench.stage("active unlearning", dependencies, after: [supervised.digest]) { key in
+      let model = try bench.model(supervised.state.model, of: bench.network)
+      if !groups.isEmpty && recipe.epochs > 0 {
+        let lesson = Lesson(groups: groups, labels: bench.samples.labels)
+        try bench.train(model, lesson, recipe, key: key)
+      }
+      let answers = try bench.judge(model, bench.samples.allIndices, labels: bench.samples.labels)
+      return ModelAndNumbers(model.state, answers.map(\.loss))
+    }
+  }
+
+  /// Who is learnt and who is unlearnt: two groups, or the one that is not empty.
+  private func unlearningGroups(
+    _ bench: some Workbench, logLosses: [Float]
+  ) throws -> [TrainingGroup] {
+    let suspicious = try bench.decided { learntFirst(bench.samples, logLosses) }
+    let credible = try bench.decided { learntLast(bench.samples, logLosses, without: suspicious) }
+    bench.observe(
+      "supervised learning", "suspicious", marked: flags(suspicious, count: bench.samples.count),
+      values: ["suspicious": .integer(suspicious.count), "credible": .integer(credible.count)])
+    let learnt = TrainingGroup(indices: credible)
+    let unlearnt = TrainingGroup(
+      indices: suspicious, weight: -settings.unlearnWeight, lossCap: settings.unlearnCap)
+    return [learnt, unlearnt].filter { !$0.indices.isEmpty }
+  }
+
+  /// Whom the model learnt first: the lowest of all samples.
+  func learntFirst(_ samples: GivenData, _ logLosses: [Float]) -> [Int32] {
+    let count = sampleCount(settings.suspiciousShare, of: samples.count)
+    return lowest(count, of: samples.allIndices, by: logLosses)
+  }
+
+  /// Whom it learnt last: the highest of each label, so that none is forgotten.
+  func learntLast(
+    _ samples: GivenData, _ logLosses: [Float], without suspicious: [Int32]
+  ) -> [Int32] {
+    let slowest = samples.members.flatMap { members in
+      highest(
+        sampleCount(settings.credibleShare, of: members.count), of: members, by: logLosses)
+    }
+    return all(slowest, without: suspicious).sorted()
+  }
+
+  // MARK: - Active semi-supervised fine-tuning
+
+  /// Rounds of naming the unlabelled and of learning an epoch from the labelled and the named.
+  private func fineTune(
+    _ bench: some Workbench, _ unlearned: Finished<ModelAndNumbers>
+  ) throws -> Finished<FineTuned> {
+    let labelled = try bench.decided { stillFitted(bench.samples, unlearned.state.numbers) }
+    let unlabelled = all(bench.samples.allIndices, without: labelled)
+    bench.observe(
+      "active unlearning", "unlabelled", marked: flags(unlabelled, count: bench.samples.count),
+      values: ["labelled": .integer(labelled.count), "unlabelled": .integer(unlabelled.count)])
+    let rounds = settings.fineTuneEpochs ?? bench.recipe.epochs
+    let dependencies = StageSettings(
+      recipe: bench.recipe,
+      values: [
+        "rounds": Float(rounds), "labelled-share": settings.labelledShare,
+        "confidence": settings.confidence,
+      ])
+    let tuned = try bench.stage("fine-tuning", dependencies, after: [unlearned.digest]) { key in
+      let model = try bench.model(unlearned.state.model, of: bench.network)
+      var named = NamedSamples(bench.samples)
+      for round in 0..<rounds {
+        named = try name(unlabelled, by: model, bench)
+        let lesson = Lesson.learning((labelled + named.indices).sorted(), labels: named.labels)
+        let recipe = roundRecipe(bench.recipe, round, of: rounds)
+        try bench.train(model, lesson, recipe, key: key.member("round", round))
+      }
+      return FineTuned(model: model.state, labels: named.labels)
+    }
+    bench.observe(
+      "fine-tuning", "learnt under another label",
+      marked: differing(tuned.state.labels, bench.samples.labels), values: [:])
+    return tuned
+  }
+
+  /// In each label the lowest losses after unlearning, one sample at least.
+  func stillFitted(_ samples: GivenData, _ losses: [Float]) -> [Int32] {
+    samples.members.flatMap { members in
+      lowest(
+        max(1, sampleCount(settings.labelledShare, of: members.count)), of: members, by: losses)
+    }.sorted()
+  }
+
+  /// The model's answer where its probability is τ or more.
+  private func name(
+    _ unlabelled: [Int32], by model: Model, _ bench: some Workbench
+  ) throws -> NamedSamples {
+    if unlabelled.isEmpty { return NamedSamples(bench.samples) }
+    let answers = try bench.judge(model, unlabelled, labels: bench.samples.labels)
+    let names = try bench.decided {
+      answers.map { $0.confidence >= settings.confidence ? $0.prediction : NamedSamples.nobody }
+    }
+    return NamedSamples(bench.samples, unlabelled: unlabelled, names: names)
+  }
+
+  /// One epoch of the ordinary recipe with its augmentation; over the rounds the rate falls along
+  /// half a cosine: `η_r = η · (1 + cos(π · (r + ½) / R)) / 2`.
+  func roundRecipe(_ ordinary: TrainingRecipe, _ round: Int, of rounds: Int) -> TrainingRecipe {
+    var recipe = ordinary
+    (recipe.epochs, recipe.schedule) = (1, .constant)
+    if round > 0 { recipe.rampEpochs = 0 }
+    let course = (1 + cos(Double.pi * (Double(round) + 0.5) / Double(rounds))) / 2
+    recipe.learningRate = Float(Double(ordinary.learningRate) * course)
+    return recipe
+  }
+
+  // MARK: - Verdict
+
+  /// Flagged are the samples that the result learnt under another label than the given one; the
+  /// score is the loss after unlearning.
+  private func verdict(
+    _ samples: GivenData, _ supervised: ModelAndNumbers, _ unlearned: ModelAndNumbers,
+    _ tuned: FineTuned
+  ) -> Verdict {
+    Verdict(
+      flagged: differing(tuned.labels, samples.labels), score: unlearned.numbers,
+      labels: samples.labels, relabelled: tuned.labels,
+      columns: [
+        .init("early_log10_loss", supervised.numbers), .init("unlearned_loss", unlearned.numbers),
+      ])
+  }
+
+  private func differing(_ labels: [Int32], _ given: [Int32]) -> [Bool] {
+    zip(labels, given).map { $0 != $1 }
+  }
+}
+
+/// Unlabelled samples that the model has named.
+struct NamedSamples {
+  /// In place of a name, of a sample that the model is not sure of.
+  static let nobody: Int32 = -1
+  /// The named ones, ascending.
+  var indices: [Int32] = []
+  /// A label for every sample of the set: the name, else the given one.
+  var labels: [Int32]
+
+  /// Nobody is named.
+  init(_ samples: GivenData) { labels = samples.labels }
+
+  /// - Parameter names: one for each of `unlabelled`, or `nobody`.
+  init(_ samples: GivenData, unlabelled: [Int32], names: [Int32]) {
+    precondition(unlabelled.count == names.count, "\(names.count) names for \(unlabelled.count)")
+    self.init(samples)
+    for (sample, name) in zip(unlabelled, names) where name != Self.nobody {
+      indices.append(sample)
+      labels[Int(sample)] = name
+    }
+  }
+}
+
+extension GivenData {
+  /// The samples of each label, ascending; empty where a label has none.
+  var members: [[Int32]] {
+    var members = [[Int32]](repeating: [], count: classCount)
+    for sample in allIndices { members[Int(labels[Int(sample)])].append(sample) }
+    return members.filter { !$0.isEmpty }
+  }
+}
+
+/// What fine-tuning leaves behind.
+struct FineTuned: StageState {
+  /// The result.
+  var model: ModelState
+  /// The labels of its last round.
+  var labels: [Int32]
+
+  init(model: ModelState, labels: [Int32]) { (self.model, self.labels) = (model, labels) }
+
+  init(columns: Columns) throws {
+    model = try ModelState(columns: columns.taken(from: "model"))
+    labels = try columns.integers("labels")
+  }
+
+  var columns: Columns {
+    var columns = Columns()
+    columns.add(model.columns, within: "model")
+    columns["labels"] = .integers(labels)
+    return columns
+  }
+}

@@ -71,7 +71,7 @@ struct AugmentationOptions: ParsableArguments {
 
   /// The augmentation, checked as far as it can be without the images.
   ///
-  /// - Throws: `UsageError` that names the option.
+  /// - Throws: `SettingError`, `UsageError` that names the option.
   func resolved(dataset: DatasetKind, attack: AttackKind) throws -> Augmentation {
     let kinds = kinds(dataset: dataset, attack: attack)
     try requireUse(of: kinds)
@@ -124,8 +124,8 @@ struct AugmentationOptions: ParsableArguments {
     guard let jitter else { return ColourJitter() }
     let values = jitter.values
     guard (1...3).contains(values.count) else {
-      throw UsageError.invalidValue(
-        option: "--jitter", value: "\(jitter)",
+      throw SettingError(
+        setting: "jitter", value: "\(jitter)",
         allowed: "one number, or two or three for brightness, contrast, saturation")
     }
     return ColourJitter(
@@ -139,8 +139,8 @@ struct AugmentationOptions: ParsableArguments {
     affine.translation = affineTranslate ?? affine.translation
     if let affineScale {
       guard affineScale.values.count == 2 else {
-        throw UsageError.invalidValue(
-          option: "--affine-scale", value: "\(affineScale)",
+        throw SettingError(
+          setting: "affine-scale", value: "\(affineScale)",
           allowed: "two numbers, the smallest and the largest factor")
       }
       (affine.smallestScale, affine.largestScale) = (affineScale.values[0], affineScale.values[1])

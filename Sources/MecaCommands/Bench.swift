@@ -37,7 +37,7 @@ struct Bench: RankedCommand {
   @OptionGroup(title: "Compute") var compute: ComputeOptions
   @OptionGroup(title: "Data") var data: DataOptions
 
-  @Option(help: "Classes of the random images (10).")
+  @Option(help: "Classes of the random images (default: 10).")
   var classes: Int?
 
   @Option(help: "Samples a measured pass goes over.")
@@ -59,11 +59,6 @@ struct Bench: RankedCommand {
   var config: String?
 
   func validate() throws {
-    try requireAtLeast(1, repeats, "--repeats")
-    try requireAtLeast(1, samples, "--samples")
-    try requireAtMost(DataOptions.mostShapes, samples, "--samples")
-    try requireAtLeast(1, classes ?? 1, "--classes")
-    try requireAtMost(1 << 16, classes ?? 1, "--classes")
     if randomSize == nil && classes != nil {
       throw ValidationError("--classes: is for random images (--image-size without --dataset)")
     }
@@ -79,7 +74,21 @@ struct Bench: RankedCommand {
   /// Side of the random images that take the place of an image set.
   private var randomSize: Int? { data.dataset == nil ? data.imageSize : nil }
 
+  /// Checks what no other value decides.
+  ///
+  /// - Throws: `SettingError`.
+  private func check() throws {
+    try requireAtLeast(1, repeats, "repeats")
+    try requireBetween(1, DataOptions.mostShapes, samples, "samples")
+    try requireBetween(1, 1 << 16, classes ?? 1, "classes")
+    try data.check()
+  }
+
   func run(on communicator: Communicator) throws {
+    let width = try communicator.collectively {
+      try check()
+      return try model.resolvedWidth(dataset: .cifar10)
+    }
     let layout = compute.resolved()
     let session = try TrainingSession(
       communicator: communicator, compute: layout,
@@ -87,7 +96,7 @@ struct Bench: RankedCommand {
     let set = try imageSet(seed: layout.seed, communicator)
     let (mean, deviation) = set.meanAndDeviation
     let network = NetworkConfiguration(
-      architecture: model.model, width: model.resolvedWidth(dataset: .cifar10),
+      architecture: model.model, width: width,
       stem: model.stem.resolved(height: set.imageShape.height, width: set.imageShape.width),
       classCount: set.classNames.count, imageHeight: set.imageShape.height,
       imageWidth: set.imageShape.width, mean: mean, standardDeviation: deviation)
@@ -172,7 +181,8 @@ struct Bench: RankedCommand {
       let square = PerturbationConfiguration(patchSize: min(2, shape.height, shape.width))
       let pass = try session.communicator.collectively {
         try session.scoring(
-          model, on: set, labels: set.labels.map(Int32.init), perturbation: square, round: 0)
+          model, on: set, labels: set.labels.map(Int32.init), perturbation: square,
+          key: StageKey("bench"))
       }
       let rate = try self.rate(session, images: set.count) {
         _ = try pass.run(Self.indices(of: set))
@@ -187,12 +197,9 @@ struct Bench: RankedCommand {
   ) throws -> Double {
     var ends: [Double] = []
     try session.train(
-      model, on: set,
-      phase: TrainingPhase(
-        name: "bench", groups: [.learn(Self.indices(of: set), shards: session.compute.shards)],
-        labels: set.labels.map(Int32.init),
-        recipe: TrainingRecipe(epochs: repeats + 1, learningRate: 0.01, schedule: .constant),
-        orderKey: 0)
+      model, on: set, .learning(Self.indices(of: set), labels: set.labels.map(Int32.init)),
+      TrainingRecipe(epochs: repeats + 1, learningRate: 0.01, schedule: .constant),
+      key: StageKey("bench")
     ) { _, _ in
       try session.communicator.barrier()
       ends.append(session.journal.seconds)

@@ -32,13 +32,12 @@ struct ModelOptions: ParsableArguments {
   /// count.
   static let mostChannels = 512
 
-  func validate() throws {
-    try requireAtLeast(1, width ?? 1, "--width")
-    try requireAtMost(Self.mostChannels, width ?? 1, "--width")
-  }
-
-  func resolvedWidth(dataset: DatasetKind) -> Int {
-    width ?? (dataset == .shapes ? 8 : model.usualWidth)
+  /// The width, decided.
+  ///
+  /// - Throws: `SettingError`.
+  func resolvedWidth(dataset: DatasetKind) throws -> Int {
+    try requireBetween(1, Self.mostChannels, width ?? 1, "width")
+    return width ?? (dataset == .shapes ? 8 : model.usualWidth)
   }
 }
 
@@ -53,11 +52,11 @@ struct ModelFileOptions: ParsableArguments {
 
   /// The names for a network.
   ///
-  /// - Throws: `UsageError.invalidValue` for networks that have no such names.
+  /// - Throws: `SettingError` for networks that have no such names.
   func resolved(for architecture: Architecture) throws -> TensorNames {
     guard tensorNames.suits(architecture) else {
-      throw UsageError.invalidValue(
-        option: "--tensor-names", value: tensorNames.rawValue,
+      throw SettingError(
+        setting: "tensor-names", value: tensorNames.rawValue,
         allowed: "torchvision for --model \(architecture.rawValue), which has no other names")
     }
     return tensorNames

@@ -1,5 +1,6 @@
 import ArgumentParser
 import MecaCore
+import MecaDefenses
 import MecaMPI
 import Yams
 
@@ -8,14 +9,26 @@ import Yams
 /// They are put in front of the user's own, and the last of two equal options wins, so options win
 /// over the file. Rank 0 reads the file for all.
 package enum ConfigurationFile {
+  /// What may stand behind a key.
+  package enum KeyKind {
+    /// A value.
+    case value
+    /// `true`, or `false` for what is so without it.
+    case flag
+    /// `true` or `false`.
+    case invertibleFlag
+  }
+
   /// The arguments with the file's content in place of `--config`.
   ///
   /// - Ranks: collective.
   /// - Throws: `FileError` if the file cannot be read, `UsageError` for unknown keys and values
   ///   that are no scalars.
-  static func expanded(_ arguments: [String], communicator: Communicator) throws -> [String] {
+  static func expanded(
+    _ arguments: [String], communicator: Communicator
+  ) throws -> ExpandedArguments {
     let paths = paths(in: arguments)
-    guard let path = paths.first else { return arguments }
+    guard let path = paths.first else { return ExpandedArguments(arguments) }
     try communicator.collectively {
       if paths.count > 1 {
         throw UsageError.conflict(
@@ -26,13 +39,36 @@ package enum ConfigurationFile {
       communicator.rank == 0 ? try contents(path) : ""
     }
     let shared = try communicator.broadcastText(text, from: 0)
-    let options = try communicator.collectively {
-      try self.arguments(
-        yaml: shared, path: path,
-        known: optionNames(of: MecaDist.command(named: arguments.first)))
+    return try communicator.collectively { try expanded(arguments, yaml: shared, path: path) }
+  }
+
+  /// The same with a file whose content is known.
+  ///
+  /// - Ranks: local.
+  package static func expanded(
+    _ arguments: [String], yaml: String, path: String
+  ) throws -> ExpandedArguments {
+    let options = try self.arguments(
+      yaml: yaml, path: path, known: keys(of: MecaDist.command(named: arguments.first)))
+    return ExpandedArguments(arguments, path: path, options: options)
+  }
+
+  /// Every key that the file of a command may have.
+  package static func keys(of command: any ParsableCommand.Type) -> [String: KeyKind] {
+    var keys: [String: KeyKind] = [:]
+    if command is Train.Type {
+      // Of every defence: whose a setting is, is said where the defence is known.
+      for name in Defenses.all.flatMap({ $0.settingNames }) { keys[name] = .value }
     }
-    let subcommand = MecaDist.isCommand(arguments.first) ? 1 : 0
-    return arguments.prefix(subcommand) + options + arguments.dropFirst(subcommand)
+    for option in OptionTable(of: command).options where option.isSetting {
+      keys[option.name] =
+        switch option.kind {
+        case .flag: .flag
+        case .invertibleFlag: .invertibleFlag
+        case .option, .positional: .value
+        }
+    }
+    return keys
   }
 
   private static func paths(in arguments: [String]) -> [String] {
@@ -60,7 +96,9 @@ package enum ConfigurationFile {
   /// The arguments that a YAML mapping stands for.
   ///
   /// Lists become comma-separated values; `true` and `false` become `--key` and `--no-key`.
-  package static func arguments(yaml: String, path: String, known: [String]) throws -> [String] {
+  package static func arguments(
+    yaml: String, path: String, known: [String: KeyKind]
+  ) throws -> [String] {
     let node: Node?
     do {
       node = try Yams.compose(yaml: yaml)
@@ -74,33 +112,23 @@ package enum ConfigurationFile {
     var result: [String] = []
     for (keyNode, valueNode) in mapping {
       let key = String((keyNode.string ?? "?").prefix(80))
-      guard known.contains(key), !excluded(key) else {
-        let nearest = nearestName(to: key, among: known.filter { !excluded($0) })
+      guard let kind = known[key] else {
         throw UsageError.conflict(
-          "\(path): unknown key \(key)" + (nearest.map { "; did you mean \($0)?" } ?? ""))
+          "\(path): unknown key \(key)" + suggestion(for: key, among: known.keys.sorted()))
       }
-      result += try argument(
-        key, valueNode, path: path, isFlag: known.contains("no-" + key) || flags.contains(key),
-        isInvertible: known.contains("no-" + key))
+      result += try argument(key, valueNode, path: path, kind)
     }
     return result
   }
 
-  private static let flags = ["dry-run", "quiet", "json", "layers", "force"]
-
-  /// Names that stand in a command's help and are no settings.
-  private static func excluded(_ key: String) -> Bool {
-    ["config", "help", "version"].contains(key) || key.hasPrefix("no-")
-  }
-
   /// The argument that one line stands for; none for a flag that is off.
   private static func argument(
-    _ key: String, _ value: Node, path: String, isFlag: Bool, isInvertible: Bool
+    _ key: String, _ value: Node, path: String, _ kind: KeyKind
   ) throws -> [String] {
-    if isFlag {
+    if kind != .value {
       switch value.string {
       case "true": return ["--" + key]
-      case "false": return isInvertible ? ["--no-" + key] : []
+      case "false": return kind == .invertibleFlag ? ["--no-" + key] : []
       default: throw UsageError.conflict("\(path): \(key): must be true or false")
       }
     }
@@ -136,39 +164,4 @@ package func yamlScalar(_ text: String) -> String {
     }
   }
   return result + "\""
-}
-
-/// The long names of a command's options, without dashes, read from its own help.
-package func optionNames(of command: any ParsableCommand.Type) -> [String] {
-  let help = command.helpMessage(includeHidden: true, columns: 10_000)
-  var names: [String] = []
-  for word in help.split(whereSeparator: { " \n/,()<>[]|".contains($0) })
-  where word.hasPrefix("--") {
-    let name = String(word.dropFirst(2).prefix { $0.isLetter || $0.isNumber || $0 == "-" })
-    if !name.isEmpty, !names.contains(name) { names.append(name) }
-  }
-  return names
-}
-
-/// The name with the smallest edit distance, if it is within a third of the longer one's length.
-package func nearestName(to name: String, among names: [String]) -> String? {
-  let candidates = names.map { ($0, editDistance(name, $0)) }
-  guard let best = candidates.min(by: { $0.1 < $1.1 }) else { return nil }
-  return best.1 <= max(2, max(name.count, best.0.count) / 3) ? best.0 : nil
-}
-
-/// Insertions, deletions and replacements between two words (Levenshtein).
-package func editDistance(_ first: String, _ second: String) -> Int {
-  let target = Array(second)
-  var row = Array(0...target.count)
-  for (line, character) in first.enumerated() {
-    var diagonal = row[0]
-    row[0] = line + 1
-    for column in 0..<target.count {
-      let replaced = diagonal + (character == target[column] ? 0 : 1)
-      diagonal = row[column + 1]
-      row[column + 1] = min(replaced, min(row[column], row[column + 1]) + 1)
-    }
-  }
-  return row[target.count]
 }

@@ -79,14 +79,17 @@ struct DataOptions: ParsableArguments {
       """)
   var recordTarget: Int?
 
-  func validate() throws {
-    for (option, value) in [("--train-limit", trainLimit), ("--test-limit", testLimit)] {
-      try requireAtLeast(1, value ?? 1, option)
+  /// Checks what no other value decides.
+  ///
+  /// - Throws: `SettingError`.
+  func check() throws {
+    for (setting, value) in [("train-limit", trainLimit), ("test-limit", testLimit)] {
+      try requireAtLeast(1, value ?? 1, setting)
     }
-    try requireAtLeast(1, imageSize ?? 1, "--image-size")
-    try requireAtMost(Self.largestImages, imageSize ?? 1, "--image-size")
+    try requireBetween(1, Self.largestImages, imageSize ?? 1, "image-size")
     if let testShare, !(testShare > 0 && testShare < 1) {
-      throw ValidationError("--test-share \(testShare): must be more than 0 and below 1")
+      throw SettingError(
+        setting: "test-share", value: "\(testShare)", allowed: "more than 0 and below 1")
     }
   }
 
@@ -101,14 +104,15 @@ struct DataOptions: ParsableArguments {
   /// - Parameters:
   ///   - seed: the run's, which the built-in set's images take where nothing else is said.
   ///   - stored: a model file, whose set, seed and image size count where no option differs.
-  /// - Throws: `UsageError` that names the option.
+  /// - Throws: `SettingError`, `UsageError` that names the option.
   func resolved(seed: UInt64, like stored: StoredModel? = nil) throws -> DataConfiguration {
+    try check()
     let dataset = dataset ?? stored?.dataset ?? .shapes
     if dataset == .shapes {
-      for (option, value) in [("--train-limit", trainLimit), ("--test-limit", testLimit)] {
+      for (setting, value) in [("train-limit", trainLimit), ("test-limit", testLimit)] {
         guard let value, value > Self.mostShapes else { continue }
-        throw UsageError.invalidValue(
-          option: option, value: "\(value)",
+        throw SettingError(
+          setting: setting, value: "\(value)",
           allowed: "\(Self.mostShapes) at most for shapes, which is made in memory")
       }
       if let data {
@@ -173,8 +177,8 @@ struct DataOptions: ParsableArguments {
       try refuse(option, value, unless: dataset == .backdoorBench, kinds: "backdoorbench")
     }
     if let baseDataset, !baseDataset.mayBeChanged {
-      throw UsageError.invalidValue(
-        option: "--base-dataset", value: baseDataset.rawValue,
+      throw SettingError(
+        setting: "base-dataset", value: baseDataset.rawValue,
         allowed: DatasetKind.allCases.filter(\.mayBeChanged).map(\.rawValue).joined(separator: ", ")
       )
     }

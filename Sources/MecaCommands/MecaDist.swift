@@ -24,6 +24,7 @@ public struct MecaDist: ParsableCommand {
     version: "0.1.0",
     subcommands: [
       Train.self, Score.self, Evaluate.self, Poison.self, Pack.self, Bench.self,
+      ListDefenses.self, PrintOptions.self,
     ],
     defaultSubcommand: Train.self)
 
@@ -56,49 +57,54 @@ public struct MecaDist: ParsableCommand {
     do {
       try requireEqualPrograms(communicator)
       try requireEqualArguments(arguments, communicator: communicator)
-      let expanded = try ConfigurationFile.expanded(arguments, communicator: communicator)
-      let command: any RankedCommand
-      do {
-        command = try parsed(withNegativeNumbersJoined(Poison.withoutAll(expanded)))
-      } catch {
-        return endOfParsing(error, arguments: arguments, communicator: communicator)
-      }
-      try command.run(on: communicator)
+      try run(arguments, on: communicator)
       try communicator.collectively { try flushOutput() }
       try communicator.finalise()
       return MecaCore.ExitCode.success.rawValue
+    } catch let end as EndOfParsing {
+      // Every rank came to it by itself, so rank 0 alone speaks.
+      if communicator.rank == 0 { end.say() }
+      try? communicator.finalise()
+      return end.exitCode.rawValue
     } catch {
       // The same error on every rank ends quietly on all of them; one rank's own ends the job.
       communicator.end(with: error)
     }
   }
 
+  /// Does what the command line asks for, up to the end of the process, which is the caller's.
+  ///
+  /// - Ranks: collective.
+  /// - Throws: ``EndOfParsing`` where there is nothing to run, otherwise the command's errors.
+  package static func run(_ arguments: [String], on communicator: Communicator) throws {
+    let expanded = try ConfigurationFile.expanded(arguments, communicator: communicator)
+    communicator.describe = expanded.description(of:)
+    let command: any RankedCommand
+    do {
+      command = try parsed(expanded.arguments)
+    } catch {
+      throw EndOfParsing(error, of: expanded)
+    }
+    try command.run(on: communicator)
+  }
+
   /// The command that `arguments` ask for.
   ///
   /// - Throws: the parser's errors; a request for help is one of them.
-  private static func parsed(_ arguments: [String]) throws -> any RankedCommand {
-    var command = try parseAsRoot(arguments)
+  static func parsed(_ arguments: [String]) throws -> any RankedCommand {
+    var command = try parseAsRoot(withNegativeNumbersJoined(Poison.withoutAll(arguments)))
     if let ranked = command as? any RankedCommand { return ranked }
     try command.run()  // the parser's own help command, which throws the text that it prints
     throw CleanExit.helpRequest(self)
   }
 
-  /// Help and version go to standard output with status 0, misuse to standard error with 64; every
-  /// rank came to the same end by itself, so rank 0 alone speaks.
-  private static func endOfParsing(
-    _ error: any Error, arguments: [String], communicator: Communicator
-  ) -> Int32 {
-    let code = exitCode(for: error)
-    if communicator.rank == 0 {
-      if code.isSuccess {
-        print(fullMessage(for: error))
-      } else {
-        let name = command(named: arguments.first)._commandName
-        complain(message(for: error) + " (see meca-dist \(name) --help)")
-      }
-    }
-    try? communicator.finalise()
-    return code.isSuccess ? MecaCore.ExitCode.success.rawValue : MecaCore.ExitCode.usage.rawValue
+  /// What the parser says against a command line, and where: what it does not say without the
+  /// configuration file is the file's.
+  static func parsingMessage(for error: any Error, of expanded: ExpandedArguments) -> String {
+    let name = command(named: expanded.own.first)._commandName
+    let place =
+      if let path = expanded.path, (try? parsed(expanded.own)) != nil { path + ": " } else { "" }
+    return place + message(for: error) + " (see meca-dist \(name) --help)"
   }
 
   /// Makes sure that what was printed has arrived where standard output leads.

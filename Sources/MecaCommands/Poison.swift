@@ -74,11 +74,11 @@ struct Poison: RankedCommand {
     if preview == nil && index != nil { throw ValidationError("--index: is for --preview") }
     if preview != nil && format != nil { throw ValidationError("--format: is for --output") }
     if preview != nil && force { throw ValidationError("--force: is for --output") }
-    try requireAtLeast(0, index ?? 0, "--index")
   }
 
   func run(on communicator: Communicator) throws {
     let (images, poison) = try communicator.collectively {
+      try requireAtLeast(0, index ?? 0, "index")
       let images = try data.resolved(seed: seed)
       let showsAll = preview != nil && attack.attack == nil
       return (

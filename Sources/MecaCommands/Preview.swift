@@ -52,8 +52,8 @@ extension Poison {
       }
       let own = index ?? (0..<set.count).first { set.label(at: $0) != poison.target } ?? 0
       guard own < set.count else {
-        throw UsageError.invalidValue(
-          option: "--index", value: "\(own)", allowed: "0 to \(set.count - 1)")
+        throw SettingError(
+          setting: "index", value: "\(own)", allowed: "0 to \(set.count - 1)")
       }
       let image = set.image(at: own)
       if let fault = set.fault { throw fault }

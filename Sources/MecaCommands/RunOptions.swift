@@ -1,4 +1,5 @@
 import ArgumentParser
+import MecaCore
 import MecaTraining
 
 /// Where a run writes and how it starts.
@@ -11,6 +12,12 @@ struct RunOptions: ParsableArguments {
 
   @Option(help: "Continue from the output folder's checkpoints: auto, never, must.")
   var resume: ResumePolicy = .auto
+
+  @Option(help: "Minutes between two snapshots within a stage (0: as often as possible).")
+  var checkpointEvery: Double = 10
+
+  @Option(help: "Folder of the checkpoints; runs may share one (default: checkpoints in --output).")
+  var checkpoints: String?
 
   @Flag(inversion: .prefixedNo, help: "Also train on everything undefended, for comparison.")
   var undefended: Bool = true
@@ -28,5 +35,17 @@ struct RunOptions: ParsableArguments {
 
   func validate() throws {
     if output.isEmpty { throw ValidationError("--output: must name a folder") }
+    if checkpoints?.isEmpty == true {
+      throw ValidationError("--checkpoints: must name a folder")
+    }
+  }
+
+  /// Checks what no other value decides.
+  ///
+  /// - Throws: `SettingError`.
+  func check() throws {
+    guard !(checkpointEvery >= 0 && checkpointEvery <= 1e6) else { return }
+    throw SettingError(
+      setting: "checkpoint-every", value: "\(checkpointEvery)", allowed: "0 or more minutes")
   }
 }

@@ -8,7 +8,7 @@ import MecaReport
 import MecaTraining
 
 /// Everything that decides a run's result, resolved: no default is left open.
-struct RunPlan: Codable {
+struct RunPlan: Encodable {
   var data: DataConfiguration
   var attack: AttackConfiguration
   var model: Architecture
@@ -17,13 +17,14 @@ struct RunPlan: Codable {
   var stem: StemChoice
   var tensorNames: TensorNames
   var compute: ComputeConfiguration
-  var defense: DefenseKind
+  var defense: ResolvedDefense
+  /// Share of each class that is known to be clean; 0 where the defence needs none.
+  var cleanReserve: Double
   var recipe: TrainingRecipe
-  var meca: MecaConfiguration
   var undefended: Bool
   var oracle: Bool
 
-  /// What every phase of the run depends on.
+  /// What every stage of the run depends on.
   struct Basis: Codable {
     var data: DataConfiguration
     var dataDigest: String
@@ -36,7 +37,7 @@ struct RunPlan: Codable {
     var programDigest: String
   }
 
-  /// The settings that every phase depends on; number of threads, overlap and place of the files
+  /// The settings that every stage depends on; number of threads, overlap and place of the files
   /// change no result.
   ///
   /// - Parameters:
@@ -79,7 +80,7 @@ struct TrainOptions: ParsableArguments {
   @OptionGroup(title: "Attack put in, for experiments") var attack: AttackOptions
   @OptionGroup(title: "Model") var model: ModelOptions
   @OptionGroup(title: "Model") var modelFile: ModelFileOptions
-  @OptionGroup(title: "Defence (MeCa)") var meca: MecaOptions
+  @OptionGroup(title: "Defence") var defense: DefenseOptions
   @OptionGroup(title: "Training") var recipe: RecipeOptions
   @OptionGroup(title: "Augmentation in training the models that are kept")
   var augmentation: AugmentationOptions
@@ -90,24 +91,25 @@ struct TrainOptions: ParsableArguments {
   ///
   /// - Parameter stored: kind of the attack that the opened set was stored with, whose
   ///   transformations are then usual.
-  /// - Throws: `UsageError` for values and combinations that make no sense.
+  /// - Throws: `SettingProblem`, `UsageError` for values and combinations that make no sense.
   func resolved(stored: AttackKind? = nil) throws -> RunPlan {
+    try run.check()
     let data = try data.resolved(seed: compute.seed)
     let attack = try attack.resolved(dataset: data.dataset, seed: compute.seed)
-    if meca.defense == .none && !run.undefended {
+    let defense = try defense.resolved()
+    if defense.type == Undefended.self && !run.undefended {
       throw UsageError.conflict(
         "--defense none trains the undefended model and --no-undefended leaves it out: there is "
           + "nothing to do")
     }
-    let width = model.resolvedWidth(dataset: data.dataset)
+    let width = try model.resolvedWidth(dataset: data.dataset)
     let augmentation = try augmentation.resolved(
       dataset: data.dataset, attack: stored ?? attack.kind)
     return RunPlan(
       data: data, attack: attack, model: model.model, width: width, stem: model.stem,
       tensorNames: try modelFile.resolved(for: model.model), compute: compute.resolved(),
-      defense: meca.defense, recipe: recipe.resolved(augmentation),
-      meca: meca.resolved(recipe: recipe, augmentation: augmentation, width: width),
-      undefended: run.undefended,
+      defense: defense, cleanReserve: try self.defense.reserve(for: defense),
+      recipe: try recipe.resolved(augmentation), undefended: run.undefended,
       oracle: run.oracle ?? (data.dataset == .shapes && attack.kind != .none))
   }
 
@@ -129,15 +131,14 @@ struct TrainOptions: ParsableArguments {
     lines += attackLines(plan.attack)
     lines += [
       ("model", plan.model.rawValue), ("width", "\(plan.width)"), ("stem", plan.stem.rawValue),
-      ("tensor-names", plan.tensorNames.rawValue), ("defense", plan.defense.rawValue),
+      ("tensor-names", plan.tensorNames.rawValue),
     ]
-    lines += mecaLines(plan.meca)
+    lines += plan.defense.yamlLines
     lines += [
+      ("clean-reserve", plan.cleanReserve > 0 ? "\(plan.cleanReserve)" : nil),
       ("epochs", "\(plan.recipe.epochs)"), ("learning-rate", "\(plan.recipe.learningRate)"),
       ("schedule", plan.recipe.schedule.rawValue), ("momentum", "\(plan.recipe.momentum)"),
       ("weight-decay", "\(plan.recipe.weightDecay)"),
-      ("relearn-epochs", "\(plan.meca.relearn.epochs)"),
-      ("relearn-rate", "\(plan.meca.relearn.learningRate)"),
     ]
     lines += augmentation.yamlLines(
       of: plan.recipe.augmentation, dataset: plan.data.dataset, attack: plan.attack.kind)
@@ -147,37 +148,40 @@ struct TrainOptions: ParsableArguments {
       ("precision", plan.compute.precision.rawValue),
       ("overlap", plan.compute.overlap.rawValue), ("seed", "\(plan.compute.seed)"),
       ("output", run.output), ("resume", run.resume.rawValue),
+      ("checkpoint-every", "\(run.checkpointEvery)"), ("checkpoints", run.checkpoints),
       ("undefended", "\(plan.undefended)"), ("oracle", "\(plan.oracle)"),
       ("quiet", "\(run.quiet)"),
     ]
     return lines.compactMap { key, value in value.map { "\(key): \(yamlScalar($0))" } }
       .joined(separator: "\n")
   }
+}
 
-  private func mecaLines(_ meca: MecaConfiguration) -> [(String, String?)] {
-    [
-      ("folds", "\(meca.warmUp.folds)"),
-      ("detector-width", "\(meca.warmUp.detectorWidth)"),
-      ("warmup-epochs", "\(meca.warmUp.recipe.epochs)"),
-      ("second-warmup-epochs", "\(meca.warmUp.secondEpochs)"),
-      ("warmup-rate", "\(meca.warmUp.recipe.learningRate)"),
-      ("warmup-schedule", meca.warmUp.recipe.schedule.rawValue),
-      ("patch-size", "\(meca.enhance.perturbation.patchSize)"),
-      ("epsilon", "\(meca.enhance.perturbation.epsilon)"),
-      ("masks", "\(meca.enhance.perturbation.masks)"),
-      ("partition-rates", "\(FractionList(meca.enhance.partitionRates))"),
-      ("enhance-epochs", "\(meca.enhance.recipe.epochs)"),
-      ("enhance-rate", "\(meca.enhance.recipe.learningRate)"),
-      ("unlearn-coefficient", "\(meca.enhance.unlearnCoefficient)"),
-      ("loss-cap", "\(meca.enhance.lossCap)"),
-      ("gradient-clip", meca.enhance.recipe.gradientClip.map { "\($0)" }),
-      ("detector-weight-decay", "\(meca.enhance.recipe.weightDecay)"),
-      ("separation-threshold", "\(meca.decision.separationThreshold)"),
-      ("separation-ratio", "\(meca.decision.separationRatio)"),
-      ("carry-over", "\(meca.decision.carryOver)"),
-      ("flag-share", "\(meca.decision.flagShare)"),
-      ("confirm-epochs", "\(meca.confirm.epochs)"),
-      ("confirm-rate", "\(meca.confirm.learningRate)"),
-    ]
+extension MecaDist {
+  /// What `train --dry-run` prints, without a job; for tests.
+  ///
+  /// - Parameters:
+  ///   - yaml: content of the file that `--config` would name.
+  ///   - path: its name in messages.
+  /// - Throws: `UsageError` with the line that the program would end with.
+  package static func dryRun(
+    _ arguments: [String], yaml: String? = nil, path: String = "own.yaml"
+  ) throws -> String {
+    var expanded = ExpandedArguments(arguments)
+    if let yaml {
+      expanded = try ConfigurationFile.expanded(arguments, yaml: yaml, path: path)
+    }
+    let command: any RankedCommand
+    do {
+      command = try parsed(expanded.arguments)
+    } catch {
+      throw UsageError.conflict(parsingMessage(for: error, of: expanded))
+    }
+    guard let train = command as? Train else { throw UsageError.conflict("not train") }
+    do {
+      return train.options.yaml(of: try train.options.resolved())
+    } catch {
+      throw UsageError.conflict(expanded.description(of: error))
+    }
   }
 }

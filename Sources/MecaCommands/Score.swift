@@ -6,6 +6,28 @@ import MecaNN
 import MecaReport
 import MecaTraining
 
+/// The perturbation of the robustness score.
+struct PerturbationOptions: ParsableArguments {
+  @Option(help: "Side of the perturbed square, pixels.")
+  var patchSize: Int = 2
+
+  @Option(help: "Largest perturbation, of 255.")
+  var epsilon: Float = 16
+
+  @Option(help: "Squares drawn for each score.")
+  var masks: Int = 1
+
+  /// The perturbation, checked as far as it can be without the images.
+  ///
+  /// - Throws: `SettingError`.
+  func resolved() throws -> PerturbationConfiguration {
+    try requireAtLeast(1, patchSize, "patch-size")
+    try requirePositive(epsilon, "epsilon")
+    try requireBetween(1, 256, masks, "masks")
+    return PerturbationConfiguration(patchSize: patchSize, epsilon: epsilon, masks: masks)
+  }
+}
+
 /// Perturbation KL and loss of every training sample under a stored model (Algorithm 1's scores).
 struct Score: RankedCommand {
   static let configuration = CommandConfiguration(
@@ -19,14 +41,17 @@ struct Score: RankedCommand {
   var output: String = "scores.npy"
 
   func run(on communicator: Communicator) throws {
-    try communicator.collectively { if communicator.rank == 0 { try requireReplaceable(output) } }
+    let perturbation = try communicator.collectively {
+      if communicator.rank == 0 { try requireReplaceable(output) }
+      return try self.perturbation.resolved()
+    }
     let (session, data, model) = try options.open(on: communicator)
     try communicator.collectively {
-      try perturbation.resolved().validate(imageShape: data.training.imageShape)
+      try perturbation.validate(imageShape: data.training.imageShape)
     }
     let records = try session.score(
       model, on: data.training, indices: data.allIndices, labels: data.labels,
-      perturbation: perturbation.resolved(), round: 0)
+      perturbation: perturbation, key: StageKey("score"))
     try communicator.collectively {
       guard communicator.rank == 0 else { return }
       try writeNumpy(

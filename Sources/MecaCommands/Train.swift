@@ -13,7 +13,11 @@ import MecaTraining
 /// Trains a model by a defence and writes the run folder.
 struct Train: RankedCommand {
   static let configuration = CommandConfiguration(
-    abstract: "Train a clean model on a set that may be poisoned (the default command).")
+    abstract: "Train a clean model on a set that may be poisoned (the default command).",
+    discussion: """
+      The settings of a defence are options too, and stand in a configuration file like them: \
+      meca-dist defenses lists the defences, meca-dist defenses NAME the settings of one.
+      """)
 
   @OptionGroup var options: TrainOptions
 
@@ -36,32 +40,67 @@ struct Train: RankedCommand {
     plan = try communicator.collectively { try options.resolved(stored: data.attack.kind) }
     let network = plan.network(for: data)
     try communicator.collectively { [plan] in
+      if plan.defense.facts.needs.contains(.truth) && !data.truthIsKnown {
+        throw UsageError.conflict(
+          "--defense \(plan.defense.facts.name) must be told what each sample is, and nothing is "
+            + "known of this set: add --attack to a clean one, or choose another defence "
+            + "(meca-dist defenses)")
+      }
       if plan.oracle && !data.truthIsKnown {
         throw UsageError.conflict(
           "--oracle trains on the truly clean samples, which are known only for an attack that this "
             + "program put in: add --attack, or leave --oracle out")
       }
-      try plan.meca.enhance.perturbation.validate(imageShape: data.training.imageShape)
+      try plan.defense.makeDefense().check(data.given)
       try plan.recipe.augmentation.validate(imageShape: data.training.imageShape)
     }
-    let folder = RunFolder(path: options.run.output)
+    let reserve = try cleanReserve(plan, data: data, communicator: communicator)
+    let folder = RunFolder(path: options.run.output, checkpoints: options.run.checkpoints)
     let (lock, journal) = try open(folder, communicator: communicator)
     defer { withExtendedLifetime(lock) {} }
     let session = try TrainingSession(
       communicator: communicator, compute: plan.compute, journal: journal)
     try session.requireMemory(
-      for: [network] + (plan.defense == .meca ? [plan.meca.detectorNetwork(network)] : []))
-    let checkpoints = try CheckpointStore(
-      folder: folder,
+      for: [network] + plan.defense.makeDefense().networks(besides: network))
+    let store = try StageStore(
+      folder: folder.checkpoints,
       runSettings: plan.basis(
         dataDigest: data.digest, attack: data.attack, engineFingerprint: session.engine.fingerprint),
-      resume: options.run.resume)
-    if options.run.resume == .must { try requireFirstPhase(plan, checkpoints, session: session) }
+      resume: options.run.resume, interval: .seconds(options.run.checkpointEvery * 60))
+    if options.run.resume == .must { try requireAnything(in: store, session: session) }
     try begin(plan, data: data, session: session, folder: folder)
     announce(plan, data: data, session: session)
     try TrainingRun(
-      plan: plan, session: session, data: data, folder: folder, checkpoints: checkpoints
+      plan: plan, session: session, data: data, network: network, reserve: reserve,
+      folder: folder, store: store
     ).execute()
+  }
+
+  /// The samples that are known to be clean, for a defence that needs some.
+  ///
+  /// - Ranks: collective.
+  /// - Throws: `RemoteFailure` on all ranks with `UsageError` where the truth is not known.
+  private func cleanReserve(
+    _ plan: RunPlan, data: TrainingData, communicator: Communicator
+  ) throws -> [Int32] {
+    guard plan.defense.facts.needs.contains(.cleanReserve) else { return [] }
+    return try communicator.collectively {
+      guard let truth = data.truth else {
+        throw UsageError.conflict(
+          "--defense \(plan.defense.facts.name) needs samples that are known to be clean, and "
+            + "nothing is known of this set: add --attack to a clean one, or choose a defence "
+            + "without a reserve (meca-dist defenses)")
+      }
+      let reserve = keyedReserve(
+        truth, labels: data.labels, share: plan.cleanReserve,
+        seed: StageKey("clean reserve").seed(of: plan.compute.seed))
+      guard !reserve.isEmpty else {
+        throw UsageError.conflict(
+          "--clean-reserve \(plan.cleanReserve): no class has enough clean samples for that; take "
+            + "a larger share")
+      }
+      return reserve
+    }
   }
 
   /// Prepares the output folder on rank 0, keeps other runs out of it, and opens the log.
@@ -78,18 +117,11 @@ struct Train: RankedCommand {
     }
   }
 
-  /// For `--resume must`: without its first phase there is nothing to continue.
-  private func requireFirstPhase(
-    _ plan: RunPlan, _ checkpoints: CheckpointStore, session: TrainingSession
-  ) throws {
+  /// For `--resume must`: without a checkpoint there is nothing to continue.
+  private func requireAnything(in store: StageStore, session: TrainingSession) throws {
     try session.communicator.collectively {
       guard session.communicator.rank == 0 else { return }
-      let (name, settings) = plan.meca.firstPhase
-      let isThere =
-        plan.undefended
-        ? checkpoints.holds(TrainingRun.undefended, settings: plan.recipe)
-        : checkpoints.holds(name, settings: settings)
-      if !isThere {
+      if !store.holdsAnything() {
         throw UsageError.conflict(
           "--resume must: \(options.run.output) holds no checkpoint of these settings, this data "
             + "and this build")
@@ -134,7 +166,7 @@ struct Train: RankedCommand {
     session.journal.say(data.opening)
     session.journal.say(
       "augmentation: " + plan.recipe.augmentation.summary(for: data.training.imageShape)
-        + (plan.defense == .meca ? "; detectors train without" : ""))
+    )
     announceAttack(data: data, journal: session.journal)
   }
 

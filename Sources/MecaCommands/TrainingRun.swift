@@ -11,11 +11,10 @@ struct TrainingRun {
   let plan: RunPlan
   let session: TrainingSession
   let data: TrainingData
+  let network: NetworkConfiguration
+  let reserve: [Int32]
   let folder: RunFolder
-  let checkpoints: CheckpointStore
-
-  /// Name of the first phase, if the comparison is wanted.
-  static let undefended = "undefended"
+  let store: StageStore
 
   private var isWriter: Bool { session.communicator.rank == 0 }
 
@@ -23,59 +22,71 @@ struct TrainingRun {
   ///
   /// - Ranks: collective.
   func execute() throws {
-    let network = plan.network(for: data)
+    let defense = plan.defense.makeDefense()
+    let facts = type(of: defense).facts
+    let bench = SessionWorkbench(
+      session: session, samples: data.given, network: network, recipe: plan.recipe, store: store,
+      scope: facts.name, reserve: reserve, observer: onlooker)
     var result = RunResult(
-      weightsSHA256: "", seconds: 0, ranks: session.communicator.size, imagesPerSecond: 0)
-    var final: Model?
+      defense: facts.name, weightsSHA256: "", seconds: 0, ranks: session.communicator.size,
+      imagesPerSecond: 0)
 
     if plan.undefended {
-      let model = try baseline(Self.undefended, network: network) {
-        try trainUndefended(session, data: data, network: network, recipe: plan.recipe)
-      }
-      result.noDefense = try figures(model)
-      final = model
+      result.noDefense = try comparison(Undefended(), bench, &result)
     }
-    if plan.defense == .meca {
-      let outcome = try Meca(
-        plan.meca, session: session, data: data, network: network, checkpoints: checkpoints,
-        undefended: plan.meca.clean == plan.recipe ? final : nil
-      ).run()
-      result.defended = try figures(outcome.clean)
-      result.relearned = try figures(outcome.relearned)
-      result.detection = detectionFigures(outcome)
-      try writeDetection(outcome)
-      final = outcome.relearned
-    }
+    let outcome = try run(defense, bench)
+    try add(outcome, facts, to: &result)
+    if let verdict = outcome.verdict { try write(verdict) }
     if plan.oracle && data.truth?.count(.poison) == data.training.count {
       session.journal.warn("every training sample is poisoned: there is no oracle to train")
     } else if plan.oracle {
-      let model = try baseline("oracle", network: network) {
-        try trainOracle(session, data: data, network: network, recipe: plan.recipe)
-      }
-      result.oracle = try figures(model)
+      result.oracle = try comparison(Oracle(), bench, &result)
     }
-    guard let final else { preconditionFailure("no model was trained") }
-    try session.requireEqualWeights(final)
-    result.weightsSHA256 = final.weightsDigest()
+    try session.requireEqualWeights(outcome.result)
+    result.weightsSHA256 = outcome.result.weightsDigest()
     result.seconds = session.journal.seconds
     result.imagesPerSecond = session.trainingImagesPerSecond
-    try write(final, result: result)
+    try write(outcome.result, result: result, hasVerdict: outcome.verdict != nil)
+    session.journal.say("checkpoints: " + store.cost.words(of: result.seconds))
   }
 
-  /// A comparison model, or its checkpoint.
-  private func baseline(
-    _ name: String, network: NetworkConfiguration, _ train: () throws -> Model
-  ) throws -> Model {
-    var trained: Model?
-    let state = try session.phase(name, settings: plan.recipe, checkpoints: checkpoints) {
-      let model = try train()
-      trained = model
-      return PhaseState(tensors: model.exportTensors())
+  /// Runs a defence on its bench; one that is to be told the truth is told.
+  private func run(
+    _ defense: any Defense, _ bench: SessionWorkbench
+  ) throws -> DefenseOutcome {
+    var defense = defense
+    if var informed = defense as? any InformedDefense, let truth = data.truth {
+      informed.inform(truth)
+      defense = informed
     }
-    if let trained { return trained }
-    let model = try Model(network, engine: session.engine, seed: 0)
-    try model.importTensors(state.tensors)
-    return model
+    return try defense.run(bench)
+  }
+
+  /// The figures of a model that the defended ones are compared with.
+  private func comparison(
+    _ defense: any Defense, _ bench: SessionWorkbench, _ result: inout RunResult
+  ) throws -> ModelFigures {
+    let facts = type(of: defense).facts
+    let figures = try figures(run(defense, bench.scoped(to: facts.name)).result)
+    result.rows.append(ResultRow(title: facts.title, figures: figures))
+    return figures
+  }
+
+  /// Evaluates the defence's models and its verdict.
+  private func add(
+    _ outcome: DefenseOutcome, _ facts: DefenseFacts, to result: inout RunResult
+  ) throws {
+    for named in outcome.models {
+      let figures = try figures(named.model)
+      result.models[named.name] = figures
+      if outcome.defended != nil {
+        let title = outcome.models.count == 1 ? facts.title : "\(facts.title), \(named.name)"
+        result.rows.append(ResultRow(title: title, figures: figures))
+      }
+    }
+    result.defended = outcome.defended.flatMap { result.models[$0] }
+    result.relearned = result.models["relearned"]
+    result.detection = outcome.verdict.map { DetectionFigures($0, data: data) }
   }
 
   private func figures(_ model: Model) throws -> ModelFigures {
@@ -86,63 +97,33 @@ struct TrainingRun {
       attackSuccessOnAll: success?.allOthers, accuracyPerClass: accuracy.perClass)
   }
 
-  private func detectionFigures(_ outcome: MecaOutcome) -> DetectionFigures {
-    let detection = outcome.detection
-    var flagged = [Bool](repeating: false, count: data.training.count)
-    for index in detection.flagged { flagged[Int(index)] = true }
-    let isPoison = flagged.indices.map { data.isPoison($0) }
-    func flaggedShare(_ members: [Int]) -> Double? {
-      members.isEmpty ? nil : Double(members.count { flagged[$0] }) / Double(members.count)
+  /// Tells the log how many of the poisoned and of the clean samples are marked, where the truth is
+  /// known; nothing of it reaches the defence.
+  private var onlooker: SessionWorkbench.Observer {
+    guard let truth = data.truth else { return { _ in ("", [:]) } }
+    return { marked in
+      func share(_ isPoison: Bool) -> Double {
+        let members = marked.indices.filter { (truth.roles[$0] == .poison) == isPoison }
+        return Double(members.count { marked[$0] }) / Double(max(1, members.count))
+      }
+      let (poisoned, clean) = (share(true), share(false))
+      return (
+        ", of the poisoned \(fixed(poisoned * 100, 1)) %, of the clean \(fixed(clean * 100, 1)) %",
+        ["share_poisoned": .number(poisoned), "share_clean": .number(clean)]
+      )
     }
-    let clean = flagged.indices.filter { !isPoison[$0] }
-    var figures = DetectionFigures(
-      separated: !detection.suspiciousLabels.isEmpty,
-      suspiciousLabels: detection.suspiciousLabels, flagged: detection.flagged.count,
-      keptPerClass: (0..<data.classCount).map { label in
-        let members = clean.filter { Int(data.labels[$0]) == label }
-        guard !members.isEmpty else { return nil }
-        return Double(members.count { !flagged[$0] }) / Double(members.count)
-      })
-    if let truth = data.truth {
-      let poisons = flagged.indices.filter { isPoison[$0] }
-      let covers = clean.filter { truth.roles[$0] == .cover }
-      figures.tpr = flaggedShare(poisons)
-      figures.poisoned = poisons.count
-      figures.fpr = flaggedShare(clean)
-      figures.clean = clean.count
-      figures.covers = covers.isEmpty ? nil : covers.count
-      figures.coverFlagged = flaggedShare(covers)
-      figures.auroc = areaUnderROC(outcome.evidence.logLoss.map { -$0 }, positive: isPoison)
-    }
-    return figures
   }
 
   /// Writes `suspects.csv` and `scores.npy` as soon as they are known.
-  private func writeDetection(_ outcome: MecaOutcome) throws {
+  private func write(_ verdict: Verdict) throws {
     try session.communicator.collectively {
       guard isWriter else { return }
-      let evidence = outcome.evidence
-      let suspects = outcome.detection.flagged.map { index in
-        Suspect(
-          index: Int(index), relabelledAs: Int(outcome.relabelled[Int(index)]),
-          divergence: evidence.divergence[Int(index)], evidence: evidence.logLoss[Int(index)],
-          spareShare: outcome.detection.spareShare[Int(index)])
-      }
-      try writeSuspects(suspects, data: data, to: folder.suspects)
-      var flagged = [Float](repeating: 0, count: data.training.count)
-      for index in outcome.detection.flagged { flagged[Int(index)] = 1 }
-      let rows = evidence.logLoss.indices.flatMap { index in
-        [
-          evidence.divergence[index], evidence.logLoss[index],
-          Float(evidence.prediction[index]), flagged[index],
-          outcome.detection.spareShare[index],
-        ]
-      }
-      try writeNumpy(rows, columns: 5, to: folder.scores)
+      try writeSuspects(verdict, data: data, to: folder.suspects)
+      try writeScores(verdict, to: folder.scores)
     }
   }
 
-  private func write(_ model: Model, result: RunResult) throws {
+  private func write(_ model: Model, result: RunResult, hasVerdict: Bool) throws {
     try session.communicator.collectively {
       guard isWriter else { return }
       let state = model.stateDictionary(names: plan.tensorNames)
@@ -159,8 +140,7 @@ struct TrainingRun {
           result, classNames: data.training.classNames,
           target: data.triggered?.target))
       print("\nweights_sha256 \(result.weightsSHA256)")
-      let files =
-        plan.defense == .meca ? "result.json, suspects.csv, scores.npy, " : "result.json, "
+      let files = hasVerdict ? "result.json, suspects.csv, scores.npy, " : "result.json, "
       print("written to \(folder.path): \(files)model.safetensors, run.json, metrics.jsonl")
     }
   }

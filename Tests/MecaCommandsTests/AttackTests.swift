@@ -14,9 +14,8 @@ extension ProgramTests {
     /// 70 test images of 10 classes hold 7 of the source class and 63 of other than the target.
     @Test func tactKeepsItsBitsAndCountsTwice() throws {
       let options =
-        tinyTraining + [
-          "--attack", "tact", "--poison-rate", "0.3", "--cover-rate", "0.2", "--warmup-epochs", "1",
-          "--second-warmup-epochs", "0", "--confirm-epochs", "1", "--partition-rates", "0.3",
+        tinyTraining + UnusualRunTests.hasty + [
+          "--attack", "tact", "--poison-rate", "0.3", "--cover-rate", "0.2",
         ]
       let (alone, said) = try run(ranks: 1, options)
       let (three, _) = try run(ranks: 3, options)
@@ -94,14 +93,14 @@ extension ProgramTests {
       ]
       #expect(try meca(evaluate, timeout: soon).status == 0)
       try folder.write("own.png", try #require(Data(base64Encoded: Self.green)))
-      BadInputTests.expectOneLine(
-        try meca(ranks: 2, evaluate, timeout: soon), status: 65,
-        ["own.png: is not the picture that the attack was made with", "--trigger"])
+      try expectRefusal(
+        of: evaluate, status: 65,
+        ["own.png: is not the picture that the attack was made with", "--trigger"], fullRanks: [2])
       let asked = try meca(evaluate + ["--trigger", picture], timeout: soon)
       #expect(asked.status == 0, "\(asked.errors)")
       let resumed = try meca(
         options + ["--resume", "must", "--output", run.path], timeout: soon)
-      BadInputTests.expectOneLine(resumed, status: 64, ["--resume must"])
+      expectOneLine(resumed, status: 64, ["--resume must"])
     }
 
     @Test func ranksWithOtherPicturesAreSaid() throws {
@@ -116,11 +115,11 @@ extension ProgramTests {
         ["mpirun", "--oversubscribe", "-n", "2", "-wdir", first.path] + own
           + [":", "-n", "1", "-wdir", second.path] + own, environment: rootMayRunMPI,
         timeout: soon)
-      BadInputTests.expectOneLine(outcome, status: 65, ["own.png: rank 2 finds other pixels"])
+      expectOneLine(outcome, status: 65, ["own.png: rank 2 finds other pixels"])
     }
 
     @Test func aMissingTriggerFileIsSaid() throws {
-      try BadInputTests.expectFailure(
+      try expectFailure(
         Self.short + ["--attack", "blend", "--trigger", "/no/such.png"], status: 65,
         ["/no/such.png: not found", "--trigger wants a PNG or JPEG picture"])
     }

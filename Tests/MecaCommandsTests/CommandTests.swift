@@ -1,5 +1,6 @@
 import Foundation
 import MecaCommands
+import MecaDefenses
 import MecaTestSupport
 import Testing
 
@@ -10,17 +11,24 @@ extension ProgramTests {
       try #require(try JSONSerialization.jsonObject(with: Data(text.utf8)) as? [String: Any])
     }
 
-    @Test(arguments: [0, 3])
+    @Test(arguments: runsFull ? [0, 3] : [3])
     func helpAndVersionAreSaidOnce(ranks: Int) throws {
       let version = try meca(ranks: ranks, ["--version"], timeout: soon)
       #expect(version.status == 0 && version.output.split(separator: "\n").count == 1)
       let help = try meca(ranks: ranks, ["--help"], timeout: soon)
       #expect(help.status == 0 && help.ownErrorLines.isEmpty)
       #expect(help.output.components(separatedBy: "USAGE").count == 2)
+      let defenses = try meca(ranks: ranks, ["defenses"], timeout: soon)
+      #expect(defenses.status == 0 && defenses.ownErrorLines.isEmpty)
+      #expect(defenses.output.components(separatedBy: "\nmeca: ").count <= 2)
+      let settings = try meca(ranks: ranks, ["defenses", "meca"], timeout: soon)
+      #expect(settings.output.components(separatedBy: "\n  --folds (").count == 2)
+      let wrong = try meca(ranks: ranks, ["defenses", "mecca"], timeout: soon)
+      expectOneLine(wrong, status: 64, ["mecca: no such defence", "mean meca?"])
       for command in ["train", "score", "evaluate", "bench"] {
         #expect(help.output.contains("\n  \(command) "))
-        let own = try meca([command, "--help"], timeout: soon)
-        #expect(own.status == 0 && own.output.contains("--batch <batch>"), "\(own.output)")
+        let own = try #require(refusal(of: [command, "--help"]))
+        #expect(own.status == 0 && own.text.contains("--batch <batch>"), "\(own.text)")
       }
     }
 
@@ -30,7 +38,7 @@ extension ProgramTests {
           "--dry-run", "--output", "a folder: #1 \"x\"", "--trigger-size", "4", "--no-oracle",
           "--dataset", "folder", "--image-size", "48", "--test-share", "0.25", "--data=-odd/name",
           "--attack", "badnets",
-          "--quiet", "--target", "77",
+          "--quiet", "--target", "77", "--checkpoints", "kept",
           "--augment", "affine,crop,flip,jitter,cutmix", "--crop-padding", "3",
         ]
       let folder = try TestFolder()
@@ -38,15 +46,16 @@ extension ProgramTests {
       #expect(first.status == 0, "\(first.errors)")
       let keys = first.output.split(separator: "\n").map { String($0.prefix { $0 != ":" }) }
       #expect(Set(keys).count == keys.count)
-      let names = optionNames(of: MecaDist.command(named: "train"))
-        .filter { !["config", "dry-run", "help", "version"].contains($0) && !$0.hasPrefix("no-") }
+      let names =
+        OptionTable(of: MecaDist.command(named: "train")).options.filter(\.isSetting).map(\.name)
+        + MeCa.settingNames
       // What only other attacks and kinds of data use has no line, nor what follows from the images.
       let elsewhere = [
         "cover-rate", "rate-base", "source", "cover-classes", "trigger", "trigger-place",
         "test-alpha", "sig-amplitude", "sig-test-amplitude", "sig-frequency", "warp-strength",
         "warp-grid",
         "warp-noise", "pieces", "blanked-pieces", "patch-set", "test-data", "base-data",
-        "base-dataset", "record-target",
+        "base-dataset", "record-target", "clean-reserve", "variant", "dry-run",
       ]
       #expect(Set(keys) == Set(names).subtracting(elsewhere))
       let path = try folder.write("own.yaml", Data(first.output.utf8))
@@ -58,7 +67,7 @@ extension ProgramTests {
       #expect(try FileManager.default.contentsOfDirectory(atPath: folder.path) == ["own.yaml"])
     }
 
-    @Test(arguments: [0, 3])
+    @Test(arguments: runsFull ? [0, 3] : [3])
     func evaluationReproducesTheRun(ranks: Int) throws {
       let run = try referenceRun.get()
       let expected = try #require(try result(run)["relearned"] as? [String: Any])
@@ -147,13 +156,14 @@ extension ProgramTests {
         ([], 64, "--weights"),
       ] {
         for command in ["evaluate", "score"] {
-          BadInputTests.expectOneLine(
-            try meca(ranks: 2, [command] + arguments, timeout: soon), status: status, [part])
+          try expectRefusal(
+            of: [command] + arguments, status: status, [part],
+            ranks: command == "evaluate" && part.hasSuffix("not found") ? [2] : [], fullRanks: [2])
         }
       }
     }
 
-    @Test(arguments: [0, 2])
+    @Test(arguments: runsFull ? [0, 2] : [2])
     func theBenchmarkPrintsOneLine(ranks: Int) throws {
       let outcome = try meca(
         ranks: ranks,
@@ -199,9 +209,9 @@ extension ProgramTests {
       ["--image-size", "8", "--dataset", "shapes"],
     ])
     func theBenchmarkRefusesWhatItCannotMeasure(arguments: [String]) throws {
-      let outcome = try meca(ranks: 3, ["bench", "--width", "8"] + arguments, timeout: 60)
-      #expect(outcome.status == 64, "\(outcome.errors)")
-      #expect(outcome.ownErrorLines.count == 1, "\(outcome.errors)")
+      try expectRefusal(
+        of: ["bench", "--width", "8"] + arguments, status: 64, [],
+        ranks: arguments.contains("--classes") ? [3] : [], fullRanks: [3])
     }
   }
 }

@@ -1,5 +1,6 @@
 import MecaCommands
 import MecaCore
+import MecaTestSupport
 import Testing
 
 /// Names, distances and values of the configuration file.
@@ -35,7 +36,8 @@ import Testing
   ])
   func aValueReadsBackAsItself(text: String) throws {
     let arguments = try ConfigurationFile.arguments(
-      yaml: "output: \(yamlScalar(text))\nwidth: 8\n", path: "own.yaml", known: ["output", "width"])
+      yaml: "output: \(yamlScalar(text))\nwidth: 8\n", path: "own.yaml",
+      known: ["output": .value, "width": .value])
     #expect(arguments == ["--output=\(text)", "--width=8"])
   }
 
@@ -43,7 +45,7 @@ import Testing
     func arguments(_ yaml: String) throws -> [String] {
       try ConfigurationFile.arguments(
         yaml: yaml, path: "own.yaml",
-        known: ["rates", "oracle", "no-oracle", "quiet", "width", "config", "help"])
+        known: ["rates": .value, "oracle": .invertibleFlag, "quiet": .flag, "width": .value])
     }
     #expect(try arguments("rates: [0.1, 0.2]\n") == ["--rates=0.1,0.2"])
     #expect(try arguments("oracle: true\nquiet: true") == ["--oracle", "--quiet"])
@@ -57,13 +59,13 @@ import Testing
     }
   }
 
-  /// Damages a file in 10,000 ways: arguments of known options, or an error that is short.
+  /// Damages a file in many ways: arguments of known options, or an error that is short.
   @Test func survivesDamage() throws {
     let yaml = Array(
       "# a run\nwidth: 8\npartition-rates: [0.3, 0.3]\noracle: true\noutput: \"a b\\n\"\n".utf8)
     var random = KeyedRandom(seed: 7, purpose: .test)
     var (reads, errors) = (0, 0)
-    for _ in 0..<10_000 {
+    for _ in 0..<casesOfTenThousand {
       var bytes = yaml
       switch random.integer(below: 4) {
       case 0: bytes.removeLast(random.integer(below: bytes.count + 1))
@@ -80,7 +82,9 @@ import Testing
       do {
         let arguments = try ConfigurationFile.arguments(
           yaml: String(decoding: bytes, as: UTF8.self), path: "own.yaml",
-          known: ["width", "partition-rates", "oracle", "no-oracle", "output"])
+          known: [
+            "width": .value, "partition-rates": .value, "oracle": .invertibleFlag, "output": .value,
+          ])
         #expect(
           arguments.allSatisfy { argument in
             ["--width=", "--partition-rates=", "--oracle", "--no-oracle", "--output="].contains {
@@ -93,6 +97,6 @@ import Testing
         errors += 1
       }
     }
-    #expect(reads > 1000 && errors > 1000, "\(reads) reads, \(errors) errors")
+    #expect(reads > share(1000) && errors > share(1000), "\(reads) reads, \(errors) errors")
   }
 }

@@ -28,7 +28,8 @@ extension ProgramTests {
       var detection: Detection
     }
 
-    @Test func theDemonstrationFindsTheBackdoorAndTrainsWithoutIt() throws {
+    @Test(.enabled(if: runsFull, "only in launch/test --full: five minutes"))
+    func theDemonstrationFindsTheBackdoorAndTrainsWithoutIt() throws {
       let folder = try TestFolder()
       let outcome = try meca(
         ranks: 8, ["--output", folder.path + "/demo", "--quiet"], timeout: 1500)

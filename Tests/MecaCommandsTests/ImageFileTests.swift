@@ -123,19 +123,19 @@ extension ProgramTests {
       let whole = try folder.bytes("set/train/red/0.png")
       try folder.write("set/train/red/2.png", whole.dropLast(20))
       try folder.write("set/test/blue/0.png", Data())
-      try BadInputTests.expectFailure(
+      try expectFailure(
         Self.arguments(folder), status: 65,
         [
           "set/train/red/2.png: broken PNG file: ends too early",
           "(this and 1 other image of 18 cannot be read: repair or remove them, or leave them out "
             + "with --on-bad-image skip)",
-        ], in: folder)
+        ], ranks: [3], in: folder)
       // A folder that is not of one size is found before, a broken header not.
       try folder.write("set/train/red/2.png", Data("GIF89a".utf8))
       try folder.write("set/test/blue/0.png", whole)
-      try BadInputTests.expectFailure(
+      try expectFailure(
         Self.arguments(folder), status: 65,
-        ["2.png: is a GIF image, not JPEG or PNG; convert it (this image of 18"], ranks: [2],
+        ["2.png: is a GIF image, not JPEG or PNG; convert it (this image of 18"], fullRanks: [2],
         in: folder)
     }
 
@@ -170,9 +170,9 @@ extension ProgramTests {
     @Test func aClassWithoutGoodImagesIsSaid() throws {
       let folder = try Self.images(train: 1, test: 1, size: (8, 8))
       try folder.write("set/train/green/0.png", Data())
-      try BadInputTests.expectFailure(
+      try expectFailure(
         Self.arguments(folder) + ["--on-bad-image", "skip"], status: 65,
-        ["set: no training image of class green can be decoded"], ranks: [3], in: folder)
+        ["set: no training image of class green can be decoded"], fullRanks: [3], in: folder)
     }
 
     @Test func differentSizesAreSaid() throws {
@@ -182,7 +182,7 @@ extension ProgramTests {
         let file = try encodePNG([UInt8](repeating: 0, count: shape.byteCount), shape: shape)
         try folder.write("set/\(name).png", Data(file))
       }
-      try BadInputTests.expectFailure(
+      try expectFailure(
         Self.arguments(folder), status: 64,
         [
           "of different sizes, from 6x4 (test/blue/a.png) to 30x20 (train/red/b.png)",
@@ -206,8 +206,8 @@ extension ProgramTests {
       (["--dataset", "imagenette"], "--dataset imagenette needs --data FOLDER with train and val"),
     ])
     func misuseIsSaid(arguments: [String], part: String) throws {
-      try BadInputTests.expectFailure(
-        ["--width", "4"] + arguments, status: 64, [part], ranks: [0])
+      try expectFailure(
+        ["--width", "4"] + arguments, status: 64, [part], fullRanks: [0])
     }
 
     @Test(arguments: [
@@ -216,8 +216,8 @@ extension ProgramTests {
       (["--dataset", "imagenette"], "/no/such/train: not found; --data must name"),
     ])
     func missingFoldersAreSaid(arguments: [String], part: String) throws {
-      try BadInputTests.expectFailure(
-        ["--width", "4", "--data", "/no/such"] + arguments, status: 65, [part], ranks: [2])
+      try expectFailure(
+        ["--width", "4", "--data", "/no/such"] + arguments, status: 65, [part], fullRanks: [2])
     }
 
     @Test func ranksWithDifferentFilesAreSaid() throws {
@@ -235,7 +235,7 @@ extension ProgramTests {
           ["mpirun", "--oversubscribe", "-n", "2", "-wdir", here.path] + own
             + [":", "-n", "1", "-wdir", elsewhere.path] + own, environment: rootMayRunMPI,
           timeout: soon)
-        BadInputTests.expectOneLine(
+        expectOneLine(
           outcome, status: 65, ["set: rank 2 finds other images or labels"])
       }
     }

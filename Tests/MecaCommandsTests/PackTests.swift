@@ -14,7 +14,8 @@ extension ProgramTests {
       return folder
     }
 
-    @Test(arguments: [0, 1, 3]) func theFileDoesNotDependOnTheRanks(ranks: Int) throws {
+    @Test(arguments: runsFull ? [0, 1, 3] : [3])
+    func theFileDoesNotDependOnTheRanks(ranks: Int) throws {
       let folder = try TestFolder()
       let outcome = try succeed(
         ranks: ranks, ["pack"] + tinyData + ["--output", folder.path + "/set.meca"])
@@ -76,11 +77,12 @@ extension ProgramTests {
       var bytes = try Self.packed.get().bytes("set.meca")
       bytes[4096 + 160 * 3072] ^= 4
       try folder.write("set.meca", bytes)
-      try BadInputTests.expectFailure(
+      try expectFailure(
         ["--dataset", "packed", "--data", folder.path + "/set.meca"], status: 65,
-        ["set.meca: block 1, samples 0 to 69 of test, is not what was packed"], in: folder)
+        ["set.meca: block 1, samples 0 to 69 of test, is not what was packed"], ranks: [3],
+        in: folder)
       try folder.write("set.meca", bytes.dropLast(1))
-      try BadInputTests.expectFailure(
+      try expectFailure(
         ["--dataset", "packed", "--data", folder.path + "/set.meca"], status: 65,
         ["set.meca: has ", "cut off"], in: folder)
     }
@@ -95,7 +97,7 @@ extension ProgramTests {
         ["mpirun", "--oversubscribe", "-n", "3", "bash", "-c"]
           + ["\(condition)ulimit -f 400; exec \"$@\"", "bash"] + own,
         environment: rootMayRunMPI, timeout: 60)
-      BadInputTests.expectOneLine(
+      expectOneLine(
         outcome, status: 74,
         ["set.meca", "File too large"] + (condition.isEmpty ? [] : ["rank 1 of 3"]))
       #expect(try FileManager.default.contentsOfDirectory(atPath: folder.path) == ["set.meca"])
@@ -109,8 +111,9 @@ extension ProgramTests {
       (["--output", "x.meca", "--dataset", "packed", "--data", "/no/such"], 65, "/no/such"),
     ])
     func misuseIsSaid(arguments: [String], status: Int32, part: String) throws {
-      BadInputTests.expectOneLine(
-        try meca(ranks: 2, ["pack"] + arguments, timeout: soon), status: status, [part])
+      try expectRefusal(
+        of: ["pack"] + arguments, status: status, [part], ranks: status == 74 ? [2] : [],
+        fullRanks: [2])
     }
   }
 }

@@ -3,7 +3,7 @@ import MecaTestSupport
 import Testing
 
 extension ProgramTests {
-  /// A run that ends before its time costs what came after its last finished phase, nothing else.
+  /// A run that ends before its time costs what came after its last save, nothing else.
   @Suite struct ResumeTests {
     /// What an undisturbed run leaves.
     func reference() throws -> RunBits { try RunBits(try referenceRun.get()) }
@@ -43,13 +43,13 @@ extension ProgramTests {
       }
     }
 
-    /// Starts a run on 3 ranks and waits until its warm-up is saved.
-    func startUntilWarm(_ folder: TestFolder) throws -> (RunningProgram, [Int32]) {
+    /// Starts a run on 3 ranks and waits until a file is among its checkpoints.
+    func start(_ folder: TestFolder, until file: String) throws -> (RunningProgram, [Int32]) {
       let run = try RunningProgram(
         ["mpirun", "--oversubscribe", "-n", "3", try program()] + tinyRun
-          + ["--output", folder.path], environment: rootMayRunMPI)
+          + ["--checkpoint-every", "0", "--output", folder.path], environment: rootMayRunMPI)
       let start = ContinuousClock.now
-      while !folder.has("checkpoints/warm-up.safetensors"),
+      while !folder.has("checkpoints/" + file),
         ContinuousClock.now - start < .seconds(60)
       {
         usleep(2000)
@@ -64,72 +64,103 @@ extension ProgramTests {
       #expect(ranks.count == 3 && remaining().isEmpty)
     }
 
-    func expectResumed(_ folder: TestFolder) throws {
+    func expectResumed(_ folder: TestFolder, taking stages: [String]) throws {
       #expect(!folder.has("result.json"), "the run was over before it was killed")
       let outcome = try meca(
         ranks: 2, tinyRun + ["--resume", "must", "--output", folder.path])
       #expect(outcome.status == 0, "\(outcome.errors)")
-      #expect(taken(outcome).starts(with: ["undefended", "warm-up"]))
+      #expect(taken(outcome).starts(with: stages))
+      #expect(outcome.errors.contains(": goes on from the checkpoints within it"))
       #expect(try RunBits(folder) == reference())
       let leftovers = try FileManager.default.subpathsOfDirectory(atPath: folder.path)
         .filter { $0.hasSuffix(".tmp") }
       #expect(leftovers.isEmpty)
     }
 
+    /// Killed in the middle of the warm-up.
     @Test func aKilledRankEndsAllAndTheRunCanGoOn() throws {
       let folder = try TestFolder()
-      let (run, ranks) = try startUntilWarm(folder)
+      let (run, ranks) = try start(folder, until: "meca.warm-up.running/within-1.safetensors")
       if let last = ranks.last { kill(last, SIGKILL) }
       let begin = ContinuousClock.now
       let outcome = run.outcome(timeout: 90)
       #expect(!outcome.timedOut && outcome.status != 0)
       expectGone(ranks, since: begin)
-      try expectResumed(folder)
+      try expectResumed(folder, taking: ["undefended"])
     }
 
+    /// Killed between trainings and passes of the enhancement.
     @Test func aKilledLauncherEndsAllAndTheRunCanGoOn() throws {
       let folder = try TestFolder()
-      let (run, ranks) = try startUntilWarm(folder)
+      let (run, ranks) = try start(folder, until: "meca.enhance.running/done-0.safetensors")
       kill(run.process, SIGKILL)
       #expect(run.outcome(timeout: 90).status == 128 + SIGKILL)
       expectGone(ranks, since: .now)
-      try expectResumed(folder)
+      try expectResumed(folder, taking: ["undefended", "meca/warm-up"])
     }
 
     @Test func damagedCheckpointsAreSaidAndComputedAgain() throws {
       let folder = try checkpointsAlone()
-      let warm = try folder.bytes("checkpoints/warm-up.safetensors")
-      try folder.write("checkpoints/warm-up.safetensors", warm.prefix(warm.count / 2))
-      var clean = try folder.bytes("checkpoints/clean.safetensors")
+      let warm = try folder.bytes("checkpoints/meca.warm-up.safetensors")
+      try folder.write("checkpoints/meca.warm-up.safetensors", warm.prefix(warm.count / 2))
+      var clean = try folder.bytes("checkpoints/meca.clean.safetensors")
       clean[clean.count - 3] ^= 4
-      try folder.write("checkpoints/clean.safetensors", clean)
+      try folder.write("checkpoints/meca.clean.safetensors", clean)
       let outcome = try meca(ranks: 2, tinyRun + ["--output", folder.path])
       #expect(outcome.status == 0, "\(outcome.errors)")
-      #expect(outcome.errors.contains("phase warm-up is computed again"))
-      #expect(outcome.errors.contains("its digest does not fit its content; phase clean is"))
-      #expect(!taken(outcome).contains("warm-up") && !taken(outcome).contains("clean"))
-      #expect(taken(outcome).contains("enhance"))
+      #expect(outcome.errors.contains("stage meca/warm-up is computed again"))
+      #expect(outcome.errors.contains("its digest does not fit its content; stage meca/clean is"))
+      #expect(!taken(outcome).contains("meca/warm-up") && !taken(outcome).contains("meca/clean"))
+      #expect(taken(outcome).contains("meca/enhance"))
       #expect(try RunBits(folder) == reference())
-      #expect(try folder.bytes("checkpoints/warm-up.safetensors") == warm)
+      #expect(try folder.bytes("checkpoints/meca.warm-up.safetensors") == warm)
     }
 
-    @Test func aLaterSettingKeepsEarlierPhases() throws {
+    @Test func aLaterSettingKeepsEarlierStages() throws {
       let folder = try checkpointsAlone()
       let outcome = try meca(tinyRun + ["--relearn-rate", "0.02", "--output", folder.path])
       #expect(outcome.status == 0, "\(outcome.errors)")
-      #expect(taken(outcome).starts(with: ["undefended", "warm-up", "enhance"]))
-      #expect(taken(outcome).contains("clean") && taken(outcome).contains("oracle"))
-      #expect(!taken(outcome).contains("relearn"))
+      #expect(taken(outcome).starts(with: ["undefended", "meca/warm-up", "meca/enhance"]))
+      #expect(taken(outcome).contains("meca/clean") && taken(outcome).contains("oracle/train"))
+      #expect(!taken(outcome).contains("meca/relearn"))
       #expect(try RunBits(folder).weights != reference().weights)
+    }
+
+    /// Runs of several defences may share a folder of checkpoints, and then what is the same for all.
+    @Test func defencesShareTheUndefendedModel() throws {
+      let (first, second) = (try TestFolder(), try TestFolder())
+      func run(_ defense: String, _ output: TestFolder) throws -> ProgramOutcome {
+        let outcome = try meca(
+          tinyModel + [
+            "--defense", defense, "--output", output.path, "--checkpoints", first.path + "/shared",
+          ])
+        #expect(outcome.status == 0, "\(outcome.errors)")
+        return outcome
+      }
+      #expect(taken(try run("none", first)).isEmpty)
+      #expect(taken(try run("clp", second)) == ["undefended", "oracle/train"])
+    }
+
+    /// A stage's file under another stage's name is not taken.
+    @Test func oneStageIsNotTakenForAnother() throws {
+      let folder = try checkpointsAlone()
+      try folder.write(
+        "checkpoints/oracle.train.safetensors",
+        try folder.bytes("checkpoints/undefended.safetensors"))
+      let outcome = try meca(ranks: 2, tinyRun + ["--output", folder.path])
+      #expect(outcome.status == 0, "\(outcome.errors)")
+      #expect(outcome.errors.contains("belongs to stage undefended, not to oracle/train"))
+      #expect(!taken(outcome).contains("oracle/train"))
+      #expect(try RunBits(folder) == reference())
     }
 
     @Test func anotherDetectorWidthComputesTheDetectionAnew() throws {
       let folder = try checkpointsAlone()
-      let size = try folder.bytes("checkpoints/clean.safetensors").count
+      let size = try folder.bytes("checkpoints/meca.clean.safetensors").count
       let outcome = try meca(tinyRun + ["--detector-width", "6", "--output", folder.path])
       #expect(outcome.status == 0, "\(outcome.errors)")
-      #expect(taken(outcome) == ["undefended", "oracle"])
-      #expect(try folder.bytes("checkpoints/clean.safetensors").count == size)
+      #expect(taken(outcome) == ["undefended", "oracle/train"])
+      #expect(try folder.bytes("checkpoints/meca.clean.safetensors").count == size)
     }
 
     /// A checkpoint belongs to the images and labels that it was computed from, not to their path.

@@ -88,7 +88,7 @@ extension ProgramTests {
       for ranks in [2, 3, 8] { #expect(try weights(ranks: ranks) == alone, "\(ranks) ranks") }
     }
 
-    /// Every phase with the other kind of network, its detectors with spare outputs among them.
+    /// Every stage with the other kind of network, its detectors with spare outputs among them.
     @Test func mobileNetKeepsItsBitsToo() throws {
       func run(ranks: Int) throws -> (bits: RunBits, folder: TestFolder) {
         let folder = try TestFolder()
@@ -155,7 +155,9 @@ extension ProgramTests {
         #expect(outcome.status == 0, "\(outcome.errors)")
         return (folder, outcome)
       }
-      let phases = ["warm-up", "enhance", "confirm"].map { "checkpoints/\($0)-again.safetensors" }
+      let phases = ["warm-up", "enhance", "confirm"].map {
+        "checkpoints/meca.\($0)-again.safetensors"
+      }
       let (alone, said) = try run(ranks: 1)
       #expect(said.errors.contains("a second attempt, with a longer warm-up"))
       #expect(phases.allSatisfy { alone.has($0) })
@@ -164,6 +166,30 @@ extension ProgramTests {
       let (once, _) = try run(ranks: 1, ["--second-warmup-epochs", "0"])
       #expect(!phases.contains { once.has($0) })
       #expect(try RunBits(once).scores != RunBits(alone).scores)
+    }
+
+    /// Every defence, on as many ranks as there are shards and on counts that do not divide them.
+    @Test(arguments: ["abl", "active", "fine-tuning", "clp", "none"])
+    func everyDefenceKeepsItsBits(defense: String) throws {
+      func run(ranks: Int) throws -> String {
+        let folder = try TestFolder()
+        let outcome = try meca(
+          ranks: ranks,
+          [
+            "--train-limit", "150", "--test-limit", "70", "--width", "4", "--batch", "32",
+            "--epochs", "2", "--augment", "crop,flip", "--poison-rate", "0.3", "--trigger-size",
+            "14", "--no-oracle", "--defense", defense, "--output", folder.path,
+          ] + (defense == "fine-tuning" ? ["--clean-reserve", "0.2"] : []))
+        #expect(outcome.status == 0, "\(outcome.errors)")
+        let files = ["suspects.csv", "scores.npy"].filter(folder.has)
+        #expect(files.count == (["abl", "active"].contains(defense) ? 2 : 0))
+        return try #require(try result(folder)["weights_sha256"] as? String)
+          + files.map { try folder.bytes($0).base64EncodedString() }.joined()
+      }
+      let alone = try run(ranks: 1)
+      for ranks in runsFull ? [2, 3, 5, 8] : [3, 8] {
+        #expect(try run(ranks: ranks) == alone, "\(ranks) ranks")
+      }
     }
 
     /// So that the comparison above can fail.

@@ -51,9 +51,9 @@ extension ProgramTests {
       let (tensors, metadata) = try readSafetensors(
         try referenceRun.get().path + "/model.safetensors")
       try writeSafetensors(tensors, metadata: metadata.merging(changes) { $1 }, to: file)
-      BadInputTests.expectOneLine(
-        try meca(ranks: 2, ["evaluate", "--weights", file, "--data", folder.path], timeout: soon),
-        status: 65, [file, part])
+      try expectRefusal(
+        of: ["evaluate", "--weights", file, "--data", folder.path], status: 65, [file, part],
+        fullRanks: [2])
     }
 
     @Test func aStateDictionaryOfPyTorchIsEvaluated() throws {
@@ -88,12 +88,10 @@ extension ProgramTests {
     func whatContradictsTheFileIsSaid(options: [String], part: String) throws {
       let run = try referenceRun.get()
       for command in ["evaluate", "score"] {
-        let outcome = try meca(
-          ranks: 2,
-          [command, "--weights", run.path + "/model.safetensors"] + options, timeout: soon)
-        BadInputTests.expectOneLine(
-          outcome, status: 64,
-          ["model.safetensors holds a resnet18 of width 4 with the small stem, " + part])
+        try expectRefusal(
+          of: [command, "--weights", run.path + "/model.safetensors"] + options, status: 64,
+          ["model.safetensors holds a resnet18 of width 4 with the small stem, " + part],
+          fullRanks: [2])
       }
     }
 
@@ -106,12 +104,12 @@ extension ProgramTests {
       record.append(Data(repeating: 0, count: 3072))
       try folder.write("set/train.bin", record)
       try folder.write("set/test.bin", record)
-      let outcome = try meca(
-        ["evaluate", "--weights", file, "--dataset", "cifar100", "--data", folder.path + "/set"],
-        timeout: soon)
-      BadInputTests.expectOneLine(
-        outcome, status: 64,
-        ["foreign.safetensors is for 10 classes of 32x32 pixels, the data has 100 of 32x32"])
+      try expectRefusal(
+        of: [
+          "evaluate", "--weights", file, "--dataset", "cifar100", "--data", folder.path + "/set",
+        ], status: 64,
+        ["foreign.safetensors is for 10 classes of 32x32 pixels, the data has 100 of 32x32"],
+        fullRanks: [0])
     }
 
     /// A run with the large stem and the toolboxes' names: the same file from one rank and from two,
@@ -121,7 +119,7 @@ extension ProgramTests {
       for (folder, ranks) in zip(folders, [0, 2]) {
         let outcome = try meca(
           ranks: ranks,
-          tinyRun + [
+          tinyModel + [
             "--stem", "imagenet", "--tensor-names", "cifar", "--defense", "none", "--no-oracle",
             "--epochs", "2", "--output", folder.path,
           ])

@@ -15,13 +15,17 @@ let tinyRun = tinyTraining + ["--poison-rate", "0.3", "--trigger-size", "14"]
 
 /// The same without a word on the attack.
 let tinyTraining =
-  [
-    "--train-limit", "150", "--test-limit", "70", "--width", "4", "--batch", "32", "--epochs", "1",
+  tinyModel + [
     "--warmup-epochs", "8", "--partition-rates", "0.3,0.3,0.3,0.3", "--confirm-epochs", "12",
     "--relearn-epochs", "1", "--separation-threshold", "0.05", "--separation-ratio", "0.1",
     "--carry-over", "0", "--warmup-rate", "0.1", "--detector-weight-decay", "5e-4",
-    "--augment", "none",
   ]
+
+/// What of it is no setting of a defence.
+let tinyModel = [
+  "--train-limit", "150", "--test-limit", "70", "--width", "4", "--batch", "32", "--epochs", "1",
+  "--augment", "none",
+]
 
 /// The longest that ending a run may take after something went wrong; two seconds are usual.
 let soon = 30.0

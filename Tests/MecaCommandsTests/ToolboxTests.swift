@@ -227,11 +227,7 @@ extension ProgramTests {
         ),
       ]
       for (arguments, status, line) in lines {
-        let outcome = try meca(
-          ranks: 2, arguments + ["--output", folder.path + "/run"], timeout: soon)
-        #expect(outcome.status == status)
-        #expect(outcome.ownErrorLines.count == 1)
-        #expect(outcome.errors.contains(line), "\(outcome.errors)")
+        try expectFailure(arguments, status: status, [line], fullRanks: [2], in: folder)
       }
     }
 

@@ -33,16 +33,48 @@ extension ProgramTests {
           "--separation-threshold", "100", "--warmup-epochs", "1", "--second-warmup-epochs", "0",
           "--partition-rates", "0.3",
         ]
-      let reused = try meca(ranks: 2, quick + ["--output", with.path])
-      let trained = try meca(quick + ["--no-undefended", "--output", without.path])
-      #expect(reused.status == 0 && trained.status == 0, "\(reused.errors)\(trained.errors)")
-      #expect(reused.errors.contains("clean: everything is kept, so this is the undefended model"))
-      #expect(!reused.errors.contains("clean: epoch") && trained.errors.contains("clean: epoch"))
-      #expect(try RunBits(with) == RunBits(without))
-      func defended(_ folder: TestFolder) throws -> NSDictionary? {
-        try result(folder)["defended"] as? NSDictionary
+      let compared = try meca(ranks: 2, quick + ["--output", with.path])
+      let alone = try meca(quick + ["--no-undefended", "--output", without.path])
+      for outcome in [compared, alone] {
+        #expect(outcome.status == 0, "\(outcome.errors)")
+        #expect(
+          outcome.errors.contains("clean: everything is kept, so this is the undefended model"))
+        #expect(!outcome.errors.contains("clean: epoch"))
+        #expect(outcome.errors.contains("undefended: epoch"))
       }
-      #expect(try defended(with) != nil && defended(with) == defended(without))
+      #expect(try RunBits(with) == RunBits(without))
+      func figures(_ folder: TestFolder, _ key: String) throws -> NSDictionary? {
+        try result(folder)[key] as? NSDictionary
+      }
+      #expect(try figures(with, "defended") == figures(without, "defended"))
+      #expect(try figures(with, "defended") == figures(with, "no_defense"))
+      #expect(try figures(without, "no_defense") == nil)
+    }
+
+    /// The paper's own rule: one detector, and whoever it does not misclassify is poisoned.
+    @Test func thePaperVariantFlagsWhatIsNotMisclassified() throws {
+      let folder = try TestFolder()
+      let outcome = try meca(
+        ranks: 2,
+        [
+          "--train-limit", "150", "--test-limit", "70", "--width", "4", "--batch", "32", "--epochs",
+          "1", "--augment", "none", "--no-undefended", "--no-oracle", "--variant", "paper",
+          "--warmup-epochs", "4", "--output", folder.path,
+        ])
+      #expect(outcome.status == 0, "\(outcome.errors)")
+      let (lines, head) = try suspects(folder)
+      #expect(head.contains("prediction") && !lines.isEmpty)
+      let label = try #require(head.firstIndex(of: "label"))
+      let prediction = try #require(head.firstIndex(of: "prediction"))
+      #expect(lines.allSatisfy { Float($0[label]) == Float($0[prediction]) })
+      #expect(!outcome.errors.contains("carry-over"))
+    }
+
+    /// The fields of `suspects.csv` and of its head.
+    private func suspects(_ folder: TestFolder) throws -> (lines: [[String]], head: [String]) {
+      let rows = String(decoding: try folder.bytes("suspects.csv"), as: UTF8.self)
+        .split(separator: "\n").map { $0.split(separator: ",").map(String.init) }
+      return (Array(rows.dropFirst()), try #require(rows.first))
     }
   }
 }

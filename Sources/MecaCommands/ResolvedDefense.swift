@@ -1,0 +1,76 @@
+import MecaCore
+import MecaDefenses
+
+/// A defence with every setting decided.
+package struct ResolvedDefense: Sendable {
+  private let made: any Defense
+
+  /// The defence with these settings.
+  package init<Chosen: Defense>(_ chosen: Chosen.Type, _ settings: Chosen.Settings) {
+    made = chosen.init(settings)
+  }
+
+  /// Which one.
+  package var type: any Defense.Type { Swift.type(of: made) }
+
+  /// What is known of it.
+  package var facts: DefenseFacts { type.facts }
+
+  /// Its settings.
+  package var settings: any SettingsTable { made.settings }
+
+  /// The defence itself, ready to run.
+  package func makeDefense() -> any Defense { made }
+
+  /// The lines of a YAML file that give the same again.
+  package var yamlLines: [(String, String?)] {
+    [("defense", facts.name)] + settings.values.map { ($0.name, $0.value.text) }
+  }
+}
+
+extension ResolvedDefense: Encodable {
+  private enum Key: String, CodingKey { case name, settings }
+
+  /// A setting's name as a key.
+  private struct Name: CodingKey {
+    let stringValue: String
+    var intValue: Int? { nil }
+
+    init(stringValue: String) { self.stringValue = stringValue }
+
+    init?(intValue: Int) { nil }
+  }
+
+  /// Writes name and settings, as `run.json` holds them.
+  package func encode(to encoder: any Encoder) throws {
+    var container = encoder.container(keyedBy: Key.self)
+    try container.encode(facts.name, forKey: .name)
+    var values = container.nestedContainer(keyedBy: Name.self, forKey: .settings)
+    for (name, value) in settings.values {
+      try values.encode(value, forKey: Name(stringValue: name))
+    }
+  }
+}
+
+extension Defense {
+  /// The names of its settings.
+  package static var settingNames: [String] { Settings.table.map(\.name) }
+
+  /// The settings under a variant's name, or the defaults.
+  ///
+  /// - Throws: `SettingProblem` for a name that no variant has.
+  package static func settings(variant name: String?) throws -> Settings {
+    guard let name else { return Settings() }
+    let names = Settings.variants.map(\.name)
+    guard let variant = Settings.variants.first(where: { $0.name == name }) else {
+      if names.isEmpty {
+        throw MisplacedSetting(
+          setting: "variant", value: name, problem: "\(facts.name) has no variants")
+      }
+      throw SettingError(
+        setting: "variant", value: name,
+        allowed: "one of " + names.joined(separator: ", ") + suggestion(for: name, among: names))
+    }
+    return variant.settings
+  }
+}

@@ -6,7 +6,7 @@ usage: kill-soak.py PROGRAM FOLDER [--kills 40] [--defenses meca,abl,...] [--see
 For each defence an undisturbed run on one rank gives the expected weights_sha256, suspects.csv and model. Then runs on 1, 2, 3, 5 and 8 ranks
 are started in one output folder; each is killed (a rank or the launcher, SIGKILL) after a random part of the time that an undisturbed run takes,
 until one comes to its end; then the next one starts in a new folder. What a kill costs is measured from outside: the time between the kill and
-the newest file among the checkpoints (or the first line of training, if that was later). It may be the interval, and `--slack` for
+the newest file among the checkpoints (or the start of the run, if that was later; such a kill is not judged). It may be the interval, and `--slack` for
 a step, a save and the reaction of a loaded machine. Prints one line a kill and a table at the end; exit status 1 if anything differed.
 """
 import argparse, glob, hashlib, json, os, random, shutil, signal, subprocess, sys, time
@@ -51,9 +51,9 @@ def newest(output):
     files = glob.glob(f"{output}/checkpoints/**/*.safetensors", recursive=True)
     return max([os.path.getmtime(f) for f in files if os.path.exists(f)], default=0)
 
-def first_work(log, start):
-    # A stage has begun where the log has a line of an epoch, or says that it goes on.
-    return os.path.getmtime(log) if os.path.getsize(log) else start
+def lives(process):
+    try: return open(f"/proc/{process}/stat").read().rsplit(")", 1)[1].split()[0] != "Z"
+    except OSError: return False
 
 failures, kills, worst = [], 0, 0.0
 defenses = a.defenses.split(",")
@@ -83,10 +83,8 @@ for defense, wanted in zip(defenses, share):
                 target = rng.choice(below + [process.pid]) if below else process.pid
                 os.kill(target, signal.SIGKILL)
                 process.wait(timeout=120)
-                while ranks_below(process.pid) or [p for p in below if os.path.exists(f"/proc/{p}") and "Z" not in open(f"/proc/{p}/stat").read().split(")")[1][:3]]: time.sleep(0.02)
-                text = open(output + "/log").read()
-                began = start if not saved else max(saved, start)
-                lost = at - began if "epoch" in text or saved > start else 0
+                while any(map(lives, below)): time.sleep(0.02)
+                lost = at - max(saved, start)
                 worst = max(worst, lost); here += 1; kills += 1
                 history.append(ranks)
                 inside = [os.path.basename(f)[:-8] for f in glob.glob(output + "/checkpoints/*.running")]

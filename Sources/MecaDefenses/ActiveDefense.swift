@@ -11,8 +11,8 @@ import MecaTraining
 ///
 /// 1. Learns everything and watches the losses: poisoned samples are learnt first. The few with the
 ///    lowest losses are suspicious, the slower half of each label is credible.
-/// 2. Unlearns the suspicious while it learns the credible: now poisoned samples, whether they were
-///    among the suspicious or not, have high losses.
+/// 2. Unlearns the suspicious, as samples of any other label, among the credible: now poisoned
+///    samples, whether they were among the suspicious or not, have high losses.
 /// 3. In each label the half with the lowest of these losses keeps its label. All others are only
 ///    pictures: the model names them anew, where it is sure, and learns on from both.
 ///
@@ -25,21 +25,19 @@ public struct ActiveDefense: Defense {
   /// Settings.
   public struct Settings: SettingsTable {
     /// Epochs of supervised learning.
-    public var supervisedEpochs = 8
+    public var supervisedEpochs = 10
     /// Ends of epochs, the last ones, whose losses count.
     public var supervisedMoments = 5
     /// Share of all samples, those learnt first, that is unlearnt: ABL's 0.01.
     public var suspiciousShare: Float = 0.01
     /// Share of each label, those learnt last, that is learnt beside it.
     public var credibleShare: Float = 0.5
-    /// Passes over the credible.
+    /// Passes over the credible and, among them, the suspicious.
     public var unlearnEpochs = 2
-    /// Learning rate of unlearning.
+    /// Learning rate of these passes.
     public var unlearnRate: Float = 0.01
-    /// Weight of the suspicious beside that of the credible, 1.
-    public var unlearnWeight: Float = 1
-    /// Loss from which a suspicious sample counts as unlearnt, nats: MeCa's 5.
-    public var unlearnCap: Float = 5
+    /// Part of such a pass that the suspicious are, shown several times each.
+    public var unlearnPart: Float = 0.125
     /// Share of each label that keeps it: DBD's ε, 0.5.
     public var labelledShare: Float = 0.5
     /// Probability from which the model's own answer is taken for a label: FixMatch's 0.95.
@@ -64,19 +62,18 @@ public struct ActiveDefense: Defense {
       .number(
         "credible-share", \.credibleShare, .share,
         "Share of each label, those learnt last, that is learnt while others are unlearnt."),
-      .integer("unlearn-epochs", \.unlearnEpochs, 0...4096, "Passes over the credible samples."),
-      .number("unlearn-rate", \.unlearnRate, .positive, "Learning rate of unlearning."),
+      .integer(
+        "unlearn-epochs", \.unlearnEpochs, 0...4096,
+        "Passes over the credible and, under other labels, the suspicious samples."),
+      .number("unlearn-rate", \.unlearnRate, .positive, "Learning rate of these passes."),
       .number(
-        "unlearn-weight", \.unlearnWeight, .notNegative, symbol: "λ",
-        "Weight of the suspicious samples' mean loss; that of the credible has 1."),
+        "unlearn-part", \.unlearnPart, .fraction,
+        "Part that the suspicious samples make of such a pass, shown several times each."),
       .number(
-        "unlearn-cap", \.unlearnCap, .positive,
-        "Loss of a suspicious sample, in nats, from which it is unlearnt enough."),
-      .number(
-        "labelled-share", \.labelledShare, .share, symbol: "ε",
+        "labelled-share", \.labelledShare, .share,
         "Share of each label, those of the lowest losses after unlearning, that keeps its label."),
       .number(
-        "confidence", \.confidence, .fraction, symbol: "τ",
+        "confidence", \.confidence, .fraction,
         "Probability from which the model's own answer becomes a sample's label."),
       .integer(
         "fine-tune-epochs", \.fineTuneEpochs, 0...4096, otherwise: "--epochs",
@@ -127,42 +124,49 @@ public struct ActiveDefense: Defense {
 
   // MARK: - Active unlearning
 
-  /// `L = mean ℓ(credible) − λ · mean ℓ(suspicious)`, half of each step from either.
+  /// Learns the credible and, among them, the suspicious under labels that are not theirs.
+  ///
+  /// Gradient ascent does not do: a batch of suspicious samples alone has a trigger in every image,
+  /// batch normalisation takes away what all have in common, and what is unlearnt is something else.
   private func unlearn(
     _ bench: some Workbench, _ supervised: Finished<ModelAndNumbers>
   ) throws -> Finished<ModelAndNumbers> {
-    let recipe = bench.recipe.plain(epochs: settings.unlearnEpochs, rate: settings.unlearnRate)
-    let groups = try unlearningGroups(bench, logLosses: supervised.state.numbers)
+    let recipe = bench.recipe.plain(epochs: 1, rate: settings.unlearnRate)
+    let (suspicious, credible) = try choose(bench, logLosses: supervised.state.numbers)
+    let shown = credible + repeated(suspicious, beside: credible.count)
     let dependencies = StageSettings(
       recipe: recipe,
       values: [
         "suspicious-share": settings.suspiciousShare, "credible-share": settings.credibleShare,
-        "unlearn-weight": settings.unlearnWeight, "unlearn-cap": settings.unlearnCap,
+        "unlearn-epochs": Float(settings.unlearnEpochs), "unlearn-part": settings.unlearnPart,
       ])
     return try bench.stage("active unlearning", dependencies, after: [supervised.digest]) { key in
       let model = try bench.model(supervised.state.model, of: bench.network)
-      if !groups.isEmpty && recipe.epochs > 0 {
-        let lesson = Lesson(groups: groups, labels: bench.samples.labels)
-        try bench.train(model, lesson, recipe, key: key)
+      for epoch in 0..<settings.unlearnEpochs where !shown.isEmpty {
+        let labels = otherLabels(
+          of: suspicious, bench.samples, seed: bench.seed(of: key.member("labels", epoch)))
+        let lesson = Lesson.learning(shown, labels: labels)
+        try bench.train(model, lesson, recipe, key: key.member("epoch", epoch))
       }
       let answers = try bench.judge(model, bench.samples.allIndices, labels: bench.samples.labels)
       return ModelAndNumbers(model.state, answers.map(\.loss))
     }
   }
 
-  /// Who is learnt and who is unlearnt: two groups, or the one that is not empty.
-  private func unlearningGroups(
+  /// Who is unlearnt and who is learnt.
+  ///
+  /// Where there is one class alone there are no other labels, so nobody is unlearnt.
+  private func choose(
     _ bench: some Workbench, logLosses: [Float]
-  ) throws -> [TrainingGroup] {
-    let suspicious = try bench.decided { learntFirst(bench.samples, logLosses) }
+  ) throws -> (suspicious: [Int32], credible: [Int32]) {
+    let suspicious = try bench.decided {
+      bench.samples.classCount > 1 ? learntFirst(bench.samples, logLosses) : []
+    }
     let credible = try bench.decided { learntLast(bench.samples, logLosses, without: suspicious) }
     bench.observe(
       "supervised learning", "suspicious", marked: flags(suspicious, count: bench.samples.count),
       values: ["suspicious": .integer(suspicious.count), "credible": .integer(credible.count)])
-    let learnt = TrainingGroup(indices: credible)
-    let unlearnt = TrainingGroup(
-      indices: suspicious, weight: -settings.unlearnWeight, lossCap: settings.unlearnCap)
-    return [learnt, unlearnt].filter { !$0.indices.isEmpty }
+    return (suspicious, credible)
   }
 
   /// Whom the model learnt first: the lowest of all samples.
@@ -180,6 +184,30 @@ public struct ActiveDefense: Defense {
         sampleCount(settings.credibleShare, of: members.count), of: members, by: logLosses)
     }
     return all(slowest, without: suspicious).sorted()
+  }
+
+  /// The suspicious as often as their part of a pass needs, once at least: with part u beside n
+  /// others `u / (1 − u) · n` places.
+  private func repeated(_ suspicious: [Int32], beside count: Int) -> [Int32] {
+    let part = Double(settings.unlearnPart)
+    let places = part / (1 - part) * Double(count)
+    let times = max(1, Int((places / Double(max(1, suspicious.count))).rounded()))
+    return (0..<times).flatMap { _ in suspicious }
+  }
+
+  /// All labels, those of the suspicious drawn anew from all but their own.
+  ///
+  /// Example: of labels 0 to 3 a sample with label 1 gets 0, 2 or 3, from places 0, 1 and 2.
+  private func otherLabels(
+    of suspicious: [Int32], _ samples: GivenData, seed: UInt64
+  ) -> [Int32] {
+    var labels = samples.labels
+    var random = KeyedRandom(seed: seed, purpose: .labelMixing)
+    for sample in suspicious.map({ Int($0) }) {
+      let place = Int32(random.integer(below: samples.classCount - 1))
+      labels[sample] = place < labels[sample] ? place : place + 1
+    }
+    return labels
   }
 
   // MARK: - Active semi-supervised fine-tuning

@@ -22,7 +22,7 @@ import Testing
   private var settings: ActiveDefense.Settings {
     var settings = ActiveDefense.Settings()
     (settings.supervisedEpochs, settings.supervisedMoments) = (3, 2)
-    settings.suspiciousShare = 0.17
+    (settings.suspiciousShare, settings.unlearnPart) = (0.17, 1 / 3)
     settings.fineTuneEpochs = 2
     return settings
   }
@@ -36,7 +36,7 @@ import Testing
         return SampleRecord(
           loss: count <= 2 ? early[count - 1][sample] : late[sample], prediction: 0)
       }
-      let confidence: [Int: Float] = count == 3 ? [3: 0.95, 9: 1] : [3: 0.99, 4: 0.96, 9: 0.97]
+      let confidence: [Int: Float] = count == 4 ? [3: 0.95, 9: 1] : [3: 0.99, 4: 0.96, 9: 0.97]
       return SampleRecord(
         loss: 0, prediction: sample == 3 ? 0 : 1 - labels[sample],
         confidence: confidence[sample] ?? 0.9499)
@@ -68,7 +68,7 @@ import Testing
     }
     #expect(
       bench.questions[..<2].map(\.indices) == [bench.samples.allIndices, bench.samples.allIndices])
-    #expect(bench.questions.map(\.trainingCount) == [1, 2, 3, 3, 4])
+    #expect(bench.questions.map(\.trainingCount) == [1, 2, 4, 4, 5])
   }
 
   @Test func unlearnsTheFirstAndLearnsTheLast() throws {
@@ -77,27 +77,47 @@ import Testing
     let means: [Float] = [-1.5, -3.5, -2, -1, -2.5, -2, -1.5, -2.5, -0.5, -3.5, -2, -2]
     // Powers of ten of whole numbers come back from the logarithm as they were.
     #expect(try #require(outcome.verdict).columns[0].values == means)
-    let training = bench.trainings[2]
-    #expect(training.key.description == "scripted/active unlearning")
-    #expect(training.before == ["new compared"] + bench.trainings[..<2].map(\.key.description))
-    // The three highest of each label: 3, 0 and of the equal 2 and 5 the first; 8, 6 and 10.
-    #expect(training.groups.map(\.indices) == [[0, 2, 3, 6, 8, 10], [1, 9]])
-    #expect(training.groups.map(\.weight) == [1, -1])
-    #expect(training.groups.map(\.lossCap) == [.infinity, 5])
-    #expect(training.groups.map(\.parts) == [1, 1])
-    #expect(training.lesson.labels == labels)
-    var recipe = bench.recipe
-    (recipe.epochs, recipe.learningRate, recipe.schedule, recipe.rampEpochs) =
-      (settings.unlearnEpochs, settings.unlearnRate, .constant, 0)
-    #expect(training.recipe == recipe)
+    try #require(bench.trainings.count >= 4)
+    for (epoch, training) in bench.trainings[2...3].enumerated() {
+      #expect(training.key.description == "scripted/active unlearning/epoch \(epoch + 1)")
+      #expect(training.before.count == 3 + epoch)
+      // The three highest of each label: 3, 0 and of the equal 2 and 5 the first; 8, 6 and 10. Half
+      // as much again of the two lowest: three places, so each of them twice (1.5 rounds up).
+      #expect(training.groups.map(\.indices) == [[0, 2, 3, 6, 8, 10, 1, 9, 1, 9]])
+      #expect(training.groups.map(\.weight) == [1])
+      // Of two labels the other one.
+      #expect(training.lesson.labels == [0, 1, 0, 0, 0, 0, 1, 1, 1, 0, 1, 1])
+      var recipe = bench.recipe
+      (recipe.epochs, recipe.learningRate, recipe.schedule, recipe.rampEpochs) =
+        (1, settings.unlearnRate, .constant, 0)
+      #expect(training.recipe == recipe)
+    }
+  }
+
+  /// 300 samples of five labels, all suspicious: every other label comes, never the given one, and
+  /// the second epoch draws anew.
+  @Test func otherLabelsAreDrawnAnewInEveryEpoch() throws {
+    let labels = (0..<300).map { Int32($0 % 5) }
+    let bench = try ScriptedWorkbench(
+      labels: labels,
+      script: ScriptedWorkbench.losses { _ in [Float](repeating: 1, count: 300) })
+    var settings = settings
+    settings.suspiciousShare = 1
+    _ = try ActiveDefense(settings).run(bench)
+    let drawn = bench.trainings[2...3].map(\.lesson.labels)
+    #expect(drawn[0] != drawn[1])
+    for own in 0..<5 {
+      let others = drawn[0].indices.filter { labels[$0] == own }.map { drawn[0][$0] }
+      #expect(Set(others) == Set((0..<5).filter { $0 != own }))
+    }
   }
 
   @Test func fineTunesOnTheLabelledAndTheNamed() throws {
     let bench = try bench()
     bench.recipe.augmentation = .cropAndFlip
     let outcome = try ActiveDefense(settings).run(bench)
-    try #require(bench.trainings.count == 5)
-    let (first, second) = (bench.trainings[3], bench.trainings[4])
+    try #require(bench.trainings.count == 6)
+    let (first, second) = (bench.trainings[4], bench.trainings[5])
     // Labelled: 0, 5 and 2; 7, 6 and 10 (of three equal ones the first two). Asked: all others.
     #expect(bench.questions[3].indices == [1, 3, 4, 8, 9, 11])
     #expect(bench.questions[4].indices == [1, 3, 4, 8, 9, 11])
@@ -138,7 +158,7 @@ import Testing
     var settings = settings
     settings.fineTuneEpochs = nil
     _ = try ActiveDefense(settings).run(bench)
-    #expect(bench.trainings.count == 6)
+    #expect(bench.trainings.count == 7)
   }
 
   @Test func nobodySuspiciousOnlyLearns() throws {
@@ -147,7 +167,7 @@ import Testing
     settings.suspiciousShare = 0.04
     _ = try ActiveDefense(settings).run(bench)
     #expect(bench.trainings[2].groups.map(\.indices) == [[0, 2, 3, 6, 8, 10]])
-    #expect(bench.trainings[2].groups.map(\.weight) == [1])
+    #expect(bench.trainings[2].lesson.labels == labels)
   }
 
   @Test func everybodySuspiciousOnlyUnlearns() throws {
@@ -156,7 +176,7 @@ import Testing
     settings.suspiciousShare = 1
     _ = try ActiveDefense(settings).run(bench)
     #expect(bench.trainings[2].groups.map(\.indices) == [bench.samples.allIndices])
-    #expect(bench.trainings[2].groups.map(\.weight) == [-1])
+    #expect(bench.trainings[2].lesson.labels == labels.map { 1 - $0 })
   }
 
   @Test func nobodyAtAllTrainsNothing() throws {
@@ -164,7 +184,7 @@ import Testing
     var settings = settings
     (settings.suspiciousShare, settings.credibleShare) = (0.04, 0.04)
     _ = try ActiveDefense(settings).run(bench)
-    #expect(!bench.trainings.contains { $0.key.description == "scripted/active unlearning" })
+    #expect(!bench.trainings.contains { $0.key.description.contains("active unlearning") })
   }
 
   @Test func noRoundsLeaveTheUnlearntModel() throws {
@@ -191,14 +211,15 @@ import Testing
     var settings = settings
     settings.labelledShare = 1
     _ = try ActiveDefense(settings).run(bench)
-    #expect(bench.trainings[3].groups.map(\.indices) == [bench.samples.allIndices])
+    #expect(bench.trainings[4].groups.map(\.indices) == [bench.samples.allIndices])
     #expect(bench.questions.count == 3)
   }
 
-  @Test func oneClassIsEnough() throws {
+  @Test func oneClassHasNobodyToUnlearn() throws {
     let bench = try bench(labels: [Int32](repeating: 0, count: 12))
     _ = try ActiveDefense(settings).run(bench)
     // The six highest of all: 8, 3, 0, 6 and of the equal 2, 5, 10 and 11 two.
-    #expect(bench.trainings[2].groups.map(\.indices) == [[0, 2, 3, 5, 6, 8], [1, 9]])
+    #expect(bench.trainings[2].groups.map(\.indices) == [[0, 2, 3, 5, 6, 8]])
+    #expect(bench.trainings[2].lesson.labels == [Int32](repeating: 0, count: 12))
   }
 }

@@ -1,51 +1,113 @@
 #!/usr/bin/env python3
 """All defences on the same poisoned sets: runs what is missing, prints the table of docs/results.md.
 
-usage: defence-table.py PROGRAM CIFAR_BIN_FOLDER OUT [--attacks badnets,blend,sig] [--seeds 2,3] [--defenses none,meca,...] [--workers 2] [-- OPTIONS]
+  python3 tools/defence-table.py PROGRAM CIFAR_BIN_FOLDER OUT [--draws SEED:TARGET,...]
 
-One run a cell, one core a run; the cells of a set share the checkpoints of the undefended model and the oracle. A cell whose result.json is there
-is not run again. Columns: ACC/ASR of the defence's final model in per cent; for defences that judge samples what they flagged, how much of that is
-poisoned, and TPR/FPR.
+A cell of the table is a run of its own, on one core; a run whose result.json is there is not made
+again. The runs of one attack and draw share the checkpoints of the undefended model and the oracle.
+ACC and ASR are those of a defence's final model; defences that judge samples have the number that
+they flagged, the share of poisoned among these, and TPR and FPR. Rates in per cent.
 """
-import argparse, json, os, subprocess, sys
+
+import argparse
+import json
+import os
+import pathlib
+import subprocess
 from concurrent.futures import ThreadPoolExecutor
 
-own, rest = sys.argv[1:], []
-if "--" in own: rest = own[own.index("--") + 1:]; own = own[:own.index("--")]
-parser = argparse.ArgumentParser()
-parser.add_argument("program"); parser.add_argument("data"); parser.add_argument("out")
-parser.add_argument("--attacks", default="badnets,blend,sig"); parser.add_argument("--seeds", default="2,3")
-parser.add_argument("--defenses", default="none,meca,abl,active,fine-tuning,clp"); parser.add_argument("--workers", type=int, default=2)
-a = parser.parse_args(own)
-COMMON = "--dataset cifar10 --width 16 --epochs 8 --augment none --poison-rate 0.05 --oracle".split() + rest
-environment = {**os.environ, "OMPI_ALLOW_RUN_AS_ROOT": "1", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1"}
+OPTIONS = (
+    "--dataset cifar10 --width 16 --epochs 8 --augment none --poison-rate 0.05 --oracle"
+).split()
+OPTIONS_OF = {"meca": ["--detector-width", "8"]}
+ROOT_MAY = {"OMPI_ALLOW_RUN_AS_ROOT": "1", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1"}
 
-def folder(attack, seed, defense): return f"{a.out}/{attack}-{seed}-{defense}"
 
-def run_set(place):
-    attack, seed = place
-    for defense in a.defenses.split(","):
-        output = folder(attack, seed, defense)
-        if os.path.exists(output + "/result.json"): continue
-        os.makedirs(output, exist_ok=True)
-        command = [a.program, "--defense", defense, "--data", a.data, "--attack", attack, "--seed", seed, "--output", output,
-                   "--checkpoints", f"{a.out}/{attack}-{seed}-checkpoints"] + COMMON
-        if defense == "meca": command += ["--detector-width", "8"]
-        with open(output + "/log", "w") as log: code = subprocess.run(command, stdout=log, stderr=log, env=environment).returncode
-        print(f"{attack} {seed} {defense}: status {code}", flush=True)
+def arguments():
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("program")
+    parser.add_argument("data")
+    parser.add_argument("out", type=pathlib.Path)
+    parser.add_argument("--attacks", default="badnets,blend,sig")
+    parser.add_argument("--draws", default="2:7,3:1", help="SEED:TARGET,... (2:7,3:1)")
+    parser.add_argument("--defenses", default="none,meca,abl,active,fine-tuning,clp")
+    parser.add_argument("--workers", type=int, default=2, help="runs at once (2)")
+    given = parser.parse_args()
+    given.defenses = given.defenses.split(",")
+    given.sets = [
+        (attack, *draw.split(":"))
+        for draw in given.draws.split(",")
+        for attack in given.attacks.split(",")
+    ]
+    return given
 
-places = [(attack, seed) for seed in a.seeds.split(",") for attack in a.attacks.split(",")]
-with ThreadPoolExecutor(a.workers) as pool: list(pool.map(run_set, places))
 
-def percent(value): return "–" if value is None else f"{100 * value:.1f}"
-print("\n| attack, seed | defence | ACC | ASR | flagged | of them poisoned | TPR / FPR | `weights_sha256` |\n|---|---|---|---|---|---|---|---|")
-for attack, seed in places:
-    for defense in a.defenses.split(","):
-        try: result = json.load(open(folder(attack, seed, defense) + "/result.json"))
-        except OSError: print(f"| {attack}, {seed} | {defense} | missing |"); continue
-        final = result["no_defense"] if defense == "none" else result.get("relearned") or result["defended"]
-        found = result.get("detection")
-        cells = [f"{found['flagged']}", percent(found.get("precision")), f"{percent(found.get('tpr'))} / {percent(found.get('fpr'))}"] if found else ["", "", ""]
-        print(f"| {attack}, {seed} | {defense} | {percent(final['acc'])} | {percent(final['asr'])} | " + " | ".join(cells) + f" | `{result['weights_sha256'][:8]}` |")
-    oracle = result.get("oracle")
-    if oracle: print(f"| {attack}, {seed} | oracle | {percent(oracle['acc'])} | {percent(oracle['asr'])} | | | | |")
+def folder(given, place, defense):
+    return given.out / "-".join([*place, defense])
+
+
+def make_runs(given, place):
+    attack, seed, target = place
+    for defense in given.defenses:
+        output = folder(given, place, defense)
+        if (output / "result.json").exists():
+            continue
+        output.mkdir(parents=True, exist_ok=True)
+        command = [given.program, *OPTIONS, *OPTIONS_OF.get(defense, [])]
+        command += ["--defense", defense, "--data", given.data, "--output", str(output)]
+        command += ["--attack", attack, "--seed", seed, "--target", target]
+        command += ["--checkpoints", str(folder(given, place, "checkpoints"))]
+        with open(output / "log", "w") as log:
+            done = subprocess.run(command, stdout=log, stderr=log, env={**os.environ, **ROOT_MAY})
+        print(f"{output.name}: status {done.returncode}", flush=True)
+
+
+def percent(rate):
+    return "–" if rate is None else f"{100 * rate:.2f}"
+
+
+def model(figures):
+    return f"{percent(figures['acc'])}/{percent(figures['asr'])}"
+
+
+def found(detection):
+    if detection is None:
+        return ["–"] * 4
+    rates = [percent(detection.get(key)) for key in ("precision", "tpr", "fpr")]
+    return [str(detection["flagged"]), *rates]
+
+
+def rows(given, place):
+    name = "{}, seed {}, target {}".format(*place)
+    for defense in given.defenses:
+        try:
+            result = json.loads((folder(given, place, defense) / "result.json").read_text())
+        except OSError:
+            yield [name, defense] + ["missing"] * 6
+            continue
+        if defense == "none":
+            final = result["no_defense"]
+            if "oracle" in result:
+                yield [name, "oracle", model(result["oracle"])] + ["–"] * 5
+        else:
+            final = result.get("relearned") or result["defended"]
+        hash = result["weights_sha256"][:12] + "…"
+        yield [name, defense, model(final), *found(result.get("detection")), hash]
+
+
+def print_row(cells):
+    print("| " + " | ".join(cells) + " |")
+
+
+if __name__ == "__main__":
+    given = arguments()
+    with ThreadPoolExecutor(given.workers) as pool:
+        list(pool.map(lambda place: make_runs(given, place), given.sets))
+    heads = "set,defence,ACC/ASR,flagged,poisoned of these,TPR,FPR,`weights_sha256`".split(",")
+    print_row(heads)
+    print("|" + "---|" * len(heads))
+    for place in given.sets:
+        for cells in rows(given, place):
+            print_row(cells)

@@ -1,104 +1,224 @@
 #!/usr/bin/env python3
-"""Kills runs at random moments inside their stages, resumes them on other rank counts, and expects the bits of an undisturbed run.
+"""Kills runs at random moments, resumes them on other rank counts, expects an undisturbed run's bits.
 
-usage: kill-soak.py PROGRAM FOLDER [--kills 40] [--defenses meca,abl,...] [--seed 1] [--every SECONDS] [--slack SECONDS] [-- OPTIONS OF meca-dist]
+  python3 tools/kill-soak.py PROGRAM OUT [--kills 40] [--defenses meca,abl,...] [-- OPTIONS]
 
-For each defence an undisturbed run on one rank gives the expected weights_sha256, suspects.csv and model. Then runs on 1, 2, 3, 5 and 8 ranks
-are started in one output folder; each is killed (a rank or the launcher, SIGKILL) after a random part of the time that an undisturbed run takes,
-until one comes to its end; then the next one starts in a new folder. What a kill costs is measured from outside: the time between the kill and
-the newest file among the checkpoints (or the start of the run, if that was later; such a kill is not judged). It may be the interval, and `--slack` for
-a step, a save and the reaction of a loaded machine. Prints one line a kill and a table at the end; exit status 1 if anything differed.
+For each defence an undisturbed run on one rank gives weights_sha256, suspects.csv, scores.npy and
+model.safetensors. Then runs on 1, 2, 3, 5 or 8 ranks are started in one output folder, and each is
+killed (a rank or mpirun, by SIGKILL) after a random part of the time that such a run takes, until
+one comes to its end; the next one starts in a new folder.
+
+What a kill costs is seen from outside: the time from the newest file among the checkpoints to the
+kill. It may be the interval between snapshots and --slack, for a step, a save and a loaded machine.
+A kill before a run's first save is not judged: that run has lost no more than it had run.
+
+A line a kill and one at the end; exit status 1 if bits differed, a resumed run failed or a kill
+cost more than it may.
 """
-import argparse, glob, hashlib, json, os, random, shutil, signal, subprocess, sys, time
 
-OPTIONS = ("--train-limit 1200 --test-limit 200 --width 4 --batch 32 --epochs 6 --augment none --poison-rate 0.1 --trigger-size 8").split()
+import argparse
+import hashlib
+import json
+import os
+import pathlib
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import time
 
-parser = argparse.ArgumentParser()
-parser.add_argument("program"); parser.add_argument("folder")
-parser.add_argument("--kills", type=int, default=40); parser.add_argument("--defenses", default="meca,abl,active,fine-tuning,clp,none")
-parser.add_argument("--seed", type=int, default=1); parser.add_argument("--every", type=float, default=0.5); parser.add_argument("--slack", type=float, default=1.5)
-own, rest = sys.argv[1:], []
-if "--" in own: rest = own[own.index("--") + 1:]; own = own[:own.index("--")]
-a = parser.parse_args(own)
-options = rest or OPTIONS
-rng = random.Random(a.seed)
-environment = {**os.environ, "OMPI_ALLOW_RUN_AS_ROOT": "1", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1", "OMPI_MCA_btl_vader_single_copy_mechanism": "none"}
+OPTIONS = (
+    "--train-limit 1200 --test-limit 200 --width 4 --batch 32 --epochs 6 --augment none"
+    " --poison-rate 0.1 --trigger-size 8"
+).split()
+RANKS = [1, 2, 3, 5, 8]
+ENVIRONMENT = {
+    **os.environ,
+    "OMPI_ALLOW_RUN_AS_ROOT": "1",
+    "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1",
+    "OMPI_MCA_btl_vader_single_copy_mechanism": "none",
+}
 
-def command(ranks, defense, output, more=()):
-    return (["mpirun", "--oversubscribe", "-n", str(ranks), a.program, "--defense", defense, "--output", output,
-             "--checkpoint-every", str(a.every / 60)] + options + list(more))
+
+def arguments():
+    own, options = sys.argv[1:], OPTIONS
+    if "--" in own:
+        at = own.index("--")
+        own, options = own[:at], own[at + 1 :]
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("program")
+    parser.add_argument("out", type=pathlib.Path)
+    parser.add_argument("--kills", type=int, default=40, help="over all defences (40)")
+    parser.add_argument("--defenses", default="meca,abl,active,fine-tuning,clp,none")
+    parser.add_argument("--seed", type=int, default=1, help="of the moments and victims (1)")
+    parser.add_argument("--every", type=float, default=0.5, help="seconds between snapshots (0.5)")
+    parser.add_argument("--slack", type=float, default=1.5, help="seconds beyond these (1.5)")
+    given = parser.parse_args(own)
+    given.defenses, given.options = given.defenses.split(","), options
+    return given
+
+
+def command(given, ranks, defense, output):
+    launcher = ["mpirun", "--oversubscribe", "-n", str(ranks), given.program]
+    own = ["--defense", defense, "--output", str(output)]
+    return launcher + own + ["--checkpoint-every", str(given.every / 60)] + given.options
+
 
 def bits(output):
-    result = json.load(open(output + "/result.json"))
-    files = [hashlib.sha256(open(f, "rb").read()).hexdigest()[:8] for name in ("suspects.csv", "scores.npy", "model.safetensors")
-             for f in glob.glob(f"{output}/{name}")]
-    return [result["weights_sha256"]] + files
+    digests = [json.loads((output / "result.json").read_text())["weights_sha256"]]
+    for name in ["suspects.csv", "scores.npy", "model.safetensors"]:
+        if (output / name).exists():
+            digests.append(hashlib.sha256((output / name).read_bytes()).hexdigest())
+    return digests
 
-def ranks_below(process):
-    parents, programs = {}, []
+
+def process_table():
+    """Parent and name of every living process."""
+    table = {}
     for name in filter(str.isdigit, os.listdir("/proc")):
-        try: text = open(f"/proc/{name}/stat").read()
-        except OSError: continue
-        fields = text[text.rindex(")") + 2:].split()
-        parents[int(name)] = int(fields[1])
-        if "(meca-dist" in text and fields[0] != "Z": programs.append(int(name))
-    def leads(p):
-        while p and p != process: p = parents.get(p, 0)
-        return p == process
-    return sorted(filter(leads, programs))
+        try:
+            text = pathlib.Path(f"/proc/{name}/stat").read_text()
+        except OSError:
+            continue
+        state, parent = text[text.rindex(")") + 2 :].split()[:2]
+        if state != "Z":
+            table[int(name)] = (int(parent), text[text.index("(") + 1 : text.rindex(")")])
+    return table
 
-def newest(output):
-    files = glob.glob(f"{output}/checkpoints/**/*.safetensors", recursive=True)
-    return max([os.path.getmtime(f) for f in files if os.path.exists(f)], default=0)
 
-def lives(process):
-    try: return open(f"/proc/{process}/stat").read().rsplit(")", 1)[1].split()[0] != "Z"
-    except OSError: return False
+def ranks_below(launcher):
+    table = process_table()
 
-failures, kills, worst = [], 0, 0.0
-defenses = a.defenses.split(",")
-share = [a.kills // len(defenses) + (1 if n < a.kills % len(defenses) else 0) for n in range(len(defenses))]
-for defense, wanted in zip(defenses, share):
-    reference = f"{a.folder}/{defense}-reference"
-    shutil.rmtree(reference, ignore_errors=True)
-    begin = time.time()
-    done = subprocess.run(command(1, defense, reference), capture_output=True, text=True, env=environment)
-    length = time.time() - begin
-    if done.returncode: sys.exit(f"{defense}: the undisturbed run failed: {done.stderr[-500:]}")
-    expected, here, number = bits(reference), 0, 0
-    while here < wanted:
-        output = f"{a.folder}/{defense}-{number}"; number += 1
-        shutil.rmtree(output, ignore_errors=True); os.makedirs(output)
+    def is_below(process):
+        while process in table and process != launcher:
+            process = table[process][0]
+        return process == launcher
+
+    return sorted(p for p, (_, name) in table.items() if name == "meca-dist" and is_below(p))
+
+
+def newest_save(output):
+    times = []
+    for file in output.glob("checkpoints/**/*.safetensors"):
+        try:
+            times.append(file.stat().st_mtime)
+        except FileNotFoundError:  # an older generation, gone by now
+            pass
+    return max(times, default=0.0)
+
+
+def running_stages(output):
+    return sorted(folder.name[: -len(".running")] for folder in output.glob("checkpoints/*.running"))
+
+
+class Soak:
+    """All kills, what they cost and what went wrong."""
+
+    def __init__(self, given):
+        self.given, self.random = given, random.Random(given.seed)
+        self.kills, self.worst, self.failures = 0, 0.0, []
+
+    def fail(self, text):
+        self.failures.append(text)
+        print(text, flush=True)
+
+    def undisturbed(self, defense):
+        """The bits of a run on one rank, and the seconds that it takes."""
+        output = self.given.out / f"{defense}-reference"
+        shutil.rmtree(output, ignore_errors=True)
+        begin = time.time()
+        done = subprocess.run(
+            command(self.given, 1, defense, output), capture_output=True, text=True, env=ENVIRONMENT
+        )
+        if done.returncode:
+            sys.exit(f"{defense}: the undisturbed run failed: {done.stderr[-500:]}")
+        return bits(output), time.time() - begin
+
+    def kill_some(self, defense, wanted):
+        """Runs of one defence, killed `wanted` times in all."""
+        expected, seconds = self.undisturbed(defense)
+        last = self.kills + wanted
+        number = 0
+        while self.kills < last:
+            output = self.given.out / f"{defense}-{number}"
+            number += 1
+            shutil.rmtree(output, ignore_errors=True)
+            output.mkdir(parents=True)
+            self.kill_until_it_ends(defense, output, expected, seconds, last)
+
+    def kill_until_it_ends(self, defense, output, expected, seconds, last):
         history = []
         while True:
-            ranks = rng.choice([1, 2, 3, 5, 8])
-            start = time.time()
-            with open(output + "/log", "w") as log:
-                process = subprocess.Popen(command(ranks, defense, output), stdout=log, stderr=log, env=environment, start_new_session=True)
-            moment = start + 0.4 + rng.random() * length * 0.6 * (1 + ranks / 4) if here < wanted else float("inf")
-            while process.poll() is None and time.time() < moment: time.sleep(0.01)
-            if process.poll() is None:
-                below = ranks_below(process.pid)
-                saved, at = newest(output), time.time()
-                target = rng.choice(below + [process.pid]) if below else process.pid
-                os.kill(target, signal.SIGKILL)
-                process.wait(timeout=120)
-                while any(map(lives, below)): time.sleep(0.02)
-                lost = at - max(saved, start)
-                worst = max(worst, lost); here += 1; kills += 1
-                history.append(ranks)
-                inside = [os.path.basename(f)[:-8] for f in glob.glob(output + "/checkpoints/*.running")]
-                print(f"{defense}: kill {kills} on {ranks} ranks after {at - start:.1f} s, last save {lost:.2f} s before, within {inside}", flush=True)
-                # A run that had not come to its first save yet lost no more than it had run.
-                if saved > start and lost > a.every + a.slack: failures.append(f"{defense}: kill {kills} lost {lost:.2f} s")
+            history.append(self.random.choice(RANKS))
+            survives = self.kills >= last
+            # More ranks than cores take longer; now and then a run comes to its end.
+            limit = seconds * 0.6 * (1 + history[-1] / 4)
+            wait = float("inf") if survives else 0.4 + self.random.random() * limit
+            code = self.run(defense, output, history[-1], wait)
+            if code is None:
+                continue
+            if code != 0:
+                self.fail(f"{defense}: a resumed run failed: {(output / 'log').read_text()[-400:]}")
+                return
+            got = bits(output)
+            if got == expected:
+                print(f"{defense}: on {history} ranks, the same bits {got[0][:8]}", flush=True)
+                shutil.rmtree(output)
             else:
-                if process.returncode: failures.append(f"{defense}: a resumed run failed: {open(output + '/log').read()[-400:]}"); break
-                got = bits(output)
-                print(f"{defense}: resumed over {history} then {ranks} ranks: {'the same bits' if got == expected else 'OTHER BITS'} {got[0][:8]}", flush=True)
-                if got != expected: failures.append(f"{defense}: {output}: {got} in place of {expected}")
-                shutil.rmtree(output, ignore_errors=True)
-                break
-        if failures and len(failures) > 5: break
-print(f"{kills} kills over {len(defenses)} defences, at most {worst:.2f} s after the last save; {len(failures)} failures")
-for line in failures: print(line)
-sys.exit(1 if failures else 0)
+                self.fail(f"{defense}: on {history} ranks, {got} in place of {expected}: {output}")
+            return
+
+    def run(self, defense, output, ranks, wait):
+        """The exit status of a run, or None of one that was killed after `wait` seconds."""
+        start = time.time()
+        with open(output / "log", "w") as log:
+            process = subprocess.Popen(
+                command(self.given, ranks, defense, output),
+                stdout=log, stderr=log, env=ENVIRONMENT, start_new_session=True,
+            )  # fmt: skip
+        while process.poll() is None and time.time() < start + wait:
+            time.sleep(0.01)
+        if process.poll() is not None:
+            return process.returncode
+        self.kill(defense, output, process, ranks, start)
+        return None
+
+    def kill(self, defense, output, process, ranks, start):
+        programs = ranks_below(process.pid)
+        victim = self.random.choice([*programs, process.pid])
+        saved, now = newest_save(output), time.time()
+        os.kill(victim, signal.SIGKILL)
+        process.wait(timeout=120)
+        while any(program in process_table() for program in programs):
+            time.sleep(0.02)
+        self.kills += 1
+        # What an earlier run saved tells nothing of this one.
+        lost = now - saved if saved > start else 0.0
+        self.worst = max(self.worst, lost)
+        who = "mpirun" if victim == process.pid else "a rank"
+        print(
+            f"{defense}: kill {self.kills}, {who} of {ranks} after {now - start:.1f} s, within"
+            f" {', '.join(running_stages(output)) or 'no stage'},"
+            + (f" {lost:.2f} s after a save" if saved > start else " before its first save"),
+            flush=True,
+        )
+        if lost > self.given.every + self.given.slack:
+            self.fail(f"{defense}: kill {self.kills} cost {lost:.2f} s")
+
+
+if __name__ == "__main__":
+    given = arguments()
+    soak = Soak(given)
+    count = len(given.defenses)
+    for number, defense in enumerate(given.defenses):
+        soak.kill_some(defense, (given.kills + count - 1 - number) // count)
+    print(
+        f"{soak.kills} kills over {count} defences, at most {soak.worst:.2f} s after a save;"
+        f" {len(soak.failures)} failures"
+    )
+    for failure in soak.failures:
+        print(failure)
+    sys.exit(1 if soak.failures else 0)

@@ -27,7 +27,8 @@ import Testing
     return settings
   }
 
-  /// Two rounds: first 3 and 9 are named with enough confidence, then 3, 4 and 9.
+  /// Two rounds: first the model is sure of 3, 9 and 11, then of 3, 4 and 9; of 3 and 11, that their
+  /// labels are right, which 3 does not get back.
   private func script(_ question: ScriptedWorkbench.Question) -> [SampleRecord] {
     let count = question.trainingCount
     return question.indices.map { index in
@@ -36,9 +37,10 @@ import Testing
         return SampleRecord(
           loss: count <= 2 ? early[count - 1][sample] : late[sample], prediction: 0)
       }
-      let confidence: [Int: Float] = count == 4 ? [3: 0.95, 9: 1] : [3: 0.99, 4: 0.96, 9: 0.97]
+      let confidence: [Int: Float] =
+        count == 4 ? [3: 0.97, 9: 1, 11: 0.95] : [3: 0.99, 4: 0.96, 9: 0.97]
       return SampleRecord(
-        loss: 0, prediction: sample == 3 ? 0 : 1 - labels[sample],
+        loss: 0, prediction: [3, 11].contains(sample) ? labels[sample] : 1 - labels[sample],
         confidence: confidence[sample] ?? 0.9499)
     }
   }
@@ -121,8 +123,8 @@ import Testing
     // Labelled: 0, 5 and 2; 7, 6 and 10 (of three equal ones the first two). Asked: all others.
     #expect(bench.questions[3].indices == [1, 3, 4, 8, 9, 11])
     #expect(bench.questions[4].indices == [1, 3, 4, 8, 9, 11])
-    #expect(first.groups.map(\.indices) == [[0, 2, 3, 5, 6, 7, 9, 10]])
-    #expect(second.groups.map(\.indices) == [[0, 2, 3, 4, 5, 6, 7, 9, 10]])
+    #expect(first.groups.map(\.indices) == [[0, 2, 5, 6, 7, 9, 10, 11]])
+    #expect(second.groups.map(\.indices) == [[0, 2, 4, 5, 6, 7, 9, 10]])
     #expect(first.lesson.labels == [0, 0, 0, 0, 0, 0, 1, 1, 1, 0, 1, 1])
     #expect(second.lesson.labels == [0, 0, 0, 0, 1, 0, 1, 1, 1, 0, 1, 1])
     #expect(first.key.description == "scripted/fine-tuning/round 1")
@@ -138,7 +140,7 @@ import Testing
     #expect(second.recipe.rampEpochs == 0)
 
     let verdict = try #require(outcome.verdict)
-    // 3 was named as it was given; 4 and 9 were learnt under the other label.
+    // 4 and 9 were learnt under the other label.
     #expect(verdict.flagged.indices.filter { verdict.flagged[$0] } == [4, 9])
     #expect(verdict.relabelled == second.lesson.labels)
     #expect(verdict.score == late)
@@ -150,6 +152,19 @@ import Testing
     #expect(
       bench.observations.map(\.what) == ["suspicious", "unlabelled", "learnt under another label"])
     #expect(bench.observations.map { $0.marked.count { $0 } } == [2, 6, 2])
+  }
+
+  /// With a limit of 0.1 the loss 2 of sample 3 is below −ln 0.1: it gets its label back.
+  @Test func onlyTheDoubtedLoseTheirLabels() throws {
+    let bench = try bench()
+    var settings = settings
+    settings.doubtedBelow = 0.1
+    _ = try ActiveDefense(settings).run(bench)
+    #expect(bench.trainings[4].groups.map(\.indices) == [[0, 2, 3, 5, 6, 7, 9, 10, 11]])
+    settings.doubtedBelow = 0
+    let all = try self.bench()
+    _ = try ActiveDefense(settings).run(all)
+    #expect(all.trainings[4].groups.map(\.indices) == bench.trainings[4].groups.map(\.indices))
   }
 
   @Test func roundsAreThoseOfTheRecipeUnlessSet() throws {

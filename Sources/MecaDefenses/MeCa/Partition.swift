@@ -16,13 +16,6 @@ package func ranksWithinLabel(_ values: [some Comparable], labels: [Int32]) -> [
   return ranks
 }
 
-/// The samples of each label, ascending.
-package func membersOfLabels(_ labels: [Int32]) -> [[Int]] {
-  var members = [[Int]](repeating: [], count: Int(labels.max() ?? -1) + 1)
-  for (index, label) in labels.enumerated() { members[Int(label)].append(index) }
-  return members
-}
-
 /// How surely clean every sample is: its rank within its label by (misclassified first, then KL), or
 /// its rank among all samples by KL alone, as Algorithm 1 has it.
 ///

@@ -35,3 +35,10 @@ package func flags(_ samples: [Int32], count: Int) -> [Bool] {
   for sample in samples { flags[Int(sample)] = true }
   return flags
 }
+
+/// The samples of each label, ascending.
+package func membersOfLabels(_ labels: [Int32]) -> [[Int]] {
+  var members = [[Int]](repeating: [], count: Int(labels.max() ?? -1) + 1)
+  for (index, label) in labels.enumerated() { members[Int(label)].append(index) }
+  return members
+}

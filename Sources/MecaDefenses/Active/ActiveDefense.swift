@@ -14,7 +14,9 @@ import MecaTraining
 /// 2. Unlearns the suspicious, as samples of any other label, among the credible: now poisoned
 ///    samples, whether they were among the suspicious or not, have high losses.
 /// 3. In each label the half with the lowest of these losses keeps its label. All others are only
-///    pictures: the model names them anew, where it is sure, and learns on from both.
+///    pictures: the model names them anew, where it is sure, and learns on from both. A sample whose
+///    label the unlearned model doubts does not get that label back: the trigger is still known, and
+///    the first pictures that bring it back would bring back all.
 ///
 /// - Source: Ying and Wu 2023, arXiv:2406.13098 ("DLP"), of which only the abstract was at hand:
 ///   three stages and their names are the paper's, what they do is taken from published relatives.
@@ -22,65 +24,6 @@ import MecaTraining
 /// - Expect: as of Anti-Backdoor Learning, whose assumption it shares, that poisoned samples are
 ///   learnt first; with a model that is fine-tuned on nearly everything, and no backdoor in it.
 public struct ActiveDefense: Defense {
-  /// Settings.
-  public struct Settings: SettingsTable {
-    /// Epochs of supervised learning.
-    public var supervisedEpochs = 10
-    /// Ends of epochs, the last ones, whose losses count.
-    public var supervisedMoments = 5
-    /// Share of all samples, those learnt first, that is unlearnt: ABL's 0.01.
-    public var suspiciousShare: Float = 0.01
-    /// Share of each label, those learnt last, that is learnt beside it.
-    public var credibleShare: Float = 0.5
-    /// Passes over the credible and, among them, the suspicious.
-    public var unlearnEpochs = 2
-    /// Learning rate of these passes.
-    public var unlearnRate: Float = 0.01
-    /// Part of such a pass that the suspicious are, shown several times each.
-    public var unlearnPart: Float = 0.125
-    /// Share of each label that keeps it: DBD's ε, 0.5.
-    public var labelledShare: Float = 0.5
-    /// Probability from which the model's own answer is taken for a label: FixMatch's 0.95.
-    public var confidence: Float = 0.95
-    /// Epochs of fine-tuning; nil: as many as ordinary training has.
-    public var fineTuneEpochs: Int?
-
-    /// The defaults.
-    public init() {}
-
-    /// All of them.
-    public static let table: [Setting<Settings>] = [
-      .integer(
-        "supervised-epochs", \.supervisedEpochs, 1...4096,
-        "Epochs of supervised learning."),
-      .integer(
-        "supervised-moments", \.supervisedMoments, 1...4096,
-        "Ends of epochs, the last ones, whose losses tell who was learnt first."),
-      .number(
-        "suspicious-share", \.suspiciousShare, .share,
-        "Share of all samples, those learnt first, that is unlearnt."),
-      .number(
-        "credible-share", \.credibleShare, .share,
-        "Share of each label, those learnt last, that is learnt while others are unlearnt."),
-      .integer(
-        "unlearn-epochs", \.unlearnEpochs, 0...4096,
-        "Passes over the credible and, under other labels, the suspicious samples."),
-      .number("unlearn-rate", \.unlearnRate, .positive, "Learning rate of these passes."),
-      .number(
-        "unlearn-part", \.unlearnPart, .fraction,
-        "Part that the suspicious samples make of such a pass, shown several times each."),
-      .number(
-        "labelled-share", \.labelledShare, .share,
-        "Share of each label, those of the lowest losses after unlearning, that keeps its label."),
-      .number(
-        "confidence", \.confidence, .fraction,
-        "Probability from which the model's own answer becomes a sample's label."),
-      .integer(
-        "fine-tune-epochs", \.fineTuneEpochs, 0...4096, otherwise: "--epochs",
-        "Epochs of semi-supervised fine-tuning."),
-    ]
-  }
-
   /// What people should know.
   public static let facts = DefenseFacts(
     name: "active", title: "Active",
@@ -179,9 +122,10 @@ public struct ActiveDefense: Defense {
   func learntLast(
     _ samples: GivenData, _ logLosses: [Float], without suspicious: [Int32]
   ) -> [Int32] {
-    let slowest = samples.members.flatMap { members in
+    let slowest = membersOfLabels(samples.labels).flatMap { members in
       highest(
-        sampleCount(settings.credibleShare, of: members.count), of: members, by: logLosses)
+        sampleCount(settings.credibleShare, of: members.count), of: members.map { Int32($0) },
+        by: logLosses)
     }
     return all(slowest, without: suspicious).sorted()
   }
@@ -218,6 +162,7 @@ public struct ActiveDefense: Defense {
   ) throws -> Finished<FineTuned> {
     let labelled = try bench.decided { stillFitted(bench.samples, unlearned.state.numbers) }
     let unlabelled = all(bench.samples.allIndices, without: labelled)
+    let lost = try bench.decided { doubted(unlearned.state.numbers) }
     bench.observe(
       "active unlearning", "unlabelled", marked: flags(unlabelled, count: bench.samples.count),
       values: ["labelled": .integer(labelled.count), "unlabelled": .integer(unlabelled.count)])
@@ -226,13 +171,13 @@ public struct ActiveDefense: Defense {
       recipe: bench.recipe,
       values: [
         "rounds": Float(rounds), "labelled-share": settings.labelledShare,
-        "confidence": settings.confidence,
+        "confidence": settings.confidence, "doubted-below": settings.doubtedBelow,
       ])
     let tuned = try bench.stage("fine-tuning", dependencies, after: [unlearned.digest]) { key in
       let model = try bench.model(unlearned.state.model, of: bench.network)
       var named = NamedSamples(bench.samples)
       for round in 0..<rounds {
-        named = try name(unlabelled, by: model, bench)
+        named = try name(unlabelled, by: model, bench, notAsGiven: lost)
         let lesson = Lesson.learning((labelled + named.indices).sorted(), labels: named.labels)
         let recipe = roundRecipe(bench.recipe, round, of: rounds)
         try bench.train(model, lesson, recipe, key: key.member("round", round))
@@ -247,20 +192,34 @@ public struct ActiveDefense: Defense {
 
   /// In each label the lowest losses after unlearning, one sample at least.
   func stillFitted(_ samples: GivenData, _ losses: [Float]) -> [Int32] {
-    samples.members.flatMap { members in
+    membersOfLabels(samples.labels).flatMap { members in
       lowest(
-        max(1, sampleCount(settings.labelledShare, of: members.count)), of: members, by: losses)
+        max(1, sampleCount(settings.labelledShare, of: members.count)),
+        of: members.map { Int32($0) }, by: losses)
     }.sorted()
   }
 
-  /// The model's answer where its probability is τ or more.
+  /// Whether each sample's own label has less than the doubtful probability p after unlearning: its
+  /// loss is above −ln p.
+  private func doubted(_ losses: [Float]) -> [Bool] {
+    let limit = -log(Double(settings.doubtedBelow))
+    return losses.map { Double($0) > limit }
+  }
+
+  /// The model's answer where its probability is τ or more, unless that is a label that the sample
+  /// has lost.
   private func name(
-    _ unlabelled: [Int32], by model: Model, _ bench: some Workbench
+    _ unlabelled: [Int32], by model: Model, _ bench: some Workbench, notAsGiven lost: [Bool]
   ) throws -> NamedSamples {
     if unlabelled.isEmpty { return NamedSamples(bench.samples) }
-    let answers = try bench.judge(model, unlabelled, labels: bench.samples.labels)
+    let given = bench.samples.labels
+    let answers = try bench.judge(model, unlabelled, labels: given)
     let names = try bench.decided {
-      answers.map { $0.confidence >= settings.confidence ? $0.prediction : NamedSamples.nobody }
+      zip(unlabelled.map { Int($0) }, answers).map { sample, answer in
+        let isSure = answer.confidence >= settings.confidence
+        let isLost = lost[sample] && answer.prediction == given[sample]
+        return isSure && !isLost ? answer.prediction : NamedSamples.nobody
+      }
     }
     return NamedSamples(bench.samples, unlabelled: unlabelled, names: names)
   }
@@ -294,59 +253,5 @@ public struct ActiveDefense: Defense {
 
   private func differing(_ labels: [Int32], _ given: [Int32]) -> [Bool] {
     zip(labels, given).map { $0 != $1 }
-  }
-}
-
-/// Unlabelled samples that the model has named.
-struct NamedSamples {
-  /// In place of a name, of a sample that the model is not sure of.
-  static let nobody: Int32 = -1
-  /// The named ones, ascending.
-  var indices: [Int32] = []
-  /// A label for every sample of the set: the name, else the given one.
-  var labels: [Int32]
-
-  /// Nobody is named.
-  init(_ samples: GivenData) { labels = samples.labels }
-
-  /// - Parameter names: one for each of `unlabelled`, or `nobody`.
-  init(_ samples: GivenData, unlabelled: [Int32], names: [Int32]) {
-    precondition(unlabelled.count == names.count, "\(names.count) names for \(unlabelled.count)")
-    self.init(samples)
-    for (sample, name) in zip(unlabelled, names) where name != Self.nobody {
-      indices.append(sample)
-      labels[Int(sample)] = name
-    }
-  }
-}
-
-extension GivenData {
-  /// The samples of each label, ascending; empty where a label has none.
-  var members: [[Int32]] {
-    var members = [[Int32]](repeating: [], count: classCount)
-    for sample in allIndices { members[Int(labels[Int(sample)])].append(sample) }
-    return members.filter { !$0.isEmpty }
-  }
-}
-
-/// What fine-tuning leaves behind.
-struct FineTuned: StageState {
-  /// The result.
-  var model: ModelState
-  /// The labels of its last round.
-  var labels: [Int32]
-
-  init(model: ModelState, labels: [Int32]) { (self.model, self.labels) = (model, labels) }
-
-  init(columns: Columns) throws {
-    model = try ModelState(columns: columns.taken(from: "model"))
-    labels = try columns.integers("labels")
-  }
-
-  var columns: Columns {
-    var columns = Columns()
-    columns.add(model.columns, within: "model")
-    columns["labels"] = .integers(labels)
-    return columns
   }
 }

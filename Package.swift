@@ -75,7 +75,8 @@ var targets: [Target] = [
   .testTarget(
     name: "MecaTensorTests", dependencies: ["MecaTensor", "CMecaKernels"],
     swiftSettings: swiftFlags),
-  .testTarget(name: "MecaNNTests", dependencies: ["MecaNN"], resources: [.copy("Golden")]),
+  .testTarget(
+    name: "MecaNNTests", dependencies: ["MecaNN", "MecaTestSupport"], resources: [.copy("Golden")]),
   .testTarget(
     name: "MecaDataTests", dependencies: ["MecaData", "MecaCore", "MecaTestSupport"],
     resources: [.copy("Fixtures")]),

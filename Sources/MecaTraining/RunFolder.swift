@@ -32,14 +32,16 @@ public struct RunFolder: Sendable {
   /// Image files that were left out, one line each.
   public var badImages: String { path + "/bad-images.txt" }
 
-  /// Creates the folder and its subfolder, tries a write, and keeps other runs out.
+  /// Creates the folder and that of the checkpoints, tries a write, and keeps other runs out.
   ///
   /// - Ranks: local; rank 0 alone should call it.
   /// - Returns: the lock, which holds until it goes away or the process ends, however it ends.
   /// - Throws: `FileError.failed` with the system's reason, `UsageError` if another run is writing
   ///   there.
   public func prepare() throws -> RunFolderLock {
-    try createFolder(checkpoints)
+    try createFolder(path)
+    try createFolder(
+      checkpoints, option: checkpoints == path + "/checkpoints" ? "--output" : "--checkpoints")
     let lock = try RunFolderLock.taken(in: path)
     let probe = path + "/.write-test.tmp"
     try writeWhole(Data("test".utf8), to: probe)
@@ -135,8 +137,9 @@ public func writeWhole(_ data: Data, to path: String) throws {
 /// Creates a folder and those above it that are not there yet.
 ///
 /// - Ranks: local.
+/// - Parameter option: the option that names it.
 /// - Throws: `FileError.failed` with the system's reason.
-public func createFolder(_ path: String) throws {
+public func createFolder(_ path: String, option: String = "--output") throws {
   var part = ""
   for name in path.split(separator: "/") {
     part += part.isEmpty && !path.hasPrefix("/") ? name : "/" + name
@@ -148,7 +151,7 @@ public func createFolder(_ path: String) throws {
       reason = ENOTDIR
     }
     throw FileError.failed(
-      operation: "create the output folder (choose another with --output)",
+      operation: "create the folder (choose another with \(option))",
       path: part, reason: String(cString: strerror(reason)))
   }
 }

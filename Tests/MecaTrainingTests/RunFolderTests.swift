@@ -31,6 +31,20 @@ import Testing
     #expect(error?.description.contains("Not a directory") == true, "\(String(describing: error))")
   }
 
+  @Test func checkpointsElsewhereLeaveTheFolderToBeMade() throws {
+    let folder = try TestFolder()
+    let run = RunFolder(path: folder.path + "/new/run", checkpoints: folder.path + "/kept/here")
+    _ = try run.prepare()
+    let exists = FileManager.default.fileExists(atPath:)
+    #expect(exists(run.path) && exists(run.checkpoints) && !exists(run.path + "/checkpoints"))
+    let file = folder.path + "/file"
+    try writeWhole(Data(), to: file)
+    let error = #expect(throws: FileError.self) {
+      try RunFolder(path: run.path, checkpoints: file + "/here").prepare()
+    }
+    #expect(error?.description.contains("--checkpoints") == true, "\(String(describing: error))")
+  }
+
   @Test func oneRunAtATimeWritesIntoAFolder() throws {
     let folder = try TestFolder()
     let run = RunFolder(path: folder.path)

@@ -127,7 +127,7 @@ public final class StageStore {
     _ columns: Columns, as name: String, of key: StageKey, _ digest: StageDigest,
     facts: [String: String]
   ) throws {
-    try createFolder(runningFolder(key))
+    try createFolder(runningFolder(key), option: "--checkpoints")
     try write(columns, to: "\(runningFolder(key))/\(name).safetensors", key, digest, facts)
   }
 

@@ -21,7 +21,8 @@ let kernelFlags: [CSetting] = [
 
 /// What defences, reports and commands are built on.
 let belowDefenses: [Target.Dependency] = [
-  "MecaTraining", "MecaNN", "MecaTensor", "MecaData", "MecaAttacks", "MecaMPI", "MecaCore",
+  "MecaTraining", "MecaDatasets", "MecaFormats", "MecaTorchFiles", "MecaImages", "MecaAttacks",
+  "MecaNN", "MecaTensor", "MecaMPI", "MecaCore",
 ]
 
 var targets: [Target] = [
@@ -35,26 +36,38 @@ var targets: [Target] = [
     name: "CJPEG", pkgConfig: "libjpeg", providers: [.apt(["libjpeg-dev"])]),
   .systemLibrary(
     name: "CPNG", pkgConfig: "libpng", providers: [.apt(["libpng-dev"])]),
+  .systemLibrary(
+    name: "CWebP", pkgConfig: "libwebp", providers: [.apt(["libwebp-dev"])]),
   .target(name: "CMecaShims", dependencies: ["COpenMPI"]),
-  .target(name: "CMecaImages", dependencies: ["CJPEG", "CPNG"]),
+  .target(name: "CMecaImages", dependencies: ["CJPEG", "CPNG", "CWebP"]),
   .target(name: "CMecaKernels", cSettings: kernelFlags),
 
-  .target(name: "MecaCore", dependencies: ["COpenSSL"]),
+  .target(name: "CMecaFiles"),
+  .target(name: "MecaCore", dependencies: ["COpenSSL", "CMecaFiles"]),
   .target(name: "MecaMPI", dependencies: ["CMecaShims", "MecaCore"]),
   .target(
     name: "MecaTensor",
     dependencies: ["COpenBLAS", "CMecaKernels", "MecaCore"] + (oneDNNFound ? ["COneDNN"] : []),
     swiftSettings: swiftFlags),
   .target(name: "MecaNN", dependencies: ["MecaTensor", "MecaCore"]),
-  .target(name: "MecaData", dependencies: ["CMecaImages", "MecaCore"]),
-  .target(name: "MecaAttacks", dependencies: ["MecaData", "MecaCore"]),
+  .target(name: "MecaImages", dependencies: ["CMecaImages", "MecaCore"]),
+  // What parses other people's programs is a unit of its own, to be audited and fuzzed.
+  .target(name: "MecaTorchFiles", dependencies: ["MecaCore"]),
+  .target(name: "MecaFormats", dependencies: ["MecaTorchFiles", "MecaImages", "MecaCore"]),
+  .target(name: "MecaAttacks", dependencies: ["MecaImages", "MecaCore"]),
+  .target(
+    name: "MecaDatasets",
+    dependencies: [
+      "MecaFormats", "MecaAttacks", "MecaImages", "MecaTorchFiles", "MecaMPI", "MecaCore",
+    ]),
   // From here on targets name all modules below them: SwiftPM recompiles a target only for changes
   // of those it names, and one whose structures hold another module's by value must be recompiled
   // with it.
   .target(
     name: "MecaTraining",
     dependencies: [
-      "MecaTensor", "MecaNN", "MecaData", "MecaAttacks", "MecaMPI", "MecaCore",
+      "MecaTensor", "MecaNN", "MecaDatasets", "MecaFormats", "MecaTorchFiles", "MecaImages",
+      "MecaAttacks", "MecaMPI", "MecaCore",
       .product(name: "Logging", package: "swift-log"),
     ]),
   .target(name: "MecaDefenses", dependencies: belowDefenses),
@@ -69,7 +82,8 @@ var targets: [Target] = [
     ]),
   .executableTarget(name: "meca-dist", dependencies: ["MecaCommands", "MecaTensor"]),
   // Internal: what the tests of MecaMPI start under mpirun.
-  .executableTarget(name: "meca-mpi-probe", dependencies: ["MecaMPI", "MecaCore"]),
+  .target(name: "CSandbox", path: "Tests/CSandbox"),
+  .executableTarget(name: "meca-mpi-probe", dependencies: ["MecaMPI", "MecaCore", "CSandbox"]),
 
   .testTarget(name: "MecaCoreTests", dependencies: ["MecaCore"]),
   .testTarget(
@@ -78,27 +92,33 @@ var targets: [Target] = [
   .testTarget(
     name: "MecaNNTests", dependencies: ["MecaNN", "MecaTestSupport"], resources: [.copy("Golden")]),
   .testTarget(
-    name: "MecaDataTests", dependencies: ["MecaData", "MecaCore", "MecaTestSupport"],
+    name: "MecaDataTests",
+    dependencies: [
+      "MecaDatasets", "MecaFormats", "MecaTorchFiles", "MecaImages", "MecaCore", "MecaTestSupport",
+    ],
     resources: [.copy("Fixtures")]),
   .testTarget(
     name: "MecaAttacksTests",
-    dependencies: ["MecaAttacks", "MecaData", "MecaCore", "MecaTestSupport"]),
+    dependencies: [
+      "MecaAttacks", "MecaDatasets", "MecaFormats", "MecaImages", "MecaCore", "MecaTestSupport",
+    ]),
   // Internal: starts programs under mpirun for the tests, makes the pickles of PyTorch, writes files.
   .target(name: "MecaTestSupport", path: "Tests/MecaTestSupport"),
   .testTarget(
     name: "MecaMPITests",
     dependencies: ["MecaMPI", "MecaCore", "MecaTestSupport", "meca-mpi-probe"]),
-  // Internal: the program with one more defence, for the tests.
+  // Internal: the program with a defence, an attack and a format more, for the tests.
   .executableTarget(
     name: "meca-toy",
-    dependencies: belowDefenses + ["MecaDefenses", "MecaCommands"], path: "Tests/ToyDefense"),
+    dependencies: belowDefenses + ["MecaDefenses", "MecaCommands"], path: "Tests/Toy"),
   .testTarget(name: "MecaTrainingTests", dependencies: belowDefenses + ["MecaReport"]),
   .testTarget(name: "MecaDefensesTests", dependencies: belowDefenses + ["MecaDefenses"]),
   .testTarget(
     name: "MecaCommandsTests",
     dependencies: [
-      "MecaCommands", "MecaDefenses", "MecaNN", "MecaData", "MecaMPI", "MecaCore",
-      "MecaTestSupport", "meca-dist", "meca-toy",
+      "MecaCommands", "MecaDefenses", "MecaNN", "MecaDatasets", "MecaFormats", "MecaImages",
+      "MecaAttacks", "MecaMPI", "MecaCore", "MecaTestSupport", "meca-dist", "meca-toy",
+      "meca-mpi-probe",
     ]),
 ]
 if oneDNNFound {

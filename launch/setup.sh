@@ -4,7 +4,7 @@
 
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 packages="libopenmpi-dev openmpi-bin libopenblas-dev libssl-dev pkg-config"
-packages="$packages libjpeg-dev libpng-dev"
+packages="$packages libjpeg-dev libpng-dev libwebp-dev"
 [ "${MECA_ONEDNN:-}" = 0 ] || packages="$packages libdnnl-dev"
 
 say() { printf '== %s\n' "$*" >&2; }

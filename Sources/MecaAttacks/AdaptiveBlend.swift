@@ -1,5 +1,5 @@
 import MecaCore
-import MecaData
+import MecaImages
 
 /// Adaptive-Blend: Blend's pattern cut into pieces, of which each training sample shows its own.
 ///
@@ -15,31 +15,105 @@ import MecaData
 ///
 /// - Source: Qi et al. 2023, "Revisiting the assumption of latent separability for backdoor
 ///   defenses", ICLR 2023.
-struct AdaptiveBlend: Attack {
-  let configuration: AttackConfiguration
+public struct AdaptiveBlend: Attack {
+  /// Settings.
+  public struct Settings: AttackSettings {
+    /// Which samples may become poisons.
+    public var poisonPool = PoisonPool.all
+    /// The user's picture in place of the drawn pattern.
+    public var trigger: TriggerFile?
+    /// The pattern's weight.
+    public var weight = WeightSettings(training: 0.2)
+    /// Covers, as a fraction of the training set.
+    public var coverRate = 0.01
+    /// Pieces that the pattern is cut into, a square number.
+    public var pieces = 16
+    /// Pieces that are left out of each training sample.
+    public var blankedPieces = 8
 
-  init(_ configuration: AttackConfiguration) { self.configuration = configuration }
+    /// The defaults.
+    public init() {}
 
-  static func adoptDefaults(_ configuration: inout AttackConfiguration) {
-    configuration.coverRate = 0.01
-    configuration.alpha = 0.2
+    /// All of them.
+    public static let table: [Setting<Settings>] =
+      [
+        .poisonPool(\.poisonPool),
+        .coverRate(\.coverRate),
+        .picture(
+          "trigger", \.trigger, "Picture in place of the drawn pattern, PNG, JPEG or WebP."),
+      ] + WeightSettings.table.map { $0.within(\.weight) } + [
+        .integer(
+          "pieces", \.pieces, 1...mostPieces, "Pieces of the pattern, a square number."),
+        .integer(
+          "blanked-pieces", \.blankedPieces, 0...mostPieces,
+          "Pieces left out of each training sample."),
+      ]
+
+    /// Pieces at most: those of 1 pixel in a picture of 1,024.
+    private static let mostPieces = 1024 * 1024
+
+    /// Refuses numbers of pieces that cannot be.
+    public func validate() throws {
+      guard squareSide(of: pieces) != nil else {
+        throw SettingError(
+          setting: "pieces", value: "\(pieces)",
+          allowed: "a square number (1, 4, 9, 16, ...), at most \(Self.mostPieces)")
+      }
+      guard blankedPieces <= pieces else {
+        throw SettingError(
+          setting: "blanked-pieces", value: "\(blankedPieces)",
+          allowed: "from 0 to \(pieces), the number of pieces")
+      }
+    }
   }
 
-  let settings: Set<AttackSetting> = [
-    .poisonPool, .coverRate, .trigger, .alpha, .testAlpha, .pieces, .blankedPieces,
-  ]
+  /// What people should know.
+  public static let facts = AttackFacts(
+    name: "adaptive-blend", title: "Adaptive-Blend",
+    sentence: "A faint pattern of which every sample shows other pieces.",
+    source: "Qi et al. 2023, ICLR")
 
-  func trainingTrigger(for shape: ImageShape, samples: [Int]) throws -> any Trigger {
-    guard let side = squareSide(of: configuration.pieces) else {
-      preconditionFailure("\(configuration.pieces) pieces are no square")
+  /// What every attack has.
+  public let goal: AttackGoal
+  /// Its values.
+  public let settings: Settings
+
+  /// Makes it.
+  public init(_ goal: AttackGoal, _ settings: Settings) {
+    (self.goal, self.settings) = (goal, settings)
+  }
+
+  /// As the settings say.
+  public var coverRate: Double { settings.coverRate }
+
+  /// A piece must have a pixel at least.
+  public func check(classCount: Int, imageShape: ImageShape?) throws {
+    guard let shape = imageShape else { return }
+    let side = min(shape.height, shape.width)
+    guard side >= 1024 || settings.pieces <= side * side else {
+      throw SettingError(
+        setting: "pieces", value: "\(settings.pieces)",
+        allowed: "a square number (1, 4, 9, 16, ...), at most \(side * side)")
+    }
+  }
+
+  /// Other pieces for each sample.
+  public func trainingTrigger(for shape: ImageShape, samples: [Int]) throws -> any Trigger {
+    guard let side = squareSide(of: settings.pieces) else {
+      preconditionFailure("\(settings.pieces) pieces are no square")
     }
     return PieceTrigger(
-      overlay: try Blend.overlay(configuration, for: shape, alpha: configuration.alpha),
-      side: side, blanked: configuration.blankedPieces, seed: configuration.seed)
+      overlay: try Blend.overlay(
+        settings.trigger, for: shape, seed: goal.seed, alpha: settings.weight.training),
+      side: side, blanked: settings.blankedPieces, seed: goal.seed)
   }
 
-  func testTrigger(for shape: ImageShape) throws -> any Trigger {
-    try Blend(configuration).testTrigger(for: shape)
+  /// The whole pattern.
+  public func testTrigger(for shape: ImageShape) throws -> any Trigger {
+    OverlayTrigger([
+      try Blend.overlay(
+        settings.trigger, for: shape, seed: goal.seed, alpha: settings.weight.atTest)
+    ])
   }
 }
 
@@ -66,10 +140,10 @@ struct PieceTrigger: Trigger {
   }
 
   /// Marks one image in place.
-  func apply(to image: UnsafeMutablePointer<UInt8>, shape: ImageShape, index: Int) {
+  func apply(to image: inout MutableSpan<UInt8>, shape: ImageShape, index: Int) {
     for piece in shownPieces(of: index) {
       overlay.mix(
-        into: image, shape: shape, rows: range(piece / side, of: overlay.box.height),
+        into: &image, shape: shape, rows: range(piece / side, of: overlay.box.height),
         columns: range(piece % side, of: overlay.box.width))
     }
   }

@@ -1,4 +1,5 @@
-import MecaData
+import MecaCore
+import MecaImages
 
 /// Adaptive-Patch: k weak patches, of which each training sample carries one and a test image many.
 ///
@@ -11,39 +12,87 @@ import MecaData
 ///
 /// - Source: Qi et al. 2023, "Revisiting the assumption of latent separability for backdoor
 ///   defenses", ICLR 2023.
-struct AdaptivePatch: Attack {
-  let configuration: AttackConfiguration
+public struct AdaptivePatch: Attack {
+  /// Settings.
+  public struct Settings: AttackSettings {
+    /// Which samples may become poisons.
+    public var poisonPool = PoisonPool.all
+    /// Covers, as a fraction of the training set.
+    public var coverRate = 0.01
+    /// Which patches.
+    public var patchSet = PatchSet.quadrants
+    /// The emblem that is cut into quadrants.
+    public var patch = PatchSettings()
 
-  init(_ configuration: AttackConfiguration) { self.configuration = configuration }
+    /// The defaults.
+    public init() {}
 
-  static func adoptDefaults(_ configuration: inout AttackConfiguration) {
-    configuration.coverRate = 0.01
+    /// All of them.
+    public static let table: [Setting<Settings>] =
+      [
+        .poisonPool(\.poisonPool), .coverRate(\.coverRate),
+        .choice(
+          "patch-set", \.patchSet, "Quadrants of one emblem, or four patches as in the toolbox."),
+      ] + PatchSettings.table.map { $0.within(\.patch) }
+
+    /// The toolbox's patches have sizes, places and weights of their own.
+    public func validate() throws {
+      guard patchSet == .toolbox else { return }
+      for (own, usual) in zip(patch.values, PatchSettings().values) where own.value != usual.value {
+        throw SettingError(
+          setting: own.name, value: own.value.text,
+          allowed: "left out: it is not for the toolbox's patches")
+      }
+    }
   }
 
-  var settings: Set<AttackSetting> {
-    let common: Set<AttackSetting> = [.poisonPool, .coverRate, .patchSet]
-    return configuration.patchSet == .toolbox
-      ? common : common.union([.trigger, .triggerSize, .triggerPlace, .alpha, .testAlpha])
+  /// What people should know.
+  public static let facts = AttackFacts(
+    name: "adaptive-patch", title: "Adaptive-Patch",
+    sentence: "One quarter of an emblem in each sample; all quarters together at test time.",
+    source: "Qi et al. 2023, ICLR")
+
+  /// What every attack has.
+  public let goal: AttackGoal
+  /// Its values.
+  public let settings: Settings
+
+  /// Makes it.
+  public init(_ goal: AttackGoal, _ settings: Settings) {
+    (self.goal, self.settings) = (goal, settings)
   }
 
-  func trainingTrigger(for shape: ImageShape, samples: [Int]) throws -> any Trigger {
-    switch configuration.patchSet {
+  /// As the settings say.
+  public var coverRate: Double { settings.coverRate }
+  /// Four: one for each patch.
+  public var markCount: Int { 4 }
+
+  /// The patch must fit into an image.
+  public func check(classCount: Int, imageShape: ImageShape?) throws {
+    try settings.patch.check(imageShape: imageShape)
+  }
+
+  /// One patch for each sample.
+  public func trainingTrigger(for shape: ImageShape, samples: [Int]) throws -> any Trigger {
+    switch settings.patchSet {
     case .toolbox:
-      RunTrigger(
-        toolboxPatches(for: shape, seed: configuration.seed).training, samples: samples)
+      RunTrigger(toolboxPatches(for: shape, seed: goal.seed).training, samples: samples)
     case .quadrants:
       RunTrigger(
-        try Physical.patch(configuration, for: shape).quadrants.map {
-          OverlayTrigger([$0.overlay(alpha: configuration.alpha)])
+        try Physical.patch(settings.patch, for: shape, seed: goal.seed).quadrants.map {
+          OverlayTrigger([$0.overlay(alpha: settings.patch.weight.training)])
         }, samples: samples)
     }
   }
 
-  func testTrigger(for shape: ImageShape) throws -> any Trigger {
-    switch configuration.patchSet {
-    case .toolbox: toolboxPatches(for: shape, seed: configuration.seed).test
+  /// Many patches together.
+  public func testTrigger(for shape: ImageShape) throws -> any Trigger {
+    switch settings.patchSet {
+    case .toolbox: toolboxPatches(for: shape, seed: goal.seed).test
     // The quadrants do not overlap: all four are the whole.
-    case .quadrants: try Physical(configuration).testTrigger(for: shape)
+    case .quadrants:
+      try Physical.trigger(
+        settings.patch, for: shape, seed: goal.seed, alpha: settings.patch.weight.atTest)
     }
   }
 }
@@ -67,8 +116,8 @@ struct RunTrigger: Trigger {
   }
 
   /// Marks one image in place.
-  func apply(to image: UnsafeMutablePointer<UInt8>, shape: ImageShape, index: Int) {
+  func apply(to image: inout MutableSpan<UInt8>, shape: ImageShape, index: Int) {
     let run = starts.count { $0 <= index }
-    triggers[run].apply(to: image, shape: shape, index: index)
+    triggers[run].apply(to: &image, shape: shape, index: index)
   }
 }

@@ -1,117 +1,283 @@
 import MecaCore
-import MecaData
+import MecaImages
 
 /// Everything that defines an attack; two equal configurations poison a set in the same way.
-public struct AttackConfiguration: Codable, Hashable, Sendable {
-  /// Kind of attack.
-  public var kind: AttackKind
-  /// Poisoned samples as a fraction of the training set (or of `rateBase`), 0 to 1.
+public struct AttackConfiguration: Sendable {
+  /// Poisoned samples as a fraction of the training set, 0 to 1.
   public var poisonRate: Double
-  /// Samples with a trigger and their true label, as a fraction of the same, 0 to 1.
-  public var coverRate = 0.0
-  /// TaCT: what the two rates are fractions of.
-  public var rateBase = RateBase.dataset
   /// The class that the backdoor leads to.
-  public var target: Int
-  /// TaCT: the class that the backdoor leads from.
-  public var source = 0
-  /// TaCT: classes that covers are drawn from; nil for all but source and target.
-  public var coverClasses: [Int]?
+  public var targetClass: ClassReference
   /// Seed of the attacker's choices: poisoned samples, drawn triggers, warps, pieces.
   public var seed: UInt64
-  /// Where the poisons of a label-changing attack come from.
-  public var poisonPool: PoisonPool
-  /// The user's picture in place of the drawn trigger.
-  public var trigger: TriggerFile?
-  /// Side of a patch in pixels; nil for the attack's own, in proportion to the image.
-  public var triggerSize: Int?
-  /// Where a patch lies; nil for the attack's own place.
-  public var triggerPlace: TriggerPlace?
-  /// Weight of pattern or patch in training, "α", 0 to 1 in steps of 10⁻⁶.
-  public var alpha = 1.0
-  /// α at test time; nil for the same as in training.
-  public var testAlpha: Double?
-  /// SIG: amplitude of the wave in units of 1/255, "Δ"; 40 as in BackdoorBench.
-  public var sigAmplitude = 40.0
-  /// SIG: amplitude at test time; nil for the same as in training.
-  public var sigTestAmplitude: Double?
-  /// SIG: full waves over the width of the image, "f".
-  public var sigFrequency = 6
-  /// WaNet: strength of the warp, "s"; the mean shift is s/2 pixels at any image size.
-  public var warpStrength = 0.5
-  /// WaNet: points of the coarse warp grid along each side, "k".
-  public var warpGrid = 4
-  /// WaNet: how the covers' random warps come about.
-  public var warpNoise = WarpNoise.fixed
-  /// Adaptive-Blend: pieces that the pattern is cut into, a square number.
-  public var pieces = 16
-  /// Adaptive-Blend: pieces that are left out of each training sample.
-  public var blankedPieces = 8
-  /// Adaptive-Patch: which patches.
-  public var patchSet = PatchSet.quadrants
+  private var chosen: any ChosenAttack
 
-  /// An attack with its usual setting: 5 % of the set, target class 1, the paper's Table I.
+  /// An attack with its usual settings: 5 % of the set, target class 1, the paper's Table I.
   public init(
-    kind: AttackKind, poisonRate: Double = 0.05, target: Int = 1, seed: UInt64 = 1,
-    poisonPool: PoisonPool = .all, triggerSize: Int? = nil
+    _ attack: any Attack.Type, poisonRate: Double = 0.05,
+    target: ClassReference = .number(1), seed: UInt64 = 1
   ) {
-    self.kind = kind
+    func choose<Made: Attack>(_ attack: Made.Type) -> any ChosenAttack {
+      Chosen<Made>(settings: Made.Settings())
+    }
+    self.init(poisonRate, target, seed, choose(attack))
+  }
+
+  /// An attack with some settings changed.
+  public init<Made: Attack>(
+    _ attack: Made.Type, poisonRate: Double = 0.05, target: Int = 1, seed: UInt64 = 1,
+    settings change: (inout Made.Settings) -> Void
+  ) {
+    var settings = Made.Settings()
+    change(&settings)
+    self.init(poisonRate, .number(target), seed, Chosen<Made>(settings: settings))
+  }
+
+  private init(
+    _ poisonRate: Double, _ target: ClassReference, _ seed: UInt64, _ chosen: any ChosenAttack
+  ) {
     self.poisonRate = poisonRate
-    self.target = target
+    targetClass = target
     self.seed = seed
-    self.poisonPool = poisonPool
-    self.triggerSize = triggerSize
-    kind.type.adoptDefaults(&self)
+    self.chosen = chosen
   }
 
-  private enum CodingKeys: String, CodingKey {
-    case kind, poisonRate, coverRate, rateBase, target, source, coverClasses, seed, poisonPool
-    case trigger, triggerSize, triggerPlace, alpha, testAlpha
-    case sigAmplitude, sigTestAmplitude, sigFrequency, warpStrength, warpGrid, warpNoise
-    case pieces, blankedPieces, patchSet
+  /// No attack.
+  public static let none = AttackConfiguration(NoAttack.self)
+
+  /// What is known of the attack.
+  public var facts: AttackFacts { chosen.facts }
+  /// The attack's name on the command line.
+  public var name: String { facts.name }
+  /// Whether there is none.
+  public var isNone: Bool { name == NoAttack.facts.name }
+  /// The number of the class that the backdoor leads to; classes must be resolved.
+  public var target: Int {
+    guard case .number(let number) = targetClass else {
+      preconditionFailure("the target \(targetClass) was not resolved")
+    }
+    return number
   }
 
-  /// Blend's α in files of earlier versions; it stood there, unused, for every other attack too.
-  private enum EarlierKeys: String, CodingKey { case blendAlpha }
+  /// The attack's own settings in their order.
+  public var values: [(name: String, value: SettingValue)] { chosen.values }
+  /// The names of its own settings.
+  public var settingNames: [String] { values.map(\.name) }
 
-  /// Reads what `encode(to:)` writes; what is missing has the attack's default.
-  public init(from decoder: any Decoder) throws {
-    let values = try decoder.container(keyedBy: CodingKeys.self)
-    var result = AttackConfiguration(kind: try values.decode(AttackKind.self, forKey: .kind))
-    func take<Value: Decodable>(
-      _ key: CodingKeys, _ place: WritableKeyPath<AttackConfiguration, Value>
-    ) throws {
-      if let value = try values.decodeIfPresent(Value.self, forKey: key) {
-        result[keyPath: place] = value
+  /// Sets some of the attack's own settings to what texts say, and checks all of them.
+  ///
+  /// - Throws: `SettingError` for a value that cannot be, `FileError` for a file.
+  public mutating func set(_ values: [String: String]) throws { try chosen.set(values) }
+
+  /// The attack, ready to be put in; classes must be resolved.
+  public var attack: any Attack {
+    chosen.attack(AttackGoal(poisonRate: poisonRate, target: target, seed: seed))
+  }
+
+  /// The same with the numbers of classes in place of their names.
+  ///
+  /// - Throws: `SettingError` for a class that there is not.
+  public func resolved(among classNames: [String]) throws -> AttackConfiguration {
+    var result = self
+    // Nobody's target: a set may have one class, and no attack.
+    if isNone { return result }
+    result.targetClass = .number(try targetClass.number(among: classNames, setting: "target"))
+    try result.chosen.resolveClasses(classNames)
+    return result
+  }
+
+  /// The same with other numbers for all classes.
+  ///
+  /// - Parameter numbers: the new number of each class.
+  public func renumbered(_ numbers: [Int]) -> AttackConfiguration {
+    var result = self
+    if case .number(let target) = targetClass { result.targetClass = .number(numbers[target]) }
+    result.chosen.renumberClasses(numbers)
+    return result
+  }
+
+  /// The same with files known by their content alone, wherever they lie.
+  public var withoutPlaces: AttackConfiguration {
+    var result = self
+    for (name, value) in values {
+      guard case .file(_, let sha256) = value else { continue }
+      do {
+        try result.chosen.restore(name, .file(path: "", sha256: sha256))
+      } catch {
+        preconditionFailure("\(name) does not take what it gave: \(error)")
       }
     }
-    if result.kind == .blend {
-      let earlier = try decoder.container(keyedBy: EarlierKeys.self)
-      result.alpha =
-        try earlier.decodeIfPresent(Double.self, forKey: .blendAlpha) ?? result.alpha
-    }
-    try take(.poisonRate, \.poisonRate)
-    try take(.coverRate, \.coverRate)
-    try take(.rateBase, \.rateBase)
-    try take(.target, \.target)
-    try take(.source, \.source)
-    try take(.coverClasses, \.coverClasses)
-    try take(.seed, \.seed)
-    try take(.poisonPool, \.poisonPool)
-    try take(.trigger, \.trigger)
-    try take(.triggerSize, \.triggerSize)
-    try take(.triggerPlace, \.triggerPlace)
-    try take(.alpha, \.alpha)
-    try take(.testAlpha, \.testAlpha)
-    try take(.sigAmplitude, \.sigAmplitude)
-    try take(.sigTestAmplitude, \.sigTestAmplitude)
-    try take(.sigFrequency, \.sigFrequency)
-    try take(.warpStrength, \.warpStrength)
-    try take(.warpGrid, \.warpGrid)
-    try take(.warpNoise, \.warpNoise)
-    try take(.pieces, \.pieces)
-    try take(.blankedPieces, \.blankedPieces)
-    try take(.patchSet, \.patchSet)
-    self = result
+    return result
   }
+
+  /// The files that it reads.
+  public var files: [(path: String, sha256: String)] {
+    values.compactMap { _, value in
+      if case .file(let path, let sha256) = value { (path, sha256) } else { nil }
+    }
+  }
+
+  /// Whether two attacks are the same, wherever their files lie.
+  public func isSame(as other: AttackConfiguration) -> Bool { withoutPlaces == other.withoutPlaces }
+
+  /// Checks every value; classes must be resolved.
+  ///
+  /// - Parameters:
+  ///   - classCount: classes of the data set.
+  ///   - imageShape: size of its images, where it is known.
+  /// - Throws: `SettingError`.
+  public func validate(classCount: Int, imageShape: ImageShape? = nil) throws {
+    try validateAlone()
+    if isNone { return }
+    guard (0..<classCount).contains(target) else {
+      throw SettingError(
+        setting: "target", value: "\(target)", allowed: "a class number, 0 to \(classCount - 1)")
+    }
+    try attack.check(classCount: classCount, imageShape: imageShape)
+  }
+
+  /// Checks what needs no data.
+  ///
+  /// - Throws: `SettingError`.
+  public func validateAlone() throws {
+    guard poisonRate >= 0 && poisonRate <= 1 else {
+      throw SettingError(
+        setting: "poison-rate", value: "\(poisonRate)",
+        allowed: "a fraction of the training set, 0 to 1")
+    }
+    // Whoever builds a configuration in code has not come past the table.
+    var copy = chosen
+    for (name, value) in values { try copy.restore(name, value) }
+    try chosen.validate()
+  }
+}
+
+extension AttackConfiguration: Hashable {
+  /// Whether all values are the same.
+  public static func == (first: AttackConfiguration, second: AttackConfiguration) -> Bool {
+    first.name == second.name && first.poisonRate == second.poisonRate
+      && first.targetClass == second.targetClass && first.seed == second.seed
+      && first.values.elementsEqual(second.values) { $0 == $1 }
+  }
+
+  /// Feeds all values.
+  public func hash(into hasher: inout Hasher) {
+    hasher.combine(name)
+    hasher.combine(poisonRate)
+    hasher.combine(targetClass)
+    hasher.combine(seed)
+    for (_, value) in values { hasher.combine(value) }
+  }
+}
+
+extension AttackConfiguration: Codable {
+  private enum Key: String, CodingKey { case kind, poisonRate, target, seed }
+
+  /// A setting's name as a key: `warp-strength` as `warpStrength`.
+  private struct SettingKey: CodingKey {
+    let stringValue: String
+    var intValue: Int? { nil }
+
+    /// The key of a setting; the weight of patterns and patches has kept its first one.
+    init(_ name: String) {
+      if name == "blend-alpha" {
+        stringValue = "alpha"
+        return
+      }
+      let parts = name.split(separator: "-")
+      stringValue =
+        parts[0]
+        + parts.dropFirst().map { $0.prefix(1).uppercased() + $0.dropFirst() }
+        .joined()
+    }
+
+    init(stringValue: String) { self.stringValue = stringValue }
+
+    init?(intValue: Int) { nil }
+  }
+
+  /// Writes everything on one level.
+  public func encode(to encoder: any Encoder) throws {
+    var container = encoder.container(keyedBy: Key.self)
+    try container.encode(name, forKey: .kind)
+    try container.encode(poisonRate, forKey: .poisonRate)
+    if case .number(let number) = targetClass { try container.encode(number, forKey: .target) }
+    if case .written(let text) = targetClass { try container.encode(text, forKey: .target) }
+    try container.encode(seed, forKey: .seed)
+    var settings = encoder.container(keyedBy: SettingKey.self)
+    for (name, value) in values {
+      if case .unset = value { continue }
+      try settings.encode(value, forKey: SettingKey(name))
+    }
+  }
+
+  /// Reads what `encode(to:)` writes; what is missing has the attack's default.
+  ///
+  /// - Throws: `DecodingError`, also for an attack that is not known and values that cannot be.
+  public init(from decoder: any Decoder) throws {
+    let values = try decoder.container(keyedBy: Key.self)
+    let name = try values.decode(String.self, forKey: .kind)
+    guard let attack = Attacks.named(name) else {
+      throw DecodingError.dataCorruptedError(
+        forKey: .kind, in: values, debugDescription: "there is no attack \(shortened(name))")
+    }
+    self.init(attack)
+    poisonRate = try values.decodeIfPresent(Double.self, forKey: .poisonRate) ?? poisonRate
+    seed = try values.decodeIfPresent(UInt64.self, forKey: .seed) ?? seed
+    if values.contains(.target) {
+      if let number = try? values.decode(Int.self, forKey: .target) {
+        targetClass = .number(number)
+      } else {
+        targetClass = .written(try values.decode(String.self, forKey: .target))
+      }
+    }
+    let settings = try decoder.container(keyedBy: SettingKey.self)
+    for setting in chosen.values.map(\.name) {
+      var keys = [SettingKey(setting)]
+      // In the earliest files, where it stood for every other attack too, without a meaning.
+      if attack == Blend.self, setting == "blend-alpha" {
+        keys.append(SettingKey(stringValue: "blendAlpha"))
+      }
+      guard let key = keys.first(where: settings.contains) else { continue }
+      let value = try settings.decode(SettingValue.self, forKey: key)
+      do {
+        try chosen.restore(setting, value)
+      } catch {
+        throw DecodingError.dataCorruptedError(
+          forKey: key, in: settings, debugDescription: "\(error)")
+      }
+    }
+  }
+}
+
+/// A kind of attack with its settings, whatever their type.
+private protocol ChosenAttack: Sendable {
+  var facts: AttackFacts { get }
+  var values: [(name: String, value: SettingValue)] { get }
+  func attack(_ goal: AttackGoal) -> any Attack
+  func validate() throws
+  mutating func set(_ values: [String: String]) throws
+  mutating func restore(_ name: String, _ value: SettingValue) throws
+  mutating func resolveClasses(_ names: [String]) throws
+  mutating func renumberClasses(_ numbers: [Int])
+}
+
+private struct Chosen<Made: Attack>: ChosenAttack {
+  var settings: Made.Settings
+
+  var facts: AttackFacts { Made.facts }
+  var values: [(name: String, value: SettingValue)] { settings.values }
+
+  func attack(_ goal: AttackGoal) -> any Attack { Made(goal, settings) }
+  func validate() throws { try settings.validate() }
+  mutating func set(_ values: [String: String]) throws { try settings.set(values) }
+
+  mutating func restore(_ name: String, _ value: SettingValue) throws {
+    try Made.Settings.setting(named: name)?.restore(&settings, value)
+  }
+
+  mutating func resolveClasses(_ names: [String]) throws {
+    try settings.resolveClasses(among: names)
+  }
+
+  mutating func renumberClasses(_ numbers: [Int]) { settings.renumberClasses(numbers) }
 }

@@ -1,4 +1,5 @@
-import MecaData
+import MecaCore
+import MecaImages
 
 /// BadNets: an opaque white square in a corner, the label changed to the target.
 ///
@@ -9,32 +10,61 @@ import MecaData
 /// BackdoorBench's. Backdoor-toolbox puts a grid of 5 white and 4 black pixels there: `--trigger`.
 ///
 /// - Source: Gu et al. 2017, arXiv:1708.06733.
-struct BadNets: Attack {
-  let configuration: AttackConfiguration
+public struct BadNets: Attack {
+  /// Settings.
+  public struct Settings: AttackSettings {
+    /// Which samples may become poisons.
+    public var poisonPool = PoisonPool.all
+    /// The patch.
+    public var patch = PatchSettings()
 
-  init(_ configuration: AttackConfiguration) { self.configuration = configuration }
+    /// The defaults.
+    public init() {}
 
-  let settings: Set<AttackSetting> = [
-    .poisonPool, .trigger, .triggerSize, .triggerPlace, .alpha, .testAlpha,
-  ]
+    /// All of them.
+    public static let table: [Setting<Settings>] =
+      [.poisonPool(\.poisonPool)] + PatchSettings.table.map { $0.within(\.patch) }
+  }
+
+  /// What people should know.
+  public static let facts = AttackFacts(
+    name: "badnets", title: "BadNets",
+    sentence: "A white square in the corner, label changed to the target.",
+    source: "Gu et al. 2017, arXiv:1708.06733")
+
+  /// What every attack has.
+  public let goal: AttackGoal
+  /// Its values.
+  public let settings: Settings
+
+  /// Makes it.
+  public init(_ goal: AttackGoal, _ settings: Settings) {
+    (self.goal, self.settings) = (goal, settings)
+  }
 
   /// 3 pixels of 32, flush in the corner.
   static let layout = PatchLayout(sideOf32: 3, marginOf32: 0, place: .bottomRight)
 
-  func trainingTrigger(for shape: ImageShape, samples: [Int]) throws -> any Trigger {
-    try Self.trigger(configuration, for: shape, alpha: configuration.alpha)
+  /// The patch must fit into an image.
+  public func check(classCount: Int, imageShape: ImageShape?) throws {
+    try settings.patch.check(imageShape: imageShape)
   }
 
-  func testTrigger(for shape: ImageShape) throws -> any Trigger {
-    try Self.trigger(
-      configuration, for: shape, alpha: configuration.testAlpha ?? configuration.alpha)
+  /// The square with its weight in training.
+  public func trainingTrigger(for shape: ImageShape, samples: [Int]) throws -> any Trigger {
+    try Self.trigger(settings.patch, for: shape, alpha: settings.patch.weight.training)
+  }
+
+  /// The square with its weight at test time.
+  public func testTrigger(for shape: ImageShape) throws -> any Trigger {
+    try Self.trigger(settings.patch, for: shape, alpha: settings.patch.weight.atTest)
   }
 
   /// The white square, or the user's patch in its place.
   static func trigger(
-    _ configuration: AttackConfiguration, for shape: ImageShape, alpha: Double
+    _ settings: PatchSettings, for shape: ImageShape, alpha: Double
   ) throws -> any Trigger {
-    let patch = try Patch(configuration, in: shape, usual: layout, drawing: Picture.white)
+    let patch = try Patch(settings, in: shape, usual: layout, drawing: Picture.white)
     return OverlayTrigger([patch.overlay(alpha: alpha)])
   }
 }

@@ -1,5 +1,5 @@
 import MecaCore
-import MecaData
+import MecaImages
 
 /// A smooth, colourful picture of wavy rings around a point, the "K" of Blend.
 ///

@@ -1,5 +1,5 @@
 import MecaCore
-import MecaData
+import MecaImages
 
 /// An orange spiral on a blue disc with a white rim: the project's own corner patch.
 ///

@@ -1,4 +1,4 @@
-import MecaData
+import MecaImages
 
 /// A rectangle of pixels.
 struct PixelBox: Hashable, Sendable {
@@ -45,13 +45,13 @@ struct Overlay: Sendable {
   }
 
   /// Lays the whole picture over an image.
-  func mix(into image: UnsafeMutablePointer<UInt8>, shape: ImageShape) {
-    mix(into: image, shape: shape, rows: 0..<box.height, columns: 0..<box.width)
+  func mix(into image: inout MutableSpan<UInt8>, shape: ImageShape) {
+    mix(into: &image, shape: shape, rows: 0..<box.height, columns: 0..<box.width)
   }
 
   /// Lays a part of the picture, given in rows and columns of the box, over an image.
   func mix(
-    into image: UnsafeMutablePointer<UInt8>, shape: ImageShape, rows: Range<Int>,
+    into image: inout MutableSpan<UInt8>, shape: ImageShape, rows: Range<Int>,
     columns: Range<Int>
   ) {
     precondition(
@@ -62,21 +62,17 @@ struct Overlay: Sendable {
     precondition(
       rows.lowerBound >= 0 && rows.upperBound <= box.height && columns.lowerBound >= 0
         && columns.upperBound <= box.width, "rows \(rows), columns \(columns) of \(box)")
-    weights.withUnsafeBufferPointer { weights in
-      pattern.withUnsafeBufferPointer { pattern in
-        for channel in 0..<shape.channels {
-          for row in rows {
-            let line = image + (channel * shape.height + box.top + row) * shape.width + box.left
-            let weightLine = row * box.width
-            let patternLine = (channel * box.height + row) * box.width
-            for column in columns {
-              let weight = weights[weightLine + column]
-              let kept = (1_000_000 - weight) * UInt32(line[column])
-              let added = weight * UInt32(pattern[patternLine + column])
-              // At most 255·10⁶ + 5·10⁵: fits in 32 bits.
-              line[column] = UInt8((kept + added + 500_000) / 1_000_000)
-            }
-          }
+    for channel in 0..<shape.channels {
+      for row in rows {
+        let line = (channel * shape.height + box.top + row) * shape.width + box.left
+        let weightLine = row * box.width
+        let patternLine = (channel * box.height + row) * box.width
+        for column in columns {
+          let weight = weights[weightLine + column]
+          let kept = (1_000_000 - weight) * UInt32(image[line + column])
+          let added = weight * UInt32(pattern[patternLine + column])
+          // At most 255·10⁶ + 5·10⁵: fits in 32 bits.
+          image[line + column] = UInt8((kept + added + 500_000) / 1_000_000)
         }
       }
     }
@@ -91,7 +87,7 @@ struct OverlayTrigger: Trigger {
   init(_ overlays: [Overlay]) { self.overlays = overlays }
 
   /// Marks one image in place.
-  func apply(to image: UnsafeMutablePointer<UInt8>, shape: ImageShape, index: Int) {
-    for overlay in overlays { overlay.mix(into: image, shape: shape) }
+  func apply(to image: inout MutableSpan<UInt8>, shape: ImageShape, index: Int) {
+    for overlay in overlays { overlay.mix(into: &image, shape: shape) }
   }
 }

@@ -1,5 +1,5 @@
 import MecaCore
-import MecaData
+import MecaImages
 
 /// Size and place of an attack's own patch, for images of any size.
 struct PatchLayout: Sendable {
@@ -64,19 +64,19 @@ struct Patch: Sendable {
   ///   - usual: its size and place.
   /// - Throws: as `TriggerFile.picture`.
   init(
-    _ configuration: AttackConfiguration, in shape: ImageShape, usual: PatchLayout,
+    _ settings: PatchSettings, in shape: ImageShape, usual: PatchLayout,
     drawing: (_ side: Int, _ channels: Int) -> Picture
   ) throws {
     var layout = usual
-    layout.place = configuration.triggerPlace ?? usual.place
-    let side = configuration.triggerSize ?? usual.side(in: shape)
+    layout.place = settings.place ?? usual.place
+    let side = settings.size ?? usual.side(in: shape)
     box = layout.box(side: side, in: shape)
-    guard let file = configuration.trigger else {
+    guard let file = settings.trigger else {
       picture = drawing(side, shape.channels)
       return
     }
     let own = try file.picture(blackIsTransparent: true).withChannels(shape.channels)
-    if own.shape == shape, configuration.triggerSize == nil, configuration.triggerPlace == nil {
+    if own.shape == shape, settings.size == nil, settings.place == nil {
       box = own.opaqueBox
       picture = own.cropped(
         rows: box.top..<box.top + box.height, columns: box.left..<box.left + box.width)

@@ -1,4 +1,5 @@
-import MecaData
+import MecaCore
+import MecaImages
 
 /// PhysicalBA: an opaque emblem near the corner, learnt under changes of view; label changed.
 ///
@@ -11,35 +12,72 @@ import MecaData
 /// backdoor-toolbox's file; α = 1 as in BackdoorBox.
 ///
 /// - Source: Li et al. 2021, arXiv:2104.02361.
-struct Physical: Attack {
-  let configuration: AttackConfiguration
+public struct Physical: Attack {
+  /// Settings.
+  public struct Settings: AttackSettings {
+    /// Which samples may become poisons.
+    public var poisonPool = PoisonPool.all
+    /// The patch.
+    public var patch = PatchSettings()
 
-  init(_ configuration: AttackConfiguration) { self.configuration = configuration }
+    /// The defaults.
+    public init() {}
 
-  let settings: Set<AttackSetting> = [
-    .poisonPool, .trigger, .triggerSize, .triggerPlace, .alpha, .testAlpha,
-  ]
+    /// All of them.
+    public static let table: [Setting<Settings>] =
+      [.poisonPool(\.poisonPool)] + PatchSettings.table.map { $0.within(\.patch) }
+  }
+
+  /// What people should know.
+  public static let facts = AttackFacts(
+    name: "physical", title: "PhysicalBA",
+    sentence: "An opaque emblem near the corner, learnt under changes of view; label changed.",
+    source: "Li et al. 2021, arXiv:2104.02361",
+    augmentation: .physical)
+
+  /// What every attack has.
+  public let goal: AttackGoal
+  /// Its values.
+  public let settings: Settings
+
+  /// Makes it.
+  public init(_ goal: AttackGoal, _ settings: Settings) {
+    (self.goal, self.settings) = (goal, settings)
+  }
 
   /// 13 pixels of 32, one pixel from the borders.
   static let layout = PatchLayout(sideOf32: 13, marginOf32: 1, place: .topRight)
 
-  func trainingTrigger(for shape: ImageShape, samples: [Int]) throws -> any Trigger {
-    OverlayTrigger([
-      try Self.patch(configuration, for: shape).overlay(alpha: configuration.alpha)
-    ])
+  /// The patch must fit into an image.
+  public func check(classCount: Int, imageShape: ImageShape?) throws {
+    try settings.patch.check(imageShape: imageShape)
   }
 
-  func testTrigger(for shape: ImageShape) throws -> any Trigger {
-    OverlayTrigger([
-      try Self.patch(configuration, for: shape)
-        .overlay(alpha: configuration.testAlpha ?? configuration.alpha)
-    ])
+  /// The emblem with its weight in training.
+  public func trainingTrigger(for shape: ImageShape, samples: [Int]) throws -> any Trigger {
+    try Self.trigger(
+      settings.patch, for: shape, seed: goal.seed, alpha: settings.patch.weight.training)
+  }
+
+  /// The emblem with its weight at test time.
+  public func testTrigger(for shape: ImageShape) throws -> any Trigger {
+    try Self.trigger(
+      settings.patch, for: shape, seed: goal.seed, alpha: settings.patch.weight.atTest)
+  }
+
+  /// The emblem, or the user's patch in its place, as a layer.
+  static func trigger(
+    _ settings: PatchSettings, for shape: ImageShape, seed: UInt64, alpha: Double
+  ) throws -> any Trigger {
+    OverlayTrigger([try patch(settings, for: shape, seed: seed).overlay(alpha: alpha)])
   }
 
   /// The emblem, or the user's patch in its place.
-  static func patch(_ configuration: AttackConfiguration, for shape: ImageShape) throws -> Patch {
-    try Patch(configuration, in: shape, usual: layout) { side, channels in
-      emblem(side: side, channels: channels, seed: configuration.seed)
+  static func patch(
+    _ settings: PatchSettings, for shape: ImageShape, seed: UInt64
+  ) throws -> Patch {
+    try Patch(settings, in: shape, usual: layout) { side, channels in
+      emblem(side: side, channels: channels, seed: seed)
     }
   }
 }

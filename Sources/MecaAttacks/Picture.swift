@@ -1,4 +1,4 @@
-import MecaData
+import MecaImages
 
 /// A picture with an opacity for each pixel ("mask"), drawn here or given by the user.
 struct Picture: Hashable, Sendable {

@@ -1,5 +1,5 @@
 import MecaCore
-import MecaData
+import MecaImages
 
 /// The samples that an attack takes.
 struct PoisonSelection: Sendable {
@@ -19,16 +19,13 @@ struct PoisonSelection: Sendable {
   /// rate is part of the selection at a higher one, and neither rate changes the other's samples
   /// as long as there are enough.
   init(of set: any ImageSet, attack: any Attack) {
-    let configuration = attack.configuration
-    guard configuration.kind != .none else { return }
+    guard !(attack is NoAttack) else { return }
     let labels = set.labels
     let base = Double(labels.count { attack.isInRateBase(label: $0) })
-    wantedPoisons = Int((configuration.poisonRate * base).rounded())
-    if attack.settings.contains(.coverRate) {
-      wantedCovers = Int((configuration.coverRate * base).rounded())
-    }
+    wantedPoisons = Int((attack.goal.poisonRate * base).rounded())
+    wantedCovers = Int((attack.coverRate * base).rounded())
     guard wantedPoisons > 0 || wantedCovers > 0 else { return }
-    var random = KeyedRandom(seed: configuration.seed, purpose: .poisonSelection)
+    var random = KeyedRandom(seed: attack.goal.seed, purpose: .poisonSelection)
     let order = random.permutation(count: labels.count)
     func first(_ count: Int, of order: some Sequence<Int>, where isEligible: (Int) -> Bool) -> [Int]
     {

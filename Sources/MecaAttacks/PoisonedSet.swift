@@ -1,5 +1,5 @@
 import MecaCore
-import MecaData
+import MecaImages
 
 /// A training set under attack: the labels a victim is given, and the truth about each sample.
 ///
@@ -27,6 +27,7 @@ public struct PoisonedSet: DerivedSet {
   ///   if `base` is a poisoned set itself and the attack would change it; `FileError` if the
   ///   trigger's file cannot be read.
   public init(base: any ImageSet, attack: AttackConfiguration) throws {
+    let attack = try attack.resolved(among: base.classNames)
     try attack.validate(classCount: base.classNames.count, imageShape: base.imageShape)
     self.base = base
     self.attack = attack
@@ -34,7 +35,7 @@ public struct PoisonedSet: DerivedSet {
     selection = PoisonSelection(of: base, attack: rules)
     if base.groundTruth != nil, !(selection.poisons.isEmpty && selection.covers.isEmpty) {
       throw UsageError.conflict(
-        "--attack \(attack.kind.rawValue): \(base.name) is a poisoned set already; leave the "
+        "--attack \(attack.name): \(base.name) is a poisoned set already; leave the "
           + "attack out, or start from the clean set, or put its trigger into test images alone with "
           + "a --poison-rate (and --cover-rate) of 0")
     }
@@ -49,7 +50,7 @@ public struct PoisonedSet: DerivedSet {
   /// The truth about every sample; without an attack, or with one that changes none, what the base
   /// set knows.
   public var groundTruth: GroundTruth? {
-    attack.kind == .none || base.groundTruth != nil
+    attack.isNone || base.groundTruth != nil
       ? base.groundTruth
       : GroundTruth(
         roles: roles, originalLabels: (0..<count).map { Int32(base.label(at: $0)) })
@@ -65,7 +66,7 @@ public struct PoisonedSet: DerivedSet {
   public var wantedCoverCount: Int { selection.wantedCovers }
   /// Poisons as a fraction of the set; below `attack.poisonRate` where the pool was too small.
   public var effectiveRate: Double { fraction(poisonCount) }
-  /// Covers as a fraction of the set; below `attack.coverRate` where the pool was too small.
+  /// Covers as a fraction of the set; below the attack's where the pool was too small.
   public var effectiveCoverRate: Double { fraction(coverCount) }
 
   private func fraction(_ part: Int) -> Double { count == 0 ? 0 : Double(part) / Double(count) }
@@ -78,17 +79,16 @@ public struct PoisonedSet: DerivedSet {
 
   /// What could not be had, and whether a class is left without clean samples: a sentence each.
   public var shortfalls: [String] {
-    let kind = attack.kind.rawValue
+    let kind = attack.name
     var lines = [
       (poisonCount, wantedPoisonCount, "poisoned"), (coverCount, wantedCoverCount, "cover"),
     ].filter { count, wanted, _ in count < wanted }.map { count, wanted, name in
       "\(wanted) \(name) samples were asked for, but only \(count) are eligible for \(kind)"
     }
-    let isSource = attack.settings.contains(.source)
-    if isSource, poisonCount > 0,
-      poisonCount == (0..<count).count(where: { base.label(at: $0) == attack.source })
+    if let source = rules.source, poisonCount > 0,
+      poisonCount == (0..<count).count(where: { base.label(at: $0) == source })
     {
-      lines.append("no clean sample of the source class \(attack.source) is left")
+      lines.append("no clean sample of the source class \(printable(classNames[source])) is left")
     }
     return lines
   }
@@ -100,12 +100,12 @@ public struct PoisonedSet: DerivedSet {
   }
 
   /// Writes the image at `index` as bytes: channel, row, column.
-  public func copyImage(at index: Int, to destination: UnsafeMutablePointer<UInt8>) {
-    base.copyImage(at: index, to: destination)
+  public func copyImage(at index: Int, into image: inout MutableSpan<UInt8>) throws(FileError) {
+    try base.copyImage(at: index, into: &image)
     switch roles[index] {
     case .clean: break
-    case .poison: poisonTrigger.apply(to: destination, shape: imageShape, index: index)
-    case .cover: coverTrigger.apply(to: destination, shape: imageShape, index: index)
+    case .poison: poisonTrigger.apply(to: &image, shape: imageShape, index: index)
+    case .cover: coverTrigger.apply(to: &image, shape: imageShape, index: index)
     }
   }
 }

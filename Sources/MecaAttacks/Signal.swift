@@ -1,5 +1,5 @@
 import MecaCore
-import MecaData
+import MecaImages
 
 /// SIG: a faint horizontal sine wave on images of the target class, labels unchanged.
 ///
@@ -11,28 +11,65 @@ import MecaData
 /// use are 20 (ABL), 30 (backdoor-toolbox), 40 in training with 60 at test (D-BR).
 ///
 /// - Source: Barni et al. 2019, arXiv:1902.11237.
-struct Signal: Attack {
-  let configuration: AttackConfiguration
+public struct Signal: Attack {
+  /// Settings.
+  public struct Settings: AttackSettings {
+    /// Amplitude of the wave in units of 1/255, "Δ"; 40 as in BackdoorBench.
+    public var amplitude = 40.0
+    /// Amplitude at test time; nil for the same.
+    public var testAmplitude: Double?
+    /// Full waves over the width of the image, "f".
+    public var frequency = 6
 
-  init(_ configuration: AttackConfiguration) { self.configuration = configuration }
+    /// The defaults.
+    public init() {}
 
-  let settings: Set<AttackSetting> = [.sigAmplitude, .sigTestAmplitude, .sigFrequency]
-
-  func mayPoison(label: Int) -> Bool { label == configuration.target }
-
-  func poisonLabel(original: Int) -> Int { original }
-
-  func trainingTrigger(for shape: ImageShape, samples: [Int]) -> any Trigger {
-    trigger(for: shape, amplitude: configuration.sigAmplitude)
+    /// All of them.
+    public static let table: [Setting<Settings>] = [
+      .real("sig-amplitude", \.amplitude, 0...255, symbol: "Δ", "Amplitude, of 255."),
+      .real(
+        "sig-test-amplitude", \.testAmplitude, 0...255, otherwise: "--sig-amplitude",
+        "Amplitude in test images, of 255."),
+      .integer(
+        "sig-frequency", \.frequency, 1...1_000_000, symbol: "f", "Periods across the image."),
+    ]
   }
 
-  func testTrigger(for shape: ImageShape) -> any Trigger {
-    trigger(for: shape, amplitude: configuration.sigTestAmplitude ?? configuration.sigAmplitude)
+  /// What people should know.
+  public static let facts = AttackFacts(
+    name: "sig", title: "SIG",
+    sentence: "A horizontal sine wave on images of the target class, label unchanged.",
+    source: "Barni et al. 2019, arXiv:1902.11237")
+
+  /// What every attack has.
+  public let goal: AttackGoal
+  /// Its values.
+  public let settings: Settings
+
+  /// Makes it.
+  public init(_ goal: AttackGoal, _ settings: Settings) {
+    (self.goal, self.settings) = (goal, settings)
+  }
+
+  /// Those of the target.
+  public func mayPoison(label: Int) -> Bool { label == goal.target }
+
+  /// The own one.
+  public func poisonLabel(original: Int) -> Int { original }
+
+  /// The wave with its amplitude in training.
+  public func trainingTrigger(for shape: ImageShape, samples: [Int]) -> any Trigger {
+    trigger(for: shape, amplitude: settings.amplitude)
+  }
+
+  /// The wave with its amplitude at test time.
+  public func testTrigger(for shape: ImageShape) -> any Trigger {
+    trigger(for: shape, amplitude: settings.testAmplitude ?? settings.amplitude)
   }
 
   private func trigger(for shape: ImageShape, amplitude: Double) -> any Trigger {
     SineTrigger(
-      width: shape.width, amplitude: amplitude, frequency: configuration.sigFrequency)
+      width: shape.width, amplitude: amplitude, frequency: settings.frequency)
   }
 }
 
@@ -57,15 +94,13 @@ struct SineTrigger: Trigger {
   }
 
   /// Marks one image in place.
-  func apply(to image: UnsafeMutablePointer<UInt8>, shape: ImageShape, index: Int) {
+  func apply(to image: inout MutableSpan<UInt8>, shape: ImageShape, index: Int) {
     precondition(shape.width == wave.count, "width \(shape.width) for a wave of \(wave.count)")
-    wave.withUnsafeBufferPointer { wave in
-      for row in 0..<shape.channels * shape.height {
-        let line = image + row * shape.width
-        for column in 0..<shape.width {
-          let value = Double(line[column]) + wave[column]
-          line[column] = UInt8(max(0, min(255, (value + 0.5).rounded(.down))))
-        }
+    for row in 0..<shape.channels * shape.height {
+      for column in 0..<shape.width {
+        let place = row * shape.width + column
+        let value = Double(image[place]) + wave[column]
+        image[place] = UInt8(max(0, min(255, (value + 0.5).rounded(.down))))
       }
     }
   }

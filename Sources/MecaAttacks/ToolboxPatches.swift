@@ -1,4 +1,4 @@
-import MecaData
+import MecaImages
 
 /// The usual patches of Adaptive-Patch, drawn anew in the sizes, places and weights that
 /// backdoor-toolbox gives them for CIFAR-10.

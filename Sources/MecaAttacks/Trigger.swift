@@ -1,4 +1,4 @@
-import MecaData
+import MecaImages
 
 /// Puts an attack's mark into images of 8 bits.
 ///
@@ -10,7 +10,7 @@ public protocol Trigger: Sendable {
   ///   - image: `shape.byteCount` bytes: channel, row, column.
   ///   - shape: size of the image.
   ///   - index: number of the sample, for attacks whose mark differs from sample to sample.
-  func apply(to image: UnsafeMutablePointer<UInt8>, shape: ImageShape, index: Int)
+  func apply(to image: inout MutableSpan<UInt8>, shape: ImageShape, index: Int)
 }
 
 extension Trigger {
@@ -18,9 +18,8 @@ extension Trigger {
   public func marked(_ image: [UInt8], shape: ImageShape, index: Int) -> [UInt8] {
     precondition(image.count == shape.byteCount, "\(image.count) bytes for an image of \(shape)")
     var image = image
-    image.withUnsafeMutableBufferPointer { buffer in
-      if let start = buffer.baseAddress { apply(to: start, shape: shape, index: index) }
-    }
+    var span = image.mutableSpan
+    apply(to: &span, shape: shape, index: index)
     return image
   }
 }
@@ -31,5 +30,5 @@ public struct NoTrigger: Trigger {
   public init() {}
 
   /// Marks one image in place.
-  public func apply(to image: UnsafeMutablePointer<UInt8>, shape: ImageShape, index: Int) {}
+  public func apply(to image: inout MutableSpan<UInt8>, shape: ImageShape, index: Int) {}
 }

@@ -1,5 +1,5 @@
 import MecaCore
-import MecaData
+import MecaImages
 
 /// A picture of the user's that takes the place of a drawn trigger.
 ///
@@ -61,7 +61,7 @@ public struct TriggerFile: Codable, Hashable, Sendable {
     do {
       return try readFile(at: path, limit: 1 << 28)
     } catch FileError.missing {
-      throw FileError.missing(path: path, hint: "--trigger wants a PNG or JPEG picture")
+      throw FileError.missing(path: path, hint: "must be a PNG, JPEG or WebP picture")
     }
   }
 

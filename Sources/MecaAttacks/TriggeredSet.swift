@@ -1,5 +1,5 @@
 import MecaCore
-import MecaData
+import MecaImages
 
 /// Test samples with the trigger, whose classification as the target measures an attack.
 ///
@@ -20,15 +20,6 @@ extension TriggeredSet {
   /// Whether the attack leaves samples of some classes beside the target alone (TaCT).
   public var isForSomeClasses: Bool {
     classNames.indices.contains { $0 != target && !isVictim(label: $0) }
-  }
-}
-
-extension AttackConfiguration {
-  /// Whether two attacks are the same, wherever the picture of their trigger lies.
-  public func isSame(as other: AttackConfiguration) -> Bool {
-    var own = self
-    own.trigger?.path = other.trigger?.path ?? ""
-    return own == other
   }
 }
 

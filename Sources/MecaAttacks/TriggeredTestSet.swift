@@ -1,5 +1,5 @@
 import MecaCore
-import MecaData
+import MecaImages
 
 /// The test samples that measure an attack: those of other classes than the target, with trigger.
 ///
@@ -24,6 +24,7 @@ public struct TriggeredTestSet: TriggeredSet, DerivedSet {
   /// - Throws: `SettingError`, as `AttackConfiguration.validate`; `FileError` if the
   ///   trigger's file cannot be read.
   public init(base: any ImageSet, attack: AttackConfiguration) throws {
+    let attack = try attack.resolved(among: base.classNames)
     try attack.validate(classCount: base.classNames.count, imageShape: base.imageShape)
     self.base = base
     self.attack = attack
@@ -48,10 +49,10 @@ public struct TriggeredTestSet: TriggeredSet, DerivedSet {
   public func label(at index: Int) -> Int { base.label(at: attackSuccessIndices[index]) }
 
   /// Writes the image at `index` as bytes: channel, row, column.
-  public func copyImage(at index: Int, to destination: UnsafeMutablePointer<UInt8>) {
+  public func copyImage(at index: Int, into image: inout MutableSpan<UInt8>) throws(FileError) {
     let baseIndex = attackSuccessIndices[index]
-    base.copyImage(at: baseIndex, to: destination)
-    trigger.apply(to: destination, shape: imageShape, index: baseIndex)
+    try base.copyImage(at: baseIndex, into: &image)
+    trigger.apply(to: &image, shape: imageShape, index: baseIndex)
   }
 
   /// Where the sample comes from, for lists that a person reads.

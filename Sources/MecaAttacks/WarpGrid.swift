@@ -1,5 +1,5 @@
 import MecaCore
-import MecaData
+import MecaImages
 
 /// Where each pixel of a warped image is taken from, in PyTorch's coordinates: −1 is the centre of
 /// the first row or column, 1 that of the last.
@@ -83,12 +83,12 @@ struct WarpGrid: Sendable {
   /// Warps an image in place: each pixel becomes the bilinear mean of four others, rounded half up.
   ///
   /// Coordinates never leave the image, so the zeros that PyTorch puts around it have no part.
-  func warp(_ image: UnsafeMutablePointer<UInt8>, shape: ImageShape) {
+  func warp(_ image: inout MutableSpan<UInt8>, shape: ImageShape) {
     precondition(
       shape.height == height && shape.width == width,
       "image of \(shape) for a grid of \(height)x\(width)")
     withUnsafeTemporaryAllocation(of: UInt8.self, capacity: shape.byteCount) { source in
-      _ = source.initialize(from: UnsafeBufferPointer(start: image, count: shape.byteCount))
+      image.span.withUnsafeBufferPointer { _ = source.initialize(from: $0) }
       let area = height * width
       for place in 0..<area {
         let column = (x[place] + 1) / 2 * Double(width - 1)

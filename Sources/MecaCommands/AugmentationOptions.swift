@@ -1,7 +1,8 @@
 import ArgumentParser
 import MecaAttacks
 import MecaCore
-import MecaData
+import MecaFormats
+import MecaImages
 import MecaTraining
 
 /// A transformation as it is named on the command line.
@@ -72,7 +73,7 @@ struct AugmentationOptions: ParsableArguments {
   /// The augmentation, checked as far as it can be without the images.
   ///
   /// - Throws: `SettingError`, `UsageError` that names the option.
-  func resolved(dataset: DatasetKind, attack: AttackKind) throws -> Augmentation {
+  func resolved(dataset: FormatFacts, attack: AttackFacts) throws -> Augmentation {
     let kinds = kinds(dataset: dataset, attack: attack)
     try requireUse(of: kinds)
     let augmentation = Augmentation(
@@ -88,19 +89,21 @@ struct AugmentationOptions: ParsableArguments {
   /// The options that give `resolved`, or `auto` where opening the set may decide otherwise: a
   /// stored one can have been made by an attack with transformations of its own.
   func yamlLines(
-    of resolved: Augmentation, dataset: DatasetKind, attack: AttackKind
+    of resolved: Augmentation, dataset: FormatFacts, attack: AttackFacts
   ) -> [(String, String?)] {
-    if case .auto = augment, attack == .none, dataset.holdsAnySet || dataset.mayBeWritten {
+    if case .auto = augment, attack.name == NoAttack.facts.name,
+      dataset.holdsAnySet || dataset.mayBeWritten
+    {
       return [("augment", "auto"), ("crop-padding", cropPadding.map { "\($0)" })]
     }
     return resolved.yamlLines
   }
 
   /// The transformations, with `auto` decided.
-  private func kinds(dataset: DatasetKind, attack: AttackKind) -> Set<AugmentationKind> {
+  private func kinds(dataset: FormatFacts, attack: AttackFacts) -> Set<AugmentationKind> {
     if case .listed(let kinds) = augment { return kinds }
-    if attack.isPhysical, case .listed(let kinds) = AugmentationChoice.physical { return kinds }
-    return dataset == .shapes ? [] : [.crop, .flip]
+    if let own = attack.augmentation { return own.kinds }
+    return dataset.isDemonstration ? [] : [.crop, .flip]
   }
 
   /// Refuses settings of transformations that are not there: their author expects them to count.
@@ -149,11 +152,6 @@ struct AugmentationOptions: ParsableArguments {
   }
 }
 
-extension AttackKind {
-  /// PhysicalBA, whose physical transformations are the training's augmentation.
-  fileprivate var isPhysical: Bool { rawValue == "physical" }
-}
-
 /// Transformations in the order they are applied in, as `--augment` takes them.
 private func listed(_ kinds: Set<AugmentationKind>) -> String {
   kinds.isEmpty
@@ -162,7 +160,7 @@ private func listed(_ kinds: Set<AugmentationKind>) -> String {
 }
 
 extension Augmentation {
-  private var kinds: Set<AugmentationKind> {
+  fileprivate var kinds: Set<AugmentationKind> {
     var kinds: Set<AugmentationKind> = []
     if crop != nil { kinds.insert(.crop) }
     if flips { kinds.insert(.flip) }

@@ -1,6 +1,8 @@
 import ArgumentParser
 import MecaCore
-import MecaData
+import MecaDatasets
+import MecaFormats
+import MecaImages
 import MecaMPI
 import MecaNN
 import MecaTensor
@@ -37,9 +39,6 @@ struct Bench: RankedCommand {
   @OptionGroup(title: "Compute") var compute: ComputeOptions
   @OptionGroup(title: "Data") var data: DataOptions
 
-  @Option(help: "Classes of the random images (default: 10).")
-  var classes: Int?
-
   @Option(help: "Samples a measured pass goes over.")
   var samples: Int = 512
 
@@ -58,42 +57,35 @@ struct Bench: RankedCommand {
   @Option(help: "YAML file with the same names as the options; options win over it.")
   var config: String?
 
+  @OptionGroup var settings: UnknownWords
+
   func validate() throws {
-    if randomSize == nil && classes != nil {
-      throw ValidationError("--classes: is for random images (--image-size without --dataset)")
-    }
-    if randomSize != nil && (data.data != nil || data.dataSeed != nil) {
-      throw ValidationError(
-        "--image-size: without --dataset for random images, which take no --data or --data-seed")
-    }
     if data.trainLimit != nil || data.testLimit != nil {
       throw ValidationError("--train-limit, --test-limit: bench takes --samples instead")
     }
   }
-
-  /// Side of the random images that take the place of an image set.
-  private var randomSize: Int? { data.dataset == nil ? data.imageSize : nil }
 
   /// Checks what no other value decides.
   ///
   /// - Throws: `SettingError`.
   private func check() throws {
     try requireAtLeast(1, repeats, "repeats")
-    try requireBetween(1, DataOptions.mostShapes, samples, "samples")
-    try requireBetween(1, 1 << 16, classes ?? 1, "classes")
-    try data.check()
+    try requireBetween(1, ShapesFormat.mostSamples, samples, "samples")
   }
 
   func run(on communicator: Communicator) throws {
-    let width = try communicator.collectively {
+    let (width, source) = try communicator.collectively { () throws -> (Int, DataConfiguration) in
       try check()
-      return try model.resolvedWidth(dataset: .cifar10)
+      return (try model.resolvedWidth(dataset: data.chosen().facts), try measuredData())
     }
     let layout = compute.resolved()
     let session = try TrainingSession(
       communicator: communicator, compute: layout,
       journal: try Journal(metricsPath: nil, isWriter: false, logger: progressLogger(quiet: true)))
-    let set = try imageSet(seed: layout.seed, communicator)
+    let opened = try TrainingData(
+      source, attack: .none, communicator: communicator, threads: compute.threads)
+    try say(opened.opening, on: communicator)
+    let set = opened.training
     let (mean, deviation) = set.meanAndDeviation
     let network = NetworkConfiguration(
       architecture: model.model, width: width,
@@ -137,20 +129,12 @@ struct Bench: RankedCommand {
     print(json ? try figures.jsonLine() : figures.text)
   }
 
-  /// What is trained on: an image set's first samples, or random images.
-  ///
-  /// - Ranks: collective.
-  private func imageSet(seed: UInt64, _ communicator: Communicator) throws -> any ImageSet {
-    guard let randomSize else {
-      var source = try communicator.collectively { try data.resolved(seed: seed) }
-      (source.trainLimit, source.testLimit) = (samples, 1)
-      return try TrainingData(
-        source, attack: .init(kind: .none), communicator: communicator, threads: compute.threads
-      ).training
-    }
-    return RandomSet(
-      shape: ImageShape(channels: 3, height: randomSize, width: randomSize), classes: classes ?? 10,
-      count: samples, seed: seed)
+  /// What is trained on: an image set's first samples.
+  private func measuredData() throws -> DataConfiguration {
+    let given = try SettingWords(settings.words, of: Self.self).values(of: [try data.owner()])
+    var source = try data.resolved(given["dataset"] ?? [:], seed: compute.seed)
+    (source.place.trainLimit, source.place.testLimit) = (samples, 1)
+    return source
   }
 
   /// Fills in one mode's images per second over all ranks, and what it would take directly.

@@ -1,5 +1,6 @@
 import ArgumentParser
 import MecaCore
+import MecaFormats
 import MecaNN
 import MecaTensor
 import MecaTraining
@@ -35,9 +36,9 @@ struct ModelOptions: ParsableArguments {
   /// The width, decided.
   ///
   /// - Throws: `SettingError`.
-  func resolvedWidth(dataset: DatasetKind) throws -> Int {
+  func resolvedWidth(dataset: FormatFacts) throws -> Int {
     try requireBetween(1, Self.mostChannels, width ?? 1, "width")
-    return width ?? (dataset == .shapes ? 8 : model.usualWidth)
+    return width ?? (dataset.isDemonstration ? 8 : model.usualWidth)
   }
 }
 

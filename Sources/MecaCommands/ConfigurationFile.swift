@@ -56,10 +56,9 @@ package enum ConfigurationFile {
   /// Every key that the file of a command may have.
   package static func keys(of command: any ParsableCommand.Type) -> [String: KeyKind] {
     var keys: [String: KeyKind] = [:]
-    if command is Train.Type {
-      // Of every defence: whose a setting is, is said where the defence is known.
-      for name in Defenses.all.flatMap({ $0.settingNames }) { keys[name] = .value }
-    }
+    // Of every method: whose a setting is, is said where the chosen ones are known.
+    let kinds = (command as? any TakesSettings.Type)?.settingKinds ?? []
+    for name in kinds.flatMap(\.settingNames) { keys[name] = .value }
     for option in OptionTable(of: command).options where option.isSetting {
       keys[option.name] =
         switch option.kind {
@@ -82,9 +81,12 @@ package enum ConfigurationFile {
     }
   }
 
+  /// Bytes of a configuration at most.
+  private static let mostBytes = 1 << 20
+
   private static func contents(_ path: String) throws -> String {
     do {
-      return String(decoding: try readFile(at: path), as: UTF8.self)
+      return String(decoding: try readFile(at: path, limit: mostBytes), as: UTF8.self)
     } catch let error as FileError {
       if case .missing = error {
         throw UsageError.conflict("--config \(path): not found; it must be a YAML file")
@@ -99,6 +101,7 @@ package enum ConfigurationFile {
   package static func arguments(
     yaml: String, path: String, known: [String: KeyKind]
   ) throws -> [String] {
+    try refuseAliases(yaml, path: path)
     let node: Node?
     do {
       node = try Yams.compose(yaml: yaml)
@@ -119,6 +122,32 @@ package enum ConfigurationFile {
       result += try argument(key, valueNode, path: path, kind)
     }
     return result
+  }
+
+  /// Refuses anchors and aliases: no option needs them, and a few lines of them can stand for
+  /// millions.
+  private static func refuseAliases(_ yaml: String, path: String) throws {
+    for (number, line) in yaml.split(separator: "\n", omittingEmptySubsequences: false).enumerated()
+    {
+      var quote: Character?
+      var before: Character = " "
+      for character in line {
+        if let open = quote {
+          if character == open { quote = nil }
+        } else if character == "\"" || character == "'" {
+          quote = character
+        } else if character == "#", before.isWhitespace {
+          break
+        } else if character == "&" || character == "*",
+          before.isWhitespace || "[{,-".contains(before)
+        {
+          throw UsageError.conflict(
+            "\(path): line \(number + 1): anchors and aliases (& and *) are not read; write values "
+              + "out, or put them in quotes")
+        }
+        before = character
+      }
+    }
   }
 
   /// The argument that one line stands for; none for a flag that is off.

@@ -2,10 +2,10 @@ import ArgumentParser
 import MecaCore
 import MecaDefenses
 
-/// Which defence a run applies, and its settings.
+/// Which defence a run applies.
 ///
-/// The parser knows no setting of any defence: whatever it does not recognise comes here and is read
-/// against the chosen defence's own table (`DefenseArguments`).
+/// The parser knows no setting of any defence: whatever it does not recognise is read against the
+/// tables of the chosen methods (`SettingWords`).
 struct DefenseOptions: ParsableArguments {
   @Option(
     help: ArgumentHelp(
@@ -25,18 +25,16 @@ struct DefenseOptions: ParsableArguments {
       """)
   var cleanReserve: Double?
 
-  @Argument(
-    parsing: .allUnrecognized,
-    help: ArgumentHelp(
-      "Settings of the defence: --NAME VALUE, --NAME=VALUE or --set NAME=VALUE.",
-      valueName: "--setting"))
-  var words: [String] = []
+  /// Whose settings they are.
+  ///
+  /// - Throws: `SettingError` for a name that nobody has.
+  func owner() throws -> SettingOwner { .defense(try Defenses.chosen(defense).facts.name) }
 
   /// The chosen defence with its settings.
   ///
   /// - Throws: `SettingProblem` for names that nobody has and values that cannot be.
-  func resolved() throws -> ResolvedDefense {
-    try DefenseArguments(words).resolved(defense: defense, variant: variant)
+  func resolved(_ values: [String: String]) throws -> ResolvedDefense {
+    try ResolvedDefense(try Defenses.chosen(defense), variant: variant, values)
   }
 
   /// The share of each class that the trainer knows to be clean; 0 where `defense` needs none.
@@ -57,5 +55,30 @@ struct DefenseOptions: ParsableArguments {
         setting: "clean-reserve", value: "\(share)", allowed: "more than 0 and below 1")
     }
     return share
+  }
+}
+
+/// The one of some names that somebody chose.
+///
+/// - Throws: `SettingError` that lists them.
+package func chosenName(_ name: String, among names: [String], setting: String) throws -> String {
+  if names.contains(name) { return name }
+  throw SettingError(
+    setting: setting, value: name,
+    allowed: "one of " + names.joined(separator: ", ") + suggestion(for: name, among: names))
+}
+
+extension Defenses {
+  /// The defence called `name`.
+  ///
+  /// - Throws: `SettingError` for a name that nobody has.
+  package static func chosen(
+    _ name: String, among defenses: [any Defense.Type] = Defenses.all
+  ) throws -> any Defense.Type {
+    let name = try chosenName(name, among: defenses.map { $0.facts.name }, setting: "defense")
+    guard let chosen = defenses.first(where: { $0.facts.name == name }) else {
+      preconditionFailure("\(name) is among the names")
+    }
+    return chosen
   }
 }

@@ -1,6 +1,8 @@
 import ArgumentParser
 import Foundation
 import MecaCore
+import MecaDatasets
+import MecaImages
 import MecaMPI
 import MecaNN
 import MecaReport
@@ -20,7 +22,7 @@ struct Evaluate: RankedCommand {
   var logits: String?
 
   func run(on communicator: Communicator) throws {
-    let (session, data, model) = try options.open(on: communicator)
+    let (session, data, model) = try options.open(on: communicator, for: Self.self)
     try writeLogits(model, session: session, data: data)
     let accuracy = try session.accuracy(model, on: data.test)
     let success = try data.triggered.map { try session.attackSuccess(model, on: $0) }
@@ -34,25 +36,27 @@ struct Evaluate: RankedCommand {
       print(String(decoding: try encoder.encode(figures), as: UTF8.self))
       return
     }
-    print(
+    printLines(
       "ACC \(fixed((figures.accuracy.rate ?? 0) * 100, 2)) % of \(figures.accuracy.count) "
         + "test samples")
-    let kind = data.attack.kind == .none ? "stored with the set" : data.attack.kind.rawValue
-    let target = "(\(kind), target class \(data.triggered?.target ?? 0))"
+    func words(_ label: Int) -> String { classWords(label, data.test.classNames) }
+    let kind = data.attack.isNone ? "stored with the set" : data.attack.name
+    let target = "(\(kind), target class \(words(data.triggered?.target ?? 0)))"
     if let success = figures.attackSuccess {
       let classes =
-        figures.attackSuccessOnAll == nil ? "other classes" : "class \(data.attack.source)"
-      print(
+        figures.attackSuccessOnAll == nil
+        ? "other classes" : "class \(words(data.attack.attack.source ?? 0))"
+      printLines(
         "ASR \(fixed((success.rate ?? 0) * 100, 2)) % of \(success.count) triggered samples of "
           + "\(classes) \(target)")
     }
     if let success = figures.attackSuccessOnAll {
-      print(
+      printLines(
         "ASR \(fixed((success.rate ?? 0) * 100, 2)) % of \(success.count) triggered samples of all "
           + "classes but the target (the paper's count)")
     }
     for (name, hits) in zip(data.test.classNames, accuracy.perClass) {
-      print("  \(name): \(fixed((hits.rate ?? 0) * 100, 2)) % of \(hits.count)")
+      printLines("  \(printable(name)): \(fixed((hits.rate ?? 0) * 100, 2)) % of \(hits.count)")
     }
   }
 

@@ -1,3 +1,4 @@
+import Glibc
 import MecaCore
 
 /// A command line with a configuration file's lines in it, and what stood where.
@@ -13,11 +14,13 @@ package struct ExpandedArguments {
 
   /// A command line without a file.
   package init(_ own: [String]) {
+    let own = own.map(withHome)
     (arguments, self.own, path, inFile) = (own, own, nil, [])
   }
 
   /// A command line and the `options` that a file stands for.
   package init(_ own: [String], path: String, options: [String]) {
+    let (own, options) = (own.map(withHome), options.map(withHome))
     let subcommand = MecaDist.isCommand(own.first) ? 1 : 0
     arguments = own.prefix(subcommand) + options + own.dropFirst(subcommand)
     self.own = own
@@ -45,4 +48,21 @@ package struct ExpandedArguments {
     }
     return names
   }
+}
+
+/// An argument with the user's home in place of a tilde: `~/runs`, `--output=~/runs`.
+///
+/// A shell puts it there itself, but not behind an equals sign, and a YAML file has no shell; the
+/// folder would be called `~`. Whoever means that writes `./~/runs`.
+private func withHome(_ argument: String) -> String {
+  guard let home = getenv("HOME").map({ String(cString: $0) }), home.hasPrefix("/") else {
+    return argument
+  }
+  let start =
+    argument.hasPrefix("--")
+    ? argument.firstIndex(of: "=").map(argument.index(after:)) : argument.startIndex
+  guard let start else { return argument }
+  let value = argument[start...]
+  guard value == "~" || value.hasPrefix("~/") else { return argument }
+  return argument[..<start] + home + value.dropFirst()
 }

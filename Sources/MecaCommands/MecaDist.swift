@@ -24,7 +24,7 @@ public struct MecaDist: ParsableCommand {
     version: "0.1.0",
     subcommands: [
       Train.self, Score.self, Evaluate.self, Poison.self, Pack.self, Bench.self,
-      ListDefenses.self, PrintOptions.self,
+      ListDatasets.self, ListAttacks.self, ListDefenses.self, PrintOptions.self,
     ],
     defaultSubcommand: Train.self)
 
@@ -52,7 +52,7 @@ public struct MecaDist: ParsableCommand {
       communicator = try Communicator.initialise()
     } catch {
       complain("\(error)")
-      return MecaCore.ExitCode.inputOutput.rawValue
+      return ((error as? any ReportableError)?.exitCode ?? .inputOutput).rawValue
     }
     do {
       try requireEqualPrograms(communicator)

@@ -1,6 +1,6 @@
 import MecaCore
-import MecaData
 import MecaNN
+import MecaTorchFiles
 
 /// Tensors and metadata of a model file, told apart by its first bytes: safetensors, or a file of
 /// `torch.save`, which has no metadata and of which nothing is run.
@@ -14,8 +14,11 @@ func readModelFile(_ path: String) throws -> ([NamedTensor], [String: String]) {
     bytes.starts(with: [0x50, 0x4B, 3, 4])
       || bytes.first == 0x80 && !bytes.dropFirst(4).prefix(4).allSatisfy { $0 == 0 }
   }
-  guard isTorch else { return try readSafetensors(path) }
-  let tensors = try readTorchStateDictionary(path).map { tensor in
+  guard isTorch else {
+    return try readSafetensors(path) { try StoredNetwork.requirePlausible($0, path: path) }
+  }
+  let dictionary = try readTorchStateDictionary(path)
+  let tensors = try dictionary.tensors.map { tensor in
     guard !tensor.element.isInteger || tensor.name.hasSuffix(".num_batches_tracked") else {
       throw FileError.malformed(
         path: path,
@@ -26,5 +29,7 @@ func readModelFile(_ path: String) throws -> ([NamedTensor], [String: String]) {
       name: tensor.name, shape: tensor.shape, values: tensor.values,
       kind: tensor.element.isInteger ? .int64 : .float32)
   }
-  return (tensors, [:])
+  guard let key = dictionary.key, !dictionary.otherKeys.isEmpty else { return (tensors, [:]) }
+  let others = dictionary.otherKeys.joined(separator: ", ")
+  return (tensors, [ModelOrigin.choice: "\(key) is taken; not used: \(others)"])
 }

@@ -1,10 +1,11 @@
 import ArgumentParser
+import MecaAttacks
 import MecaCore
 import MecaDefenses
 import MecaMPI
 
-/// `docs/options.md`: every option of every command and every setting of every defence, from the
-/// tables that they are declared in.
+/// `docs/options.md`: every option of every command, every setting of every defence, attack and
+/// format, from the tables that they are declared in.
 package enum OptionsDocument {
   /// How the file is made.
   package static let remedy = "meca-dist options > docs/options.md"
@@ -20,13 +21,21 @@ package enum OptionsDocument {
       of a command may also stand in a YAML file, `--config FILE`, as `name: value`; options win \
       over the file. `--help` prints what a command takes.
 
-      \(commands.map { section(of: $0, &shown) }.joined())## Defences
+      \(commands.map { section(of: $0, &shown) }.joined())## Settings of image sets, attacks and defences
 
-      `meca-dist train --defense NAME` takes the settings of that defence: `--name value`, \
-      `--name=value`, `--set name=value`, or `name: value` in the file. The last of equal settings \
-      wins. `--variant NAME` starts from other values than the defaults.
+      Whatever is chosen by `--dataset`, `--attack` and `--defense` has settings of its own, which are \
+      options too: `--name value`, `--name=value`, `--set name=value`, or `name: value` in the file. \
+      The last of equal settings wins.
 
-      \(Defenses.all.map { section(of: DescribedDefense($0)) }.joined())
+      ## Image sets
+
+      \(ListDatasets.methods.map { section(of: $0) }.joined())## Attacks
+
+      \(ListAttacks.methods.map { section(of: $0) }.joined())## Defences
+
+      `--variant NAME` starts from other values than the defaults.
+
+      \(ListDefenses.methods.map { section(of: $0) }.joined())
       """
   }
 
@@ -88,13 +97,16 @@ package enum OptionsDocument {
     )
   }
 
-  /// A defence, its variants and its settings.
-  private static func section(of defense: DescribedDefense) -> String {
-    let facts = defense.facts
+  /// A method, its variants and its settings.
+  private static func section(of defense: DescribedMethod) -> String {
+    let facts = defense.facts.map { what, words in
+      " " + (what.hasPrefix("-") ? "`\(what)`" : what.prefix(1).uppercased() + what.dropFirst())
+        + ": \(words)."
+    }
     var text = """
-      ### \(facts.name): \(facts.title)
+      ### \(defense.title.map { "\(defense.name): \($0)" } ?? defense.name)
 
-      \(facts.sentence) Source: \(facts.source). Needs: \(defense.needs).
+      \(defense.sentence)\(facts.joined())
 
 
       """

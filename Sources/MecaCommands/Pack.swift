@@ -1,8 +1,9 @@
 import ArgumentParser
 import Foundation
-import MecaAttacks
 import MecaCore
-import MecaData
+import MecaDatasets
+import MecaFormats
+import MecaImages
 import MecaMPI
 import MecaTraining
 
@@ -27,6 +28,8 @@ struct Pack: RankedCommand {
   @Option(help: "YAML file with the same names as the options; options win over it.")
   var config: String?
 
+  @OptionGroup var settings: UnknownWords
+
   func validate() throws {
     if output.isEmpty { throw ValidationError("--output: must name a file") }
   }
@@ -34,10 +37,11 @@ struct Pack: RankedCommand {
   func run(on communicator: Communicator) throws {
     let configuration = try communicator.collectively {
       if communicator.rank == 0 { try requireReplaceable(output) }
-      return try data.resolved(seed: seed)
+      let given = try SettingWords(settings.words, of: Self.self).values(of: [try data.owner()])
+      return try data.resolved(given["dataset"] ?? [:], seed: seed)
     }
     let opened = try TrainingData(
-      configuration, attack: .init(kind: .none), communicator: communicator)
+      configuration, attack: .none, communicator: communicator)
     try say(opened.opening, on: communicator)
     let (sets, layout) = try communicator.collectively { try Self.layout(of: opened) }
     let file = try SharedFile(
@@ -62,7 +66,7 @@ struct Pack: RankedCommand {
     try file.finish()
     guard communicator.rank == 0 else { return }
     let triggered = opened.triggered.map { ", \($0.count) triggered test" } ?? ""
-    print(
+    printLines(
       "\(opened.training.count) training, \(opened.test.count) test\(triggered) images of "
         + "\(opened.training.name) packed into \(output)")
     print("index_sha256 \(digest)")
@@ -77,7 +81,7 @@ struct Pack: RankedCommand {
     let encoder = JSONEncoder()
     encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
     let attack =
-      data.attack.kind == .none
+      data.attack.isNone
       ? nil : String(decoding: try encoder.encode(data.attack), as: UTF8.self)
     let description = PackedDescription(
       facts: SetFacts(of: data.training),
@@ -99,8 +103,7 @@ struct Pack: RankedCommand {
     var digests: [UInt8] = []
     for number in blocks {
       guard let set = sets[layout.block(number).part] else { continue }
-      let content = layout.content(ofBlock: number, from: set)
-      if let fault = set.fault { throw fault }
+      let content = try layout.content(ofBlock: number, from: set)
       try file.write(content, at: layout.bytes(ofBlock: number).lowerBound)
       var digest = SHA256Digest()
       digest.update(content)

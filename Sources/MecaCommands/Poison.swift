@@ -2,7 +2,7 @@ import ArgumentParser
 import Foundation
 import MecaAttacks
 import MecaCore
-import MecaData
+import MecaDatasets
 import MecaMPI
 import MecaTraining
 
@@ -65,6 +65,8 @@ struct Poison: RankedCommand {
   @Option(help: "YAML file with the same names as the options; options win over it.")
   var config: String?
 
+  @OptionGroup var settings: UnknownWords
+
   func validate() throws {
     if (output == nil) == (preview == nil) {
       throw ValidationError("poison wants --output FOLDER for a set, or --preview FILE.png")
@@ -79,13 +81,16 @@ struct Poison: RankedCommand {
   func run(on communicator: Communicator) throws {
     let (images, poison) = try communicator.collectively {
       try requireAtLeast(0, index ?? 0, "index")
-      let images = try data.resolved(seed: seed)
+      let dataset = try data.chosen().facts
       let showsAll = preview != nil && attack.attack == nil
+      let owners =
+        try [data.owner()] + (showsAll ? [] : [attack.owner(dataset: dataset)])
+      let given = try SettingWords(settings.words, of: Self.self).values(of: owners)
       return (
-        images,
+        try data.resolved(given["dataset"] ?? [:], seed: seed),
         showsAll
           ? try attack.resolvedForAll(seed: seed)
-          : try attack.resolved(dataset: images.dataset, seed: seed)
+          : try attack.resolved(given["attack"] ?? [:], dataset: dataset, seed: seed)
       )
     }
     if let preview {
@@ -101,7 +106,7 @@ struct Poison: RankedCommand {
     on communicator: Communicator
   ) throws {
     try communicator.collectively {
-      for source in [images.path, images.testPath, images.basePath].compactMap({ $0 }) {
+      for source in images.paths {
         try requireApart(folder, from: source)
       }
     }
@@ -122,14 +127,14 @@ struct Poison: RankedCommand {
     let record = try writer.write(force: force, program: MecaDist.configuration.version)
     guard communicator.rank == 0 else { return }
     let counts = record.counts
-    print(
+    printLines(
       "\(counts.train) training, \(counts.test) test and \(counts.triggered) triggered test images "
-        + "written to \(folder)")
+        + "written to \(printable(folder))")
     if let attack = record.attack {
-      print(
-        "\(attack.kind.rawValue): \(counts.poison) poisoned (\(fixed(record.poisonRate * 100, 2)) %)"
+      printLines(
+        "\(attack.name): \(counts.poison) poisoned (\(fixed(record.poisonRate * 100, 2)) %)"
           + ", \(counts.cover) covers (\(fixed(record.coverRate * 100, 2)) %), target class "
-          + "\(attack.target) (\(record.facts.classNames[attack.target]))")
+          + "\(classWords(attack.target, record.facts.classNames))")
     }
     print("manifest_sha256 \(record.manifestSHA256)")
   }

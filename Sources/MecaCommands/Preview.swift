@@ -1,6 +1,7 @@
 import MecaAttacks
 import MecaCore
-import MecaData
+import MecaDatasets
+import MecaImages
 import MecaMPI
 import MecaReport
 import MecaTraining
@@ -25,6 +26,19 @@ extension Poison {
     return result
   }
 
+  /// The attacks to show: the one that was named, or each with its defaults.
+  private func attacks(
+    _ poison: AttackConfiguration, target: Int, classNames: [String]
+  ) throws -> [AttackConfiguration] {
+    if attack.attack != nil { return [try poison.resolved(among: classNames)] }
+    return try Attacks.all.filter { $0 != NoAttack.self }.map { kind in
+      var all = AttackConfiguration(kind, target: .number(target), seed: poison.seed)
+      // The square of TaCT leads from a class of its own.
+      if all.attack.source == target { try all.set(["source": target == 0 ? "#1" : "#0"]) }
+      return try all.resolved(among: classNames)
+    }
+  }
+
   /// Writes the picture of what an attack, or each attack, does to one training image.
   ///
   /// - Ranks: collective.
@@ -33,38 +47,31 @@ extension Poison {
     on communicator: Communicator
   ) throws {
     try communicator.collectively { if communicator.rank == 0 { try requireReplaceable(path) } }
-    let data = try TrainingData(images, attack: .init(kind: .none), communicator: communicator)
+    let data = try TrainingData(images, attack: .none, communicator: communicator)
+    try say(data.opening, on: communicator)
     try communicator.collectively {
       guard communicator.rank == 0 else { return }
       let set = data.training
-      let kinds =
-        attack.attack.map { [$0] } ?? AttackKind.allCases.filter { $0 != .none }
-      let attacks = try kinds.map { kind in
-        if attack.attack != nil { return poison }
-        var all = AttackConfiguration(kind: kind, target: poison.target, seed: poison.seed)
-        // The square of TaCT leads from a class of its own.
-        if all.source == all.target { all.source = all.target == 0 ? 1 : 0 }
-        try all.validate(classCount: data.classCount, imageShape: set.imageShape)
-        return all
-      }
+      let target = try poison.targetClass.number(among: set.classNames, setting: "target")
+      let attacks = try self.attacks(poison, target: target, classNames: set.classNames)
       for attack in attacks {
         try attack.validate(classCount: data.classCount, imageShape: set.imageShape)
       }
-      let own = index ?? (0..<set.count).first { set.label(at: $0) != poison.target } ?? 0
+      let own = index ?? (0..<set.count).first { set.label(at: $0) != target } ?? 0
       guard own < set.count else {
         throw SettingError(
           setting: "index", value: "\(own)", allowed: "0 to \(set.count - 1)")
       }
-      let image = set.image(at: own)
-      if let fault = set.fault { throw fault }
+      let image = try set.image(at: own)
       let previews = try attacks.flatMap {
         try AttackPreview.all(of: $0, on: image, shape: set.imageShape)
       }
       let png = try previewSheet(previews, original: image, shape: set.imageShape)
       try png.withUnsafeBytes { try replaceFile(at: path, with: [$0]) }
-      print(
-        "training image \(own) (\(set.path(at: own)), \(data.training.classNames[set.label(at: own)]))"
-          + " written to \(path)")
+      printLines(
+        "training image \(own) (\(printable(set.path(at: own))), "
+          + "\(printable(data.training.classNames[set.label(at: own)]))) written to \(printable(path))"
+      )
     }
   }
 }

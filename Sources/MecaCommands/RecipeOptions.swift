@@ -1,5 +1,5 @@
 import ArgumentParser
-import MecaData
+import MecaImages
 import MecaTraining
 
 /// How the models that a user keeps are trained.

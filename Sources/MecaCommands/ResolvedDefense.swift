@@ -10,6 +10,20 @@ package struct ResolvedDefense: Sendable {
     made = chosen.init(settings)
   }
 
+  /// The defence with some settings in the place of a variant's or the defaults.
+  ///
+  /// - Throws: `SettingProblem` for a variant that nobody has and values that cannot be.
+  package init(
+    _ chosen: any Defense.Type, variant: String?, _ values: [String: String]
+  ) throws {
+    func resolve<Chosen: Defense>(_ chosen: Chosen.Type) throws -> ResolvedDefense {
+      var settings = try chosen.settings(variant: variant)
+      try settings.set(values)
+      return ResolvedDefense(chosen, settings)
+    }
+    self = try resolve(chosen)
+  }
+
   /// Which one.
   package var type: any Defense.Type { Swift.type(of: made) }
 

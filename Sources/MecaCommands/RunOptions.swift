@@ -27,6 +27,9 @@ struct RunOptions: ParsableArguments {
     help: "Also train on the truly clean samples alone (default: for shapes; needs --attack).")
   var oracle: Bool?
 
+  @Flag(help: "Replace the results of another run in the output folder.")
+  var force = false
+
   @Flag(help: "Print the resolved configuration as YAML and stop.")
   var dryRun = false
 

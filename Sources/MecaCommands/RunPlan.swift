@@ -2,7 +2,9 @@ import ArgumentParser
 import Foundation
 import MecaAttacks
 import MecaCore
+import MecaDatasets
 import MecaDefenses
+import MecaImages
 import MecaNN
 import MecaReport
 import MecaTraining
@@ -26,7 +28,7 @@ struct RunPlan: Encodable {
 
   /// What every stage of the run depends on.
   struct Basis: Codable {
-    var data: DataConfiguration
+    var dataset: String
     var dataDigest: String
     var attack: AttackConfiguration
     var model: Architecture
@@ -50,16 +52,36 @@ struct RunPlan: Encodable {
     var compute = compute
     compute.threads = 1
     compute.overlap = .auto
-    var data = data
-    (data.path, data.testPath, data.basePath) = (nil, nil, nil)
-    var attack = attack
-    attack.trigger?.path = ""
-    // What was left out shows in the digest.
-    data.onBadImage = nil
     return Basis(
-      data: data, dataDigest: dataDigest, attack: attack, model: model, width: width,
+      dataset: data.name, dataDigest: dataDigest, attack: attack.withoutPlaces, model: model,
+      width: width,
       stem: stem, compute: compute, engineFingerprint: engineFingerprint,
       programDigest: programDigest())
+  }
+
+  /// What tells the results of this run from those of others.
+  ///
+  /// - Throws: an error of the encoder, which these values do not give.
+  func identity(_ basis: Basis) throws -> String {
+    struct Whole: Encodable {
+      var basis: Basis
+      var defense: ResolvedDefense
+      var cleanReserve: Double
+      var recipe: TrainingRecipe
+      var undefended: Bool
+      var oracle: Bool
+      var tensorNames: TensorNames
+    }
+    let encoder = JSONEncoder()
+    encoder.outputFormatting = [.sortedKeys]
+    var digest = SHA256Digest()
+    digest.update(
+      [UInt8](
+        try encoder.encode(
+          Whole(
+            basis: basis, defense: defense, cleanReserve: cleanReserve, recipe: recipe,
+            undefended: undefended, oracle: oracle, tensorNames: tensorNames))))
+    return digest.hexadecimal()
   }
 
   /// The network for images of the given set.
@@ -86,49 +108,41 @@ struct TrainOptions: ParsableArguments {
   var augmentation: AugmentationOptions
   @OptionGroup(title: "Compute") var compute: ComputeOptions
   @OptionGroup(title: "Run") var run: RunOptions
+  @OptionGroup var settings: UnknownWords
 
   /// The plan of the run.
   ///
   /// - Parameter stored: kind of the attack that the opened set was stored with, whose
   ///   transformations are then usual.
   /// - Throws: `SettingProblem`, `UsageError` for values and combinations that make no sense.
-  func resolved(stored: AttackKind? = nil) throws -> RunPlan {
+  func resolved(stored: AttackFacts? = nil) throws -> RunPlan {
     try run.check()
-    let data = try data.resolved(seed: compute.seed)
-    let attack = try attack.resolved(dataset: data.dataset, seed: compute.seed)
-    let defense = try defense.resolved()
+    let dataset = try data.chosen().facts
+    let given = try SettingWords(settings.words, of: Train.self).values(of: [
+      try data.owner(), try attack.owner(dataset: dataset), try defense.owner(),
+    ])
+    let data = try data.resolved(given["dataset"] ?? [:], seed: compute.seed)
+    let attack = try attack.resolved(given["attack"] ?? [:], dataset: dataset, seed: compute.seed)
+    let defense = try defense.resolved(given["defense"] ?? [:])
     if defense.type == Undefended.self && !run.undefended {
       throw UsageError.conflict(
         "--defense none trains the undefended model and --no-undefended leaves it out: there is "
           + "nothing to do")
     }
-    let width = try model.resolvedWidth(dataset: data.dataset)
+    let width = try model.resolvedWidth(dataset: dataset)
     let augmentation = try augmentation.resolved(
-      dataset: data.dataset, attack: stored ?? attack.kind)
+      dataset: dataset, attack: stored ?? attack.facts)
     return RunPlan(
       data: data, attack: attack, model: model.model, width: width, stem: model.stem,
       tensorNames: try modelFile.resolved(for: model.model), compute: compute.resolved(),
       defense: defense, cleanReserve: try self.defense.reserve(for: defense),
       recipe: try recipe.resolved(augmentation), undefended: run.undefended,
-      oracle: run.oracle ?? (data.dataset == .shapes && attack.kind != .none))
+      oracle: run.oracle ?? (dataset.isDemonstration && !attack.isNone))
   }
 
   /// The resolved configuration as a YAML file that `--config` takes.
   func yaml(of plan: RunPlan) -> String {
-    var lines: [(String, String?)] = [
-      ("dataset", plan.data.dataset.rawValue), ("data", plan.data.path),
-      ("train-limit", plan.data.trainLimit.map(String.init)),
-      ("test-limit", plan.data.testLimit.map(String.init)),
-      ("data-seed", plan.data.usesSeed ? "\(plan.data.seed)" : nil),
-      ("image-size", plan.data.imageSize.map(String.init)),
-      ("image-fit", plan.data.imageFit?.rawValue),
-      ("on-bad-image", plan.data.onBadImage?.rawValue),
-      ("test-share", plan.data.testShare.map { "\($0)" }),
-      ("test-data", plan.data.testPath), ("base-data", plan.data.basePath),
-      ("base-dataset", plan.data.baseDataset?.rawValue),
-      ("record-target", plan.data.recordTarget.map(String.init)),
-    ]
-    lines += attackLines(plan.attack)
+    var lines = plan.data.yamlLines + plan.attack.yamlLines
     lines += [
       ("model", plan.model.rawValue), ("width", "\(plan.width)"), ("stem", plan.stem.rawValue),
       ("tensor-names", plan.tensorNames.rawValue),
@@ -141,7 +155,7 @@ struct TrainOptions: ParsableArguments {
       ("weight-decay", "\(plan.recipe.weightDecay)"),
     ]
     lines += augmentation.yamlLines(
-      of: plan.recipe.augmentation, dataset: plan.data.dataset, attack: plan.attack.kind)
+      of: plan.recipe.augmentation, dataset: plan.data.facts, attack: plan.attack.facts)
     lines += [
       ("batch", "\(plan.compute.batch)"), ("shards", "\(plan.compute.shards)"),
       ("threads", "\(plan.compute.threads)"), ("engine", plan.compute.engine.rawValue),

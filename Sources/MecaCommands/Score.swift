@@ -1,6 +1,7 @@
 import ArgumentParser
 import Foundation
 import MecaCore
+import MecaImages
 import MecaMPI
 import MecaNN
 import MecaReport
@@ -37,29 +38,39 @@ struct Score: RankedCommand {
 
   @OptionGroup(title: "Perturbation") var perturbation: PerturbationOptions
 
-  @Option(help: "File for the scores: NumPy float32 [samples, 3] with KL, loss, prediction.")
+  @Option(
+    help: """
+      File for the scores: NumPy float32 [samples, 3] with KL, loss, prediction; samples.csv beside \
+      it says which sample each row is.
+      """)
   var output: String = "scores.npy"
+
+  func validate() throws {
+    if output.isEmpty { throw ValidationError("--output: must name a file") }
+  }
 
   func run(on communicator: Communicator) throws {
     let perturbation = try communicator.collectively {
       if communicator.rank == 0 { try requireReplaceable(output) }
       return try self.perturbation.resolved()
     }
-    let (session, data, model) = try options.open(on: communicator)
+    let (session, data, model) = try options.open(on: communicator, for: Self.self)
     try communicator.collectively {
       try perturbation.validate(imageShape: data.training.imageShape)
+      if communicator.rank == 0 { try writeSamples(data, beside: output) }
     }
     let records = try session.score(
       model, on: data.training, indices: data.allIndices, labels: data.labels,
       perturbation: perturbation, key: StageKey("score"))
     try communicator.collectively {
+      try data.watch.check()
       guard communicator.rank == 0 else { return }
       try writeNumpy(
         records.flatMap { [$0.divergence, $0.loss, Float($0.prediction)] }, columns: 3,
         to: output)
       var digest = SHA256Digest()
       digest.update(records)
-      print("\(records.count) samples scored, written to \(output)")
+      printLines("\(records.count) samples scored, written to \(printable(output))")
       print("scores_sha256 \(digest.hexadecimal())")
     }
   }

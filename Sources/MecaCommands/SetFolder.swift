@@ -1,7 +1,7 @@
 import Foundation
-import MecaAttacks
 import MecaCore
-import MecaData
+import MecaDatasets
+import MecaFormats
 import MecaTraining
 
 /// The folder that a set is written into.

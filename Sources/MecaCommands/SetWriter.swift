@@ -1,7 +1,8 @@
 import Foundation
-import MecaAttacks
 import MecaCore
-import MecaData
+import MecaDatasets
+import MecaFormats
+import MecaImages
 import MecaMPI
 import MecaReport
 import MecaTraining
@@ -51,7 +52,7 @@ struct SetWriter {
     }
     if data.isAttackedAnew {
       throw UsageError.conflict(
-        "--attack \(data.attack.kind.rawValue): the set holds poisons already, and a written set "
+        "--attack \(data.attack.name): the set holds poisons already, and a written set "
           + "has one attack; start from the clean set")
     }
     var labels: [SetPart: [Int32]] = [
@@ -80,7 +81,6 @@ struct SetWriter {
       for file in files.records(of: part) { try write(file, of: set) }
       try communicator.collectively {
         if let pictures = files.pictures(of: part) { try writePictures(of: set, part, pictures) }
-        if let fault = set.fault { throw fault }
       }
     }
     return try communicator.collectively {
@@ -131,7 +131,7 @@ struct SetWriter {
       counts: .init(
         train: data.training.count, test: data.test.count, triggered: data.triggered?.count ?? 0,
         poison: data.truth?.count(.poison) ?? 0, cover: data.truth?.count(.cover) ?? 0),
-      attack: data.attack.kind == .none ? nil : data.attack,
+      attack: data.attack.isNone ? nil : data.attack,
       target: data.triggered?.target, program: program, manifestSHA256: digest.hexadecimal())
   }
 
@@ -145,7 +145,7 @@ struct SetWriter {
       if communicator.rank == 0 { try open.write(file.head, at: 0) }
       for start in stride(from: own.lowerBound, to: own.upperBound, by: piece) {
         let samples = start..<min(start + piece, own.upperBound)
-        try open.write(file.records(of: samples, from: set), at: file.offset(of: start))
+        try open.write(try file.records(of: samples, from: set), at: file.offset(of: start))
       }
     }
     try shared.finish()
@@ -174,7 +174,7 @@ struct SetWriter {
       let number = part == .triggered ? Int(numbers[index]) : index
       let path = pictures.path(number: number, label: Int(labels[part]![index]))
       try writeNew(
-        try encodePNG(set.image(at: index), shape: facts.imageShape), to: folder + "/" + path)
+        try encodePNG(try set.image(at: index), shape: facts.imageShape), to: folder + "/" + path)
     }
   }
 

@@ -1,4 +1,5 @@
 import MecaCore
+import MecaDatasets
 import MecaMPI
 import MecaTraining
 

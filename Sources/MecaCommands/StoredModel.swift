@@ -2,7 +2,9 @@ import ArgumentParser
 import Foundation
 import MecaAttacks
 import MecaCore
-import MecaData
+import MecaDatasets
+import MecaFormats
+import MecaImages
 import MecaMPI
 import MecaNN
 import MecaTraining
@@ -14,13 +16,13 @@ struct StoredModel {
   /// SHA-256 of the file.
   let digest: String
   /// Image set of the run that wrote it, where the file says so.
-  let dataset: DatasetKind?
-  /// Seed of the built-in set's images in that run.
-  let dataSeed: UInt64?
-  /// How that run brought image files to size.
-  let imageFit: ImageFit?
-  /// Share of each class that that run held out.
-  let testShare: Double?
+  let dataset: String?
+  /// What the run held out of its training images.
+  let heldOut: HeldOutRecord?
+  /// Names of the classes in that run.
+  let classNames: [String]?
+  /// What the file says of the run, by key.
+  private let metadata: [String: String]
   /// Attack that the run had put in.
   let attack: AttackConfiguration?
 
@@ -36,14 +38,19 @@ struct StoredModel {
     }
     let (tensors, metadata) = try readModelFile(path)
     network = try StoredNetwork(tensors: tensors, metadata: metadata, path: path)
-    dataset = metadata[ModelOrigin.dataset].flatMap { DatasetKind(rawValue: $0) }
-    dataSeed = metadata[ModelOrigin.dataSeed].flatMap { UInt64($0) }
-    imageFit = metadata[ModelOrigin.imageFit].flatMap { ImageFit(rawValue: $0) }
-    testShare = metadata[ModelOrigin.testShare].flatMap { Double($0) }
-    if let testShare, !(testShare > 0 && testShare < 1) {
-      throw FileError.malformed(
-        path: path, reason: "metadata \(ModelOrigin.testShare) is not between 0 and 1")
+    self.metadata = metadata
+    heldOut = metadata[ModelOrigin.heldOut].flatMap { HeldOutRecord($0) }
+    let classCount = network.classCount
+    classNames = try metadata[ModelOrigin.classes].map { text in
+      guard let names = try? JSONDecoder().decode([String].self, from: Data(text.utf8)),
+        names.count == classCount
+      else {
+        throw FileError.malformed(
+          path: path, reason: "metadata \(ModelOrigin.classes) is no list of \(classCount) names")
+      }
+      return names
     }
+    dataset = metadata[ModelOrigin.dataset].flatMap { Formats.named($0)?.facts.name }
     attack = try metadata[ModelOrigin.attack].map { text in
       do {
         return try JSONDecoder().decode(AttackConfiguration.self, from: Data(text.utf8))
@@ -56,24 +63,35 @@ struct StoredModel {
     digest = try fileDigest(path)
   }
 
+  /// Which of several models in a file of PyTorch this is; nil where there is one.
+  var choice: String? { metadata[ModelOrigin.choice] }
+
+  /// The value of a setting of the run's image set, where the file says it.
+  func dataSetting(_ name: String) -> String? {
+    name == "image-size" ? imageSize.map { "\($0)" } : metadata[ModelOrigin.key(of: name)]
+  }
+
   /// Rows and columns of the images, where the file says them, they are as many, and image files
   /// can be brought to them.
-  var imageSize: Int? {
+  private var imageSize: Int? {
     network.imageSize.flatMap { size in
-      size.height == size.width && size.height <= DataOptions.largestImages ? size.height : nil
+      size.height == size.width && size.height <= ImageFileSettings.largest ? size.height : nil
     }
   }
 
   /// The model on this rank, ready to be asked about `data`.
   ///
-  /// - Parameter stem: for files that do not say theirs.
+  /// - Parameter facts: what the user knows of files that do not say it.
   /// - Throws: `UsageError.conflict` if the data has other classes or another image size.
-  func model(session: TrainingSession, data: TrainingData, stem: StemChoice) throws -> Model {
+  func model(
+    session: TrainingSession, data: TrainingData, _ facts: StoredModelFacts
+  ) throws -> Model {
     let shape = data.training.imageShape
     let (mean, deviation) = data.training.meanAndDeviation
     let configuration = network.configuration(
-      imageHeight: shape.height, imageWidth: shape.width, mean: mean,
-      standardDeviation: deviation, stemChoice: stem)
+      imageHeight: shape.height, imageWidth: shape.width, mean: facts.mean?.values ?? mean,
+      standardDeviation: facts.std?.values ?? deviation, stemChoice: facts.stem,
+      stride: facts.stemStride, pooling: facts.stemPooling.map { $0 == .max })
     guard
       shape.height == configuration.imageHeight, shape.width == configuration.imageWidth,
       data.classCount == network.classCount
@@ -96,15 +114,18 @@ struct StoredModel {
 /// What a model file says of the run that it came from.
 enum ModelOrigin {
   static let dataset = "dataset"
-  static let dataSeed = "data_seed"
-  static let imageFit = "image_fit"
-  static let testShare = "test_share"
   static let attack = "attack"
   static let classes = "classes"
+  static let heldOut = "held_out"
+  /// Which of several models in a file of PyTorch was taken; in no file.
+  static let choice = "choice"
+
+  /// The key of a setting of the image set: `image_fit`.
+  static func key(of setting: String) -> String { setting.replacing("-", with: "_") }
 
   /// The entries of a run's model.
   static func metadata(
-    of plan: RunPlan, attack put: AttackConfiguration, classNames: [String]
+    of plan: RunPlan, _ data: TrainingData
   ) throws -> [String: String] {
     func json(_ value: some Encodable) throws -> String {
       let encoder = JSONEncoder()
@@ -112,11 +133,14 @@ enum ModelOrigin {
       return String(decoding: try encoder.encode(value), as: UTF8.self)
     }
     var entries = [
-      dataset: plan.data.dataset.rawValue, dataSeed: "\(plan.data.seed)",
-      attack: try json(put), classes: try json(classNames),
+      dataset: plan.data.name, key(of: "data-seed"): "\(plan.data.place.seed)",
+      attack: try json(data.attack), classes: try json(data.training.classNames),
     ]
-    entries[imageFit] = plan.data.imageFit?.rawValue
-    entries[testShare] = plan.data.testShare.map { "\($0)" }
+    entries[heldOut] = data.heldOut?.text
+    for (name, value) in plan.data.values {
+      if case .unset = value { continue }
+      entries[key(of: name)] = value.text
+    }
     return entries
   }
 }
@@ -131,10 +155,38 @@ struct StoredModelFacts: ParsableArguments {
 
   @Option(
     help: """
-      First layers: auto, small, imagenet. Read from the file; only mobilenetv2 from PyTorch does \
-      not say, and auto takes imagenet for images of 112 pixels or more.
+      First layers: auto, small, imagenet. Read from the file; must be given where a file from \
+      PyTorch leaves it open: mobilenetv2, and a 3x3 first convolution under torchvision's names.
       """)
   var stem: StemChoice = .auto
+
+  @Option(
+    help: """
+      Stride of a ResNet's first convolution, 1 or 2, for a file that does not say it (default: the \
+      stem's usual one).
+      """)
+  var stemStride: Int?
+
+  @Option(
+    help: """
+      Whether max pooling follows a ResNet's first convolution, none or max, for a file that does \
+      not say it (default: what is usual for the stem).
+      """)
+  var stemPooling: StemPooling?
+
+  @Option(
+    help: """
+      Means of the three colours that images are normalised with, of [0, 1], for a file that does \
+      not say them (default: those of the data).
+      """)
+  var mean: NumberList?
+
+  @Option(
+    help: """
+      Standard deviations of the three colours, for a file that does not say them (default: those \
+      of the data).
+      """)
+  var std: NumberList?
 
   /// Refuses a file that is of another network.
   ///
@@ -150,7 +202,93 @@ struct StoredModelFacts: ParsableArguments {
     try agree("--model", model, network.architecture)
     try agree("--width", width, network.width)
     if let own = network.stem, stem != .auto { try agree("--stem", stem.rawValue, own.rawValue) }
+    try check(network)
+    for (setting, value, own) in [
+      ("mean", mean, network.mean), ("std", std, network.standardDeviation),
+    ] {
+      guard let value else { continue }
+      guard own == nil else {
+        throw MisplacedSetting(
+          setting: setting, value: "\(value)", problem: "\(stored.path) says its own")
+      }
+      let isDeviation = setting == "std"
+      guard value.values.count == 3,
+        value.values.allSatisfy({ $0 <= 1 && (isDeviation ? $0 > 0 : $0 >= 0) })
+      else {
+        throw SettingError(
+          setting: setting, value: "\(value)",
+          allowed: "three numbers with commas between them, in units of [0, 1]"
+            + (isDeviation ? ", above 0" : ""))
+      }
+    }
+    try requireKnownStrides(stored)
   }
+
+  /// Checks the options on strides.
+  private func check(_ network: StoredNetwork) throws {
+    if let stemStride, !(1...2).contains(stemStride) {
+      throw SettingError(setting: "stem-stride", value: "\(stemStride)", allowed: "1 or 2")
+    }
+    let given: [(String, String?)] = [
+      ("stem-stride", stemStride.map { "\($0)" }), ("stem-pooling", stemPooling?.rawValue),
+    ]
+    for (setting, value) in given {
+      guard let value else { continue }
+      if network.architecture == .mobilenetv2 {
+        throw MisplacedSetting(
+          setting: setting, value: value, problem: "is for ResNets; for mobilenetv2 say --stem")
+      }
+      if network.strides == .said {
+        throw MisplacedSetting(setting: setting, value: value, problem: "the file says its own")
+      }
+    }
+  }
+
+  /// Refuses to guess where networks with such tensors are used in several forms.
+  ///
+  /// - Throws: `MissingSetting`.
+  private func requireKnownStrides(_ stored: StoredModel) throws {
+    let network = stored.network
+    guard network.strides == .open, stem == .auto, stemStride == nil, stemPooling == nil else {
+      return
+    }
+    if network.architecture == .mobilenetv2 {
+      throw MissingSetting(
+        setting: "stem",
+        problem: "\(stored.path) does not say its strides, which no tensor tells: imagenet for "
+          + "torchvision's model as it is, small for one whose first strides were made 1")
+    }
+    throw MissingSetting(
+      setting: "stem",
+      problem: "\(stored.path) has a 3x3 first convolution under torchvision's names; no tensor "
+        + "tells its stride and whether max pooling was left in: --stem small for stride 1 without "
+        + "pooling, else --stem-stride 1 or 2 and --stem-pooling none or max")
+  }
+
+  /// What was assumed of the file, in words; nil where it says everything.
+  func assumption(_ stored: StoredModel) -> String? {
+    let network = stored.network
+    guard network.strides != .said else { return nil }
+    if network.architecture == .mobilenetv2 {
+      return "\(stored.path): taken for a mobilenetv2 with the \(stem.rawValue) strides"
+    }
+    let isLarge = network.stem == .imagenet
+    let stride = stemStride ?? (isLarge ? 2 : 1)
+    let isPooled = stemPooling.map { $0 == .max } ?? isLarge
+    return
+      "\(stored.path): taken for a \(network.architecture.rawValue) whose first convolution has "
+      + "stride \(stride), \(isPooled ? "with" : "without") max pooling"
+      + (stemStride == nil && stemPooling == nil
+        ? ", as is usual; --stem-stride and --stem-pooling say otherwise" : "")
+  }
+}
+
+/// What follows a ResNet's first convolution.
+enum StemPooling: String, CaseIterable, ExpressibleByArgument {
+  /// Nothing.
+  case none
+  /// 3x3 max pooling of stride 2.
+  case max
 }
 
 /// What `score` and `evaluate` share: a stored model, data, the layout of the arithmetic.
@@ -158,7 +296,7 @@ struct StoredModelOptions: ParsableArguments {
   @Option(
     help: """
       The model.safetensors of a run, or a state dictionary of PyTorch: a safetensors file, or one \
-      of torch.save, bare or under model, state_dict or net. Image set and attack are those of the \
+      of torch.save, bare or under a usual key (state_dict, model, …). Image set and attack are those of the \
       run where the options do not say otherwise.
       """)
   var weights: String
@@ -168,6 +306,7 @@ struct StoredModelOptions: ParsableArguments {
   @OptionGroup(title: "Data") var data: DataOptions
   @OptionGroup(title: "Attack put in, for experiments") var attack: AttackOptions
   @OptionGroup(title: "Compute") var compute: ComputeOptions
+  @OptionGroup var settings: UnknownWords
 
   @Option(help: "YAML file with the same names as the options; options win over it.")
   var config: String?
@@ -177,8 +316,10 @@ extension StoredModelOptions {
   /// Opens session, data and model together on all ranks.
   ///
   /// - Ranks: collective.
+  ///
+  /// - Parameter command: whose options these are.
   func open(
-    on communicator: Communicator
+    on communicator: Communicator, for command: any ParsableCommand.Type
   ) throws -> (session: TrainingSession, data: TrainingData, model: Model) {
     let stored = try communicator.collectively { try StoredModel(path: weights) }
     if let other = try communicator.firstDifference(in: stored.digest) {
@@ -190,31 +331,51 @@ extension StoredModelOptions {
       () throws -> (DataConfiguration, AttackConfiguration) in
       try facts.validate(stored)
       if let asked = self.data.dataset, let own = stored.dataset, asked != own,
-        !asked.holdsAnySet && !own.holdsAnySet, !SetRecord.isWrittenSet(self.data.data ?? "")
+        Formats.named(asked)?.facts.holdsAnySet == false,
+        Formats.named(own)?.facts.holdsAnySet == false,
+        !SetRecord.isWrittenSet(self.data.data ?? "")
       {
         throw UsageError.conflict(
-          "\(weights) was trained on \(own.rawValue), --dataset says \(asked.rawValue)")
+          "\(weights) was trained on \(own), --dataset says \(asked)")
       }
-      let images = try self.data.resolved(seed: compute.seed, like: stored)
+      let dataset = try self.data.chosen(like: stored).facts
+      let given = try SettingWords(settings.words, of: command).values(of: [
+        try self.data.owner(like: stored), try attack.owner(dataset: dataset, like: stored.attack),
+      ])
+      let images = try self.data.resolved(
+        given["dataset"] ?? [:], seed: compute.seed, like: stored)
       let poison = try attack.resolved(
-        dataset: images.dataset, seed: compute.seed, like: stored.attack)
+        given["attack"] ?? [:], dataset: dataset, seed: compute.seed, like: stored.attack)
       return (images, poison)
     }
-    let journal = try Journal(
-      metricsPath: nil, isWriter: communicator.rank == 0, logger: progressLogger(quiet: true))
-    let session = try TrainingSession(
-      communicator: communicator, compute: compute.resolved(), journal: journal)
-    let data = try TrainingData(
-      images, attack: poison, communicator: communicator, threads: compute.threads)
-    journal.say(data.opening)
-    let model = try communicator.collectively {
-      try stored.model(session: session, data: data, stem: facts.stem)
+    func journal(quiet: Bool) throws -> Journal {
+      try Journal(
+        metricsPath: nil, isWriter: communicator.rank == 0, logger: progressLogger(quiet: quiet))
     }
-    if stored.network.mean == nil || stored.network.standardDeviation == nil {
-      journal.warn(
-        "\(weights) does not say how images are scaled for it: taking mean and standard deviation of "
-          + "\(data.training.name); if it was trained with others, write them into its metadata as "
-          + "\"mean\" and \"std\"")
+    let warnings = try journal(quiet: true)
+    let session = try TrainingSession(
+      communicator: communicator, compute: compute.resolved(), journal: warnings)
+    let data = try TrainingData(
+      images, attack: poison, classes: stored.classNames.map { ($0, weights) },
+      communicator: communicator, threads: compute.threads)
+    // Which images they are is no progress, which a command of one answer does not show.
+    try journal(quiet: false).say(data.opening)
+    let model = try communicator.collectively {
+      try stored.model(session: session, data: data, facts)
+    }
+    if let choice = stored.choice {
+      warnings.warn("\(weights) holds several models: \(printable(choice))")
+    }
+    if let assumption = facts.assumption(stored) { warnings.warn(assumption) }
+    let unknown = [
+      stored.network.mean == nil && facts.mean == nil ? "--mean" : nil,
+      stored.network.standardDeviation == nil && facts.std == nil ? "--std" : nil,
+    ].compactMap(\.self)
+    if !unknown.isEmpty {
+      warnings.warn(
+        "\(weights) does not say how images are scaled for it: taking those of "
+          + "\(data.training.name); if it was trained with others, say them with "
+          + unknown.joined(separator: " and "))
     }
     return (session, data, model)
   }

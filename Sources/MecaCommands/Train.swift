@@ -1,9 +1,10 @@
 import ArgumentParser
 import Foundation
 import Logging
-import MecaAttacks
 import MecaCore
+import MecaDatasets
 import MecaDefenses
+import MecaImages
 import MecaMPI
 import MecaNN
 import MecaReport
@@ -15,8 +16,9 @@ struct Train: RankedCommand {
   static let configuration = CommandConfiguration(
     abstract: "Train a clean model on a set that may be poisoned (the default command).",
     discussion: """
-      The settings of a defence are options too, and stand in a configuration file like them: \
-      meca-dist defenses lists the defences, meca-dist defenses NAME the settings of one.
+      The settings of image set, attack and defence are options too, and stand in a configuration \
+      file like them: meca-dist datasets, attacks and defenses list what there is, with a NAME the \
+      settings of one.
       """)
 
   @OptionGroup var options: TrainOptions
@@ -37,7 +39,7 @@ struct Train: RankedCommand {
     }
     let data = try TrainingData(
       plan.data, attack: plan.attack, communicator: communicator, threads: plan.compute.threads)
-    plan = try communicator.collectively { try options.resolved(stored: data.attack.kind) }
+    plan = try communicator.collectively { try options.resolved(stored: data.attack.facts) }
     let network = plan.network(for: data)
     try communicator.collectively { [plan] in
       if plan.defense.facts.needs.contains(.truth) && !data.truthIsKnown {
@@ -60,20 +62,31 @@ struct Train: RankedCommand {
     defer { withExtendedLifetime(lock) {} }
     let session = try TrainingSession(
       communicator: communicator, compute: plan.compute, journal: journal)
-    try session.requireMemory(
-      for: [network] + plan.defense.makeDefense().networks(besides: network))
+    let networks = [network] + plan.defense.makeDefense().networks(besides: network)
+    try session.requireMemory(for: networks)
+    let basis = plan.basis(
+      dataDigest: data.digest, attack: data.attack, engineFingerprint: session.engine.fingerprint)
     let store = try StageStore(
-      folder: folder.checkpoints,
-      runSettings: plan.basis(
-        dataDigest: data.digest, attack: data.attack, engineFingerprint: session.engine.fingerprint),
-      resume: options.run.resume, interval: .seconds(options.run.checkpointEvery * 60))
+      folder: folder.checkpoints, runSettings: basis, resume: options.run.resume,
+      interval: .seconds(options.run.checkpointEvery * 60),
+      mostBytes: Self.mostBytes(of: networks, samples: data.training.count), watch: data.watch.check
+    )
     if options.run.resume == .must { try requireAnything(in: store, session: session) }
-    try begin(plan, data: data, session: session, folder: folder)
+    try begin(
+      plan, identity: plan.identity(basis), data: data, session: session, folder: folder)
     announce(plan, data: data, session: session)
     try TrainingRun(
       plan: plan, session: session, data: data, network: network, reserve: reserve,
       folder: folder, store: store
     ).execute()
+  }
+
+  /// Bytes of a checkpoint that is read at most: some dozen states of its networks and some hundred
+  /// numbers a sample; of the acts within a stage as many as were finished between two looks at the
+  /// clock, so that half of the memory is allowed where that is more.
+  private static func mostBytes(of networks: [NetworkConfiguration], samples: Int) -> Int {
+    let floats = networks.map(\.floats.parameters).max() ?? 0
+    return max((64 << 20) + 64 * 4 * floats + 4096 * samples, (availableMemory() ?? 0) / 2)
   }
 
   /// The samples that are known to be clean, for a defence that needs some.
@@ -109,7 +122,7 @@ struct Train: RankedCommand {
   ) throws -> (RunFolderLock?, Journal) {
     let isWriter = communicator.rank == 0
     return try communicator.collectively {
-      let lock = isWriter ? try folder.prepare() : nil
+      let lock = isWriter ? try folder.prepare(force: options.run.force) : nil
       let journal = try Journal(
         metricsPath: folder.metrics, isWriter: isWriter,
         logger: progressLogger(quiet: options.run.quiet))
@@ -121,33 +134,46 @@ struct Train: RankedCommand {
   private func requireAnything(in store: StageStore, session: TrainingSession) throws {
     try session.communicator.collectively {
       guard session.communicator.rank == 0 else { return }
-      if !store.holdsAnything() {
+      switch store.holdings() {
+      case .checkpoints: break
+      case .nothing:
         throw UsageError.conflict(
           "--resume must: \(options.run.output) holds no checkpoint of these settings, this data "
             + "and this build")
+      case .damagedAlone(let error):
+        throw UsageError.conflict(
+          "--resume must: no checkpoint is whole: \(error); start anew with --resume auto")
       }
     }
   }
 
-  /// Says in the folder what is running; from here on it holds nothing of an earlier run's end, and
-  /// with `--resume never` nothing of an earlier run at all.
+  /// Says in the folder what is running; with `--resume never` its checkpoints go.
+  ///
+  /// Results of the same run stay until there are new ones, those of another are refused.
   private func begin(
-    _ plan: RunPlan, data: TrainingData, session: TrainingSession, folder: RunFolder
+    _ plan: RunPlan, identity: String, data: TrainingData, session: TrainingSession,
+    folder: RunFolder
   ) throws {
     let placements = try session.communicator.placements()
     let record = RunRecord(
-      version: MecaDist.configuration.version, program: programDigest(), plan: plan,
+      version: MecaDist.configuration.version, program: programDigest(), identity: identity,
+      plan: plan,
       ranks: session.communicator.size, placements: placements.map(\.summary),
       engine: session.engine.fingerprint)
     try session.communicator.collectively {
       guard session.communicator.rank == 0 else { return }
-      try folder.removeResults()
+      try folder.requireReplaceable(identity: identity, force: options.run.force)
+      // With --force whatever is there is of no more use.
+      if options.run.force { try folder.removeResults() }
       if options.run.resume == .never {
         session.journal.forgetEarlierRuns()
         try folder.removeCheckpoints()
       }
       try writeJSON(record, to: folder.run)
-      if !data.opening.leftOut.isEmpty {
+      try writeSamples(data, to: folder.samples)
+      if data.opening.leftOut.isEmpty {
+        try folder.removeBadImages()
+      } else {
         let text = data.opening.leftOut.map { $0 + "\n" }.joined()
         try writeWhole(Data(text.utf8), to: folder.badImages)
       }
@@ -174,6 +200,7 @@ struct Train: RankedCommand {
   private func announceAttack(data: TrainingData, journal: Journal) {
     guard let truth = data.truth else { return }
     let attack = data.attack
+    func words(_ label: Int) -> String { classWords(label, data.training.classNames) }
     func share(_ count: Int, of all: Int) -> String {
       "\(fixed(Double(count) / Double(max(1, all)) * 100, 2)) %"
     }
@@ -183,20 +210,20 @@ struct Train: RankedCommand {
       text += ", \(covers) covers with their true label (\(share(covers, of: data.training.count)))"
     }
     guard let poisoned = data.poisoned, !data.isAttackedAnew else {
-      let isStored = attack.kind != .none && !data.isAttackedAnew
+      let isStored = !attack.isNone && !data.isAttackedAnew
       journal.say(
         "truth: the set says of itself: \(text)"
-          + (isStored ? ", by \(attack.kind.rawValue), target class \(attack.target)" : ""))
+          + (isStored ? ", by \(attack.name), target class \(words(attack.target))" : ""))
       if data.isAttackedAnew {
         journal.say(
-          "attack: \(attack.kind.rawValue) in test images alone, target class \(attack.target)")
+          "attack: \(attack.name) in test images alone, target class \(words(attack.target))")
       }
       return
     }
-    text = "attack: \(attack.kind.rawValue), \(text), target class \(attack.target)"
-    if attack.settings.contains(.source) {
-      let members = truth.originalLabels.count { Int($0) == attack.source }
-      text += ", source class \(attack.source) (\(share(poisons, of: members)) of it poisoned)"
+    text = "attack: \(attack.name), \(text), target class \(words(attack.target))"
+    if let source = attack.attack.source {
+      let members = truth.originalLabels.count { Int($0) == source }
+      text += ", source class \(words(source)) (\(share(poisons, of: members)) of it poisoned)"
     }
     journal.say(text)
     for shortfall in poisoned.shortfalls { journal.warn(shortfall) }
@@ -208,6 +235,8 @@ struct RunRecord: Encodable {
   var version: String
   /// SHA-256 of the program's file.
   var program: String
+  /// What tells this run's results from others'.
+  var identity: String
   var plan: RunPlan
   var ranks: Int
   var placements: [String]

@@ -1,7 +1,8 @@
 import Foundation
-import MecaAttacks
 import MecaCore
+import MecaDatasets
 import MecaDefenses
+import MecaMPI
 import MecaNN
 import MecaReport
 import MecaTraining
@@ -26,10 +27,12 @@ struct TrainingRun {
     let facts = type(of: defense).facts
     let bench = SessionWorkbench(
       session: session, samples: data.given, network: network, recipe: plan.recipe, store: store,
-      scope: facts.name, reserve: reserve, observer: onlooker)
+      scope: facts.name, reserve: reserve, observer: onlooker, judge: write)
     var result = RunResult(
       defense: facts.name, weightsSHA256: "", seconds: 0, ranks: session.communicator.size,
       imagesPerSecond: 0)
+    result.classNames = data.training.classNames
+    result.target = data.triggered?.target
 
     if plan.undefended {
       result.noDefense = try comparison(Undefended(), bench, &result)
@@ -42,6 +45,7 @@ struct TrainingRun {
     } else if plan.oracle {
       result.oracle = try comparison(Oracle(), bench, &result)
     }
+    try session.communicator.collectively { try data.watch.check() }
     try session.requireEqualWeights(outcome.result)
     result.weightsSHA256 = outcome.result.weightsDigest()
     result.seconds = session.journal.seconds
@@ -130,18 +134,17 @@ struct TrainingRun {
       try writeSafetensors(
         state.tensors,
         metadata: state.metadata.merging(
-          try ModelOrigin.metadata(
-            of: plan, attack: data.attack, classNames: data.training.classNames)
+          try ModelOrigin.metadata(of: plan, data)
         ) { own, _ in own },
         to: folder.model)
       try writeJSON(result, to: folder.result)
-      print(
+      printLines(
         resultTable(
           result, classNames: data.training.classNames,
           target: data.triggered?.target))
       print("\nweights_sha256 \(result.weightsSHA256)")
       let files = hasVerdict ? "result.json, suspects.csv, scores.npy, " : "result.json, "
-      print("written to \(folder.path): \(files)model.safetensors, run.json, metrics.jsonl")
+      printLines("written to \(folder.path): \(files)model.safetensors, run.json, metrics.jsonl")
     }
   }
 }

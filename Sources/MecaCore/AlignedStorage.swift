@@ -29,6 +29,19 @@ public final class AlignedStorage<Element: BitwiseCopyable>: @unchecked Sendable
     UnsafeMutableBufferPointer(start: pointer, count: count)
   }
 
+  /// Runs `body` on all elements, or on those of `range`, which nobody else must use meanwhile.
+  public func withMutableSpan<Result, Failure>(
+    _ range: Range<Int>? = nil,
+    _ body: (inout MutableSpan<Element>) throws(Failure) -> Result
+  ) throws(Failure) -> Result {
+    let range = range ?? 0..<count
+    precondition(
+      range.lowerBound >= 0 && range.upperBound <= count, "elements \(range) of \(count)")
+    var span = MutableSpan(
+      _unsafeElements: UnsafeMutableBufferPointer(rebasing: buffer[range]))
+    return try body(&span)
+  }
+
   /// The element at `index`.
   public subscript(index: Int) -> Element {
     get {

@@ -11,15 +11,19 @@ public func writeLine(_ text: String) {
   line.withUnsafeBytes { bytes in _ = write(STDERR_FILENO, bytes.baseAddress, bytes.count) }
 }
 
-/// A text without line breaks, which become spaces, and without control characters, which become
-/// `?` (tabs: spaces).
+/// A text without line breaks and tabs, which become spaces, and without anything else that a
+/// terminal obeys: see ``printable(_:)``.
 package func oneLine(_ text: String) -> String {
-  let joined = text.split(whereSeparator: \.isNewline).joined(separator: " ")
-  let shown = joined.unicodeScalars.map { scalar -> Unicode.Scalar in
-    guard scalar.properties.generalCategory == .control else { return scalar }
-    return scalar == "\t" ? " " : "?"
-  }
-  return String(String.UnicodeScalarView(shown))
+  printable(
+    text.split(whereSeparator: \.isNewline).joined(separator: " ").replacing("\t", with: " "))
+}
+
+/// Text for a person on standard output, line by line without anything that a terminal obeys.
+///
+/// - Ranks: local.
+public func printLines(_ text: String) {
+  let lines = text.split(separator: "\n", omittingEmptySubsequences: false)
+  print(lines.map { printable(String($0)) }.joined(separator: "\n"))
 }
 
 /// The line of an error or a warning, with the program's name before it.

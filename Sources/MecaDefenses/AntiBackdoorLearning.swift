@@ -97,6 +97,8 @@ public struct AntiBackdoorLearning: Defense {
   public func run(_ bench: some Workbench) throws -> DefenseOutcome {
     let biased = try trainForIsolation(bench)
     let isolated = try isolate(bench, logLosses: biased.state.numbers)
+    let verdict = verdict(bench.samples, isolated, logLosses: biased.state.numbers)
+    try bench.judged(verdict)
     let learned = try learnTheRest(bench, biased, without: isolated)
     let unlearned = try unlearn(bench, learned, isolated)
     return DefenseOutcome(
@@ -104,7 +106,7 @@ public struct AntiBackdoorLearning: Defense {
         .init("learned", try bench.model(learned.state, of: bench.network)),
         .init("unlearned", try bench.model(unlearned.state, of: bench.network)),
       ],
-      verdict: verdict(bench.samples, isolated, logLosses: biased.state.numbers))
+      verdict: verdict)
   }
 
   /// Trains from scratch with local gradient ascent: `L = sign(ℓ − γ)·ℓ`, ℓ the mean over a step.

@@ -1,5 +1,5 @@
 import MecaCore
-import MecaData
+import MecaImages
 import MecaNN
 import MecaTraining
 

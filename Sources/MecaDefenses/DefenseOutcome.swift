@@ -50,6 +50,8 @@ public struct Verdict: Sendable {
   public var flagged: [Bool]
   /// How suspicious each sample is; larger is more, in units of the defence's own.
   public var score: [Float]
+  /// How certain it is that each flagged sample is poisoned, for the order of lists; larger is more.
+  public var certainty: [Float]
   /// Labels in which poisoned samples were found, ascending.
   public var suspiciousLabels: [Int]
   /// The labels that the result was trained with, where the defence gave new ones.
@@ -59,17 +61,21 @@ public struct Verdict: Sendable {
 
   /// All values; labels of flagged samples are suspicious unless said otherwise.
   ///
-  /// - Parameter labels: given label of every sample.
+  /// - Parameters:
+  ///   - labels: given label of every sample.
+  ///   - certainty: what the list of suspects is ordered by; the score if nil.
   public init(
-    flagged: [Bool], score: [Float], labels: [Int32], relabelled: [Int32]? = nil,
-    columns: [Column] = []
+    flagged: [Bool], score: [Float], certainty: [Float]? = nil, labels: [Int32],
+    relabelled: [Int32]? = nil, columns: [Column] = []
   ) {
     precondition(
       flagged.count == labels.count && score.count == labels.count
+        && certainty.map { $0.count == labels.count } ?? true
         && columns.allSatisfy { $0.values.count == labels.count },
       "a verdict on \(flagged.count) of \(labels.count) samples")
     self.flagged = flagged
     self.score = score
+    self.certainty = certainty ?? score
     self.relabelled = relabelled
     self.columns = columns
     suspiciousLabels = Set(labels.indices.filter { flagged[$0] }.map { Int(labels[$0]) }).sorted()

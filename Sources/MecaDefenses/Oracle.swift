@@ -1,4 +1,4 @@
-import MecaData
+import MecaImages
 import MecaTraining
 
 /// Learns the truly clean samples alone: what a perfect detection would reach.

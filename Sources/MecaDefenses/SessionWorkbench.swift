@@ -23,6 +23,7 @@ public final class SessionWorkbench: Workbench {
   private let store: StageStore?
   private let scope: StageKey
   private let observer: Observer
+  private let judge: (Verdict) throws -> Void
   private let shared: SharedStages
 
   /// Results that all defences of a run share.
@@ -32,27 +33,31 @@ public final class SessionWorkbench: Workbench {
   public convenience init(
     session: TrainingSession, samples: GivenData, network: NetworkConfiguration,
     recipe: TrainingRecipe, store: StageStore?, scope: String, reserve: [Int32] = [],
-    observer: @escaping Observer = { _ in ("", [:]) }
+    observer: @escaping Observer = { _ in ("", [:]) },
+    judge: @escaping (Verdict) throws -> Void = { _ in }
   ) {
     self.init(
-      session, samples, network, recipe, store, StageKey(scope), reserve, observer,
+      session, samples, network, recipe, store, StageKey(scope), reserve, observer, judge,
       SharedStages())
   }
 
   private init(
     _ session: TrainingSession, _ samples: GivenData, _ network: NetworkConfiguration,
     _ recipe: TrainingRecipe, _ store: StageStore?, _ scope: StageKey, _ reserve: [Int32],
-    _ observer: @escaping Observer, _ shared: SharedStages
+    _ observer: @escaping Observer, _ judge: @escaping (Verdict) throws -> Void,
+    _ shared: SharedStages
   ) {
     (self.session, self.samples, self.network, self.recipe) = (session, samples, network, recipe)
     (self.store, self.scope, self.reserve, self.observer) = (store, scope, reserve, observer)
+    self.judge = judge
     self.shared = shared
   }
 
   /// A bench of the same run for another defence; the undefended model is shared.
   public func scoped(to name: String) -> SessionWorkbench {
     SessionWorkbench(
-      session, samples, network, recipe, store, StageKey(name), reserve, observer, shared)
+      session, samples, network, recipe, store, StageKey(name), reserve, observer, judge,
+      shared)
   }
 
   /// The seed of everything random that is drawn at `key`.
@@ -133,6 +138,9 @@ public final class SessionWorkbench: Workbench {
         "moment": .text("\(scope)/\(moment)"), "what": .text(what), "share": .number(share),
       ].merging(values.merging(more) { own, _ in own }) { own, _ in own })
   }
+
+  /// Writes a verdict down.
+  public func judged(_ verdict: Verdict) throws { try judge(verdict) }
 
   /// A line in the log.
   public func say(_ text: String) { session.journal.say("\(scope): \(text)") }

@@ -88,6 +88,10 @@ public protocol Workbench: AnyObject {
   func observe(
     _ moment: String, _ what: String, marked: [Bool], values: [String: MetricValue])
 
+  /// Writes a verdict down as soon as it is there, for whoever waits for it. That of the outcome, which
+  /// may know more, takes its place in the end.
+  func judged(_ verdict: Verdict) throws
+
   /// A line in the log. Local.
   func say(_ text: String)
   /// A line in the metrics. Local.

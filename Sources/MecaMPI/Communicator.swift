@@ -73,9 +73,13 @@ public final class Communicator {
   /// other processes. Call it once, from the main thread.
   ///
   /// - Ranks: collective.
-  /// - Throws: ``MPIError`` if the library refuses or cannot be used from a threaded program.
+  /// - Throws: ``MPIError`` if the library refuses or cannot be used from a threaded program,
+  ///   ``UnconnectedRanks`` if a launcher has started more processes than MPI sees.
   public static func initialise() throws -> Communicator {
     precondition(meca_is_running() == 0, "MPI is already initialised")
+    prepareSurroundings()
+    // Before MPI starts, which sets variables of its own.
+    let surroundings = UnconnectedRanks.variables()
     var granted: Int32 = 0
     try check(meca_initialise(&granted), "MPI_Init_thread")
     try check(meca_errors_return(meca_world()), "MPI_Comm_set_errhandler")
@@ -84,7 +88,12 @@ public final class Communicator {
         operation: "MPI_Init_thread", code: 1,
         text: "this MPI library allows no threads beside it (MPI_THREAD_FUNNELED)")
     }
-    return try Communicator(handle: meca_world())
+    let communicator = try Communicator(handle: meca_world())
+    if let unconnected = UnconnectedRanks(size: communicator.size, surroundings) {
+      try? communicator.finalise()
+      throw unconnected
+    }
+    return communicator
   }
 
   /// Waits, at full load, until every rank has come here.

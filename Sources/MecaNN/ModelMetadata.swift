@@ -2,9 +2,9 @@ extension NetworkConfiguration {
   /// What a weights file says about its network, besides the tensors' shapes.
   ///
   /// `architecture`, `width`, `stem`, `image_height`, `image_width`, and `mean` and `std` as JSON
-  /// arrays.
+  /// arrays; `stem_stride` and `stem_pooling` where they are not the stem's usual ones.
   public var metadata: [String: String] {
-    [
+    var metadata = [
       "architecture": architecture.rawValue,
       "width": "\(width)",
       "stem": stem.rawValue,
@@ -13,6 +13,9 @@ extension NetworkConfiguration {
       "mean": "[\(mean.map { "\($0)" }.joined(separator: ", "))]",
       "std": "[\(standardDeviation.map { "\($0)" }.joined(separator: ", "))]",
     ]
+    metadata["stem_stride"] = stemStride.map { "\($0)" }
+    metadata["stem_pooling"] = stemPooling.map { "\($0)" }
+    return metadata
   }
 }
 

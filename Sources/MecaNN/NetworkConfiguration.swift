@@ -49,6 +49,10 @@ public struct NetworkConfiguration: Codable, Hashable, Sendable {
   public var standardDeviation: [Float]
   /// How the network begins.
   public var stem: Stem
+  /// Stride of a ResNet's first convolution, where it is not its stem's usual one.
+  public var stemStride: Int?
+  /// Whether max pooling follows a ResNet's first convolution, where that is not usual for its stem.
+  public var stemPooling: Bool?
 
   /// A configuration; values are checked where a model is made of it.
   public init(
@@ -77,6 +81,8 @@ public struct NetworkConfiguration: Codable, Hashable, Sendable {
       imageWidth: try container.decode(Int.self, forKey: .imageWidth),
       mean: try container.decode([Float].self, forKey: .mean),
       standardDeviation: try container.decode([Float].self, forKey: .standardDeviation))
+    stemStride = try container.decodeIfPresent(Int.self, forKey: .stemStride)
+    stemPooling = try container.decodeIfPresent(Bool.self, forKey: .stemPooling)
   }
 
   /// Colour channels of an image.
@@ -95,6 +101,9 @@ public struct NetworkConfiguration: Codable, Hashable, Sendable {
     ]
     for (name, value, limit) in numbers where value < 1 || value > limit {
       throw UsageError.conflict("\(name) \(value): must be from 1 to \(limit)")
+    }
+    if let stemStride, !(1...2).contains(stemStride) {
+      throw UsageError.conflict("stride \(stemStride) of the stem: must be 1 or 2")
     }
     let channels = Self.imageChannels
     guard mean.count == channels, mean.allSatisfy(\.isFinite) else {

@@ -72,8 +72,8 @@ extension NetworkConfiguration {
     let isLarge = stem == .imagenet
     return NetworkOutline(
       stem: NetworkOutline.StemLayer(
-        names: ("conv1", "bn1"), channels: width, kernel: isLarge ? 7 : 3, stride: isLarge ? 2 : 1,
-        isPooled: isLarge),
+        names: ("conv1", "bn1"), channels: width, kernel: isLarge ? 7 : 3,
+        stride: stemStride ?? (isLarge ? 2 : 1), isPooled: stemPooling ?? isLarge),
       blocks: blocks, head: nil, activation: .relu)
   }
 

@@ -22,8 +22,13 @@ extension RecognisedNetwork {
   ///
   /// - Throws: `UnknownNetwork`.
   init(_ tensors: [NamedTensor]) throws {
+    try self.init(shapes: tensors.map { ($0.name, $0.shape) })
+  }
+
+  /// The same by names and shapes alone.
+  init(shapes: [(name: String, shape: [Int])]) throws {
     let shapes = Dictionary(
-      tensors.map { ($0.name, $0.shape) }, uniquingKeysWith: { first, _ in first })
+      shapes.map { ($0.name, $0.shape) }, uniquingKeysWith: { first, _ in first })
     architecture = try Self.architecture(Set(shapes.keys))
     let (stemName, kernels) =
       architecture == .mobilenetv2 ? ("features.0.0.weight", [3]) : ("conv1.weight", [3, 7])

@@ -12,8 +12,36 @@ import MecaCore
 /// - Source: https://huggingface.co/docs/safetensors, "Format".
 /// - Returns: the tensors sorted by name, and the metadata (empty if there is none).
 /// - Throws: `FileError.missing`, `.failed`, or `.malformed` with what is wrong.
-public func readSafetensors(_ path: String) throws -> ([NamedTensor], [String: String]) {
-  try decodeSafetensors(readFile(at: path), path: path)
+///
+/// - Parameter check: looks at names and shapes before any element is read, so that a file of a few
+///   bytes on the disk that claims a huge tensor costs nothing; throws what is against them.
+public func readSafetensors(
+  _ path: String, check: ([(name: String, shape: [Int])]) throws -> Void = { _ in }
+) throws -> ([NamedTensor], [String: String]) {
+  let (start, size) = try readStart(of: path, count: 8)
+  if start.count == 8 {
+    let length = start.withUnsafeBytes { UInt64(littleEndian: $0.loadUnaligned(as: UInt64.self)) }
+    if length <= UInt64(min(size - 8, headerLimit)) {
+      let head = try readStart(of: path, count: 8 + Int(length)).bytes
+      let header = try decodedHeader(Array(head.dropFirst(8)), path: path)
+      try check(header.entries.map { ($0.name, $0.shape) })
+    } else if length > UInt64(headerLimit) {
+      throw FileError.malformed(
+        path: path, reason: "header of \(length) bytes; \(headerLimit) at most are read")
+    }
+  }
+  return try decodeSafetensors(readFile(at: path, limit: size), path: path)
+}
+
+private func decodedHeader(_ bytes: [UInt8], path: String) throws -> Header {
+  do {
+    return try JSONDecoder().decode(Header.self, from: Data(bytes))
+  } catch let error as HeaderError {
+    throw FileError.malformed(path: path, reason: error.reason)
+  } catch {
+    throw FileError.malformed(
+      path: path, reason: "the header is not the JSON that a safetensors file begins with")
+  }
 }
 
 /// The tensors and metadata in the content of a safetensors file; `path` is for the errors.
@@ -30,14 +58,7 @@ package func decodeSafetensors(
     throw malformed("header of \(length) bytes in a file of \(bytes.count)")
   }
   let dataStart = 8 + Int(length)
-  let header: Header
-  do {
-    header = try JSONDecoder().decode(Header.self, from: Data(bytes[8..<dataStart]))
-  } catch let error as HeaderError {
-    throw malformed(error.reason)
-  } catch {
-    throw malformed("the header is not the JSON that a safetensors file begins with")
-  }
+  let header = try decodedHeader(Array(bytes[8..<dataStart]), path: path)
 
   let dataCount = bytes.count - dataStart
   var reached = 0
@@ -66,8 +87,10 @@ package func decodeSafetensors(
   return (tensors, header.metadata)
 }
 
-/// Longest header that the format allows, in bytes.
-private let headerLimit = 100_000_000
+/// Longest header that is read, in bytes: those of real models have some kilobytes.
+///
+/// The format would allow 100 MB, which take gigabytes as JSON.
+private let headerLimit = 1 << 24
 
 /// How elements lie in a file.
 private enum ElementType: String {

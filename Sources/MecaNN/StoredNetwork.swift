@@ -15,6 +15,12 @@ public struct StoredNetwork: Sendable {
   public let classCount: Int
   /// How it begins; nil where neither shapes nor metadata tell.
   public let stem: Stem?
+  /// Stride of the first convolution, where the file says that it is an unusual one.
+  public let stemStride: Int?
+  /// Whether max pooling follows it, where the file says that that is unusual.
+  public let stemPooling: Bool?
+  /// How far strides and pooling, which no tensor tells, are known.
+  public let strides: StrideKnowledge
   /// Rows and columns of its images; nil where the file does not say.
   public let imageSize: (height: Int, width: Int)?
   /// Means of the three colours; nil where the file does not say.
@@ -49,9 +55,11 @@ public struct StoredNetwork: Sendable {
       try? JSONDecoder().decode([Float].self, from: Data(text.utf8))
     }
 
-    self.tensors = tensors.map { tensor in
+    let ownNames = withoutWrappers(tensors.map(\.name))
+    self.tensors = zip(tensors, ownNames).compactMap { tensor, name in
+      guard let name else { return nil }
       var renamed = tensor
-      renamed.name = TensorNames.torchvision(of: tensor.name)
+      renamed.name = TensorNames.torchvision(of: name)
       return renamed
     }
     let found: RecognisedNetwork
@@ -68,11 +76,25 @@ public struct StoredNetwork: Sendable {
     // Our files without the entry are of a time that had the small stem alone.
     let said = metadata["architecture"] != nil && found.stem == nil ? Stem.small : nil
     stem = try agreed("stem", found.stem) { Stem(rawValue: $0) } ?? said
+    stemStride = try entry("stem_stride") { Int($0) }
+    stemPooling = try entry("stem_pooling") { Bool($0) }
+    strides = StrideKnowledge(
+      stem: found.stem, isOwnFile: metadata["architecture"] != nil,
+      hasTorchvisionNames: ownNames.contains("fc.weight"))
     let height = try entry("image_height") { Int($0) }
     let columns = try entry("image_width") { Int($0) }
     imageSize = height.flatMap { height in columns.map { (height, $0) } }
-    mean = try entry("mean", numbers)
-    standardDeviation = try entry("std", numbers)
+    // A normalisation in front of the network, as `0.mean` and `0.std` of a Sequential, says it too.
+    func inFront(_ kind: String) -> [Float]? {
+      let found = zip(tensors, ownNames).first { tensor, name in
+        name == nil && tensor.name.hasSuffix("." + kind) && tensor.values.count == 3
+          && tensor.values.allSatisfy { (0...1).contains($0) }
+      }
+      return found?.0.values
+    }
+    let scale = inFront("mean").flatMap { mean in inFront("std").map { (mean, $0) } }
+    mean = try entry("mean", numbers) ?? scale?.0
+    standardDeviation = try entry("std", numbers) ?? scale?.1
     let weights = self.tensors.filter(\.isWeight).reduce(0) { $0 + $1.values.count }
     do {
       let network = configuration(
@@ -88,20 +110,85 @@ public struct StoredNetwork: Sendable {
     }
   }
 
+  /// Refuses tensors that no network of a size that is used here has, before they are read.
+  ///
+  /// - Throws: `FileError.malformed`.
+  public static func requirePlausible(
+    _ shapes: [(name: String, shape: [Int])], path: String
+  ) throws {
+    let named = zip(withoutWrappers(shapes.map(\.name)), shapes).compactMap { name, tensor in
+      name.map { (name: TensorNames.torchvision(of: $0), shape: tensor.shape) }
+    }
+    let found: RecognisedNetwork
+    do {
+      found = try RecognisedNetwork(shapes: named)
+    } catch let error as UnknownNetwork {
+      throw FileError.malformed(path: path, reason: error.reason)
+    }
+    var elements = 0.0
+    for (_, shape) in named { elements += shape.reduce(1.0) { $0 * Double($1) } }
+    let largest = NetworkConfiguration(
+      architecture: found.architecture, width: mostChannels, classCount: max(1, found.classCount),
+      imageHeight: 1, imageWidth: 1, mean: [0, 0, 0], standardDeviation: [1, 1, 1])
+    guard found.classCount <= 1 << 20, found.width <= mostChannels,
+      elements <= 1.1 * Double(largest.floats.parameters)
+    else {
+      throw FileError.malformed(
+        path: path,
+        reason:
+          "claims \(found.width) channels, \(found.classCount) classes and \(elements) numbers; no "
+          + "such network is read")
+    }
+  }
+
+  /// Channels of the first stage at most.
+  private static let mostChannels = 512
+
   /// The whole configuration, with the data's facts in place of those that the file does not say.
   ///
-  /// - Parameter stemChoice: for the stem, where the file does not say.
+  /// - Parameters:
+  ///   - stemChoice: for the stem, where the file does not say.
+  ///   - stride: of the first convolution, where the file does not say.
+  ///   - pooling: whether max pooling follows it, where the file does not say.
   public func configuration(
     imageHeight: Int, imageWidth: Int, mean: [Float], standardDeviation: [Float],
-    stemChoice: StemChoice = .auto
+    stemChoice: StemChoice = .auto, stride: Int? = nil, pooling: Bool? = nil
   ) -> NetworkConfiguration {
     let height = imageSize?.height ?? imageHeight
     let columns = imageSize?.width ?? imageWidth
-    return NetworkConfiguration(
+    var network = NetworkConfiguration(
       architecture: architecture, width: width,
       stem: stem ?? stemChoice.resolved(height: height, width: columns), classCount: classCount,
       imageHeight: height, imageWidth: columns, mean: self.mean ?? mean,
       standardDeviation: self.standardDeviation ?? standardDeviation)
+    network.stemStride = stemStride ?? stride
+    network.stemPooling = stemPooling ?? pooling
+    return network
+  }
+}
+
+/// How far it is known by how much a network shrinks its images: strides and pooling have no tensors.
+public enum StrideKnowledge: Sendable, Equatable {
+  /// The file says it.
+  case said
+  /// Networks with such tensors have one usual form, which is assumed.
+  case assumed
+  /// They have several.
+  case open
+
+  init(stem: Stem?, isOwnFile: Bool, hasTorchvisionNames: Bool) {
+    self =
+      if isOwnFile { .said } else {
+        switch stem {
+        // torchvision's first convolution.
+        case .imagenet: .assumed
+        // The CIFAR ResNets, whose classifier is called `linear`; or torchvision's network with
+        // another first convolution, where some leave the max pooling in and some do not.
+        case .small: hasTorchvisionNames ? .open : .assumed
+        // MobileNetV2, where the strides of small images are no torchvision's.
+        case nil: .open
+        }
+      }
   }
 }
 

@@ -1,5 +1,5 @@
 import MecaAttacks
-import MecaData
+import MecaImages
 
 /// What an attack makes of one image: original, poisoned, and what it changed.
 public struct AttackPreview: Sendable {
@@ -18,32 +18,34 @@ public struct AttackPreview: Sendable {
   public static func all(
     of attack: AttackConfiguration, on image: [UInt8], shape: ImageShape
   ) throws -> [AttackPreview] {
-    // Four samples for four patches: each gets its own.
-    let samples = [0, 1, 2, 3]
+    let (name, attack) = (attack.name, attack.attack)
+    // So many that each of an attack's patches gets one.
+    let samples = Array(0..<max(4, attack.markCount))
     let training = try attack.trainingTrigger(for: shape, samples: samples)
     var marks: [[UInt8]] = []
-    for index in samples.prefix(attack.kind == .adaptivePatch ? 4 : 2) {
+    for index in samples.prefix(attack.markCount) {
       let mark = training.marked(image, shape: shape, index: index)
       if !marks.contains(mark) { marks.append(mark) }
     }
     let test = try attack.testTrigger(for: shape).marked(image, shape: shape, index: 0)
     let isTestAlike = marks == [test]
-    let label = attack.kind == .sig ? ", label kept" : ""
+    let other = attack.goal.target + 1
+    let label = attack.poisonLabel(original: other) == other ? ", label kept" : ""
     var previews = marks.enumerated().map { place, mark in
       let number = marks.count > 1 ? " \(place + 1)" : ""
       let kind = isTestAlike ? "training and test" : "training" + number
-      return AttackPreview(caption: "\(attack.kind.rawValue): \(kind)\(label)", marked: mark)
+      return AttackPreview(caption: "\(name): \(kind)\(label)", marked: mark)
     }
-    if attack.settings.contains(.coverRate), attack.coverRate > 0 {
+    if attack.coverRate > 0 {
       let cover = try attack.coverTrigger(for: shape, samples: samples)
         .marked(image, shape: shape, index: 0)
       if !marks.contains(cover) {
         previews.append(
-          AttackPreview(caption: "\(attack.kind.rawValue): cover, label kept", marked: cover))
+          AttackPreview(caption: "\(name): cover, label kept", marked: cover))
       }
     }
     if !isTestAlike {
-      previews.append(AttackPreview(caption: "\(attack.kind.rawValue): test", marked: test))
+      previews.append(AttackPreview(caption: "\(name): test", marked: test))
     }
     return previews
   }

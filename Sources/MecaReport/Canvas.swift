@@ -1,5 +1,5 @@
 import MecaCore
-import MecaData
+import MecaImages
 
 /// A colour picture to put images and captions on, for files that a person looks at.
 public struct Canvas {

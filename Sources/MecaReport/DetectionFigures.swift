@@ -1,3 +1,4 @@
+import MecaDatasets
 import MecaDefenses
 import MecaTraining
 
@@ -7,6 +8,8 @@ public struct DetectionFigures: Codable, Sendable {
   public var separated: Bool
   /// Labels in which poisoned samples were found.
   public var suspiciousLabels: [Int]
+  /// Their names.
+  public var suspiciousClasses: [String] = []
   /// Samples flagged.
   public var flagged: Int
   /// Poisoned of the flagged samples; nil where the truth is unknown or nothing is flagged.
@@ -52,6 +55,7 @@ public struct DetectionFigures: Codable, Sendable {
     case separated, flagged, precision, tpr, poisoned, fpr, clean, covers, auroc
     case coverFlagged = "cover_flagged"
     case suspiciousLabels = "suspicious_labels"
+    case suspiciousClasses = "suspicious_classes"
     case keptPerClass = "kept_per_class"
     case scoreColumns = "score_columns"
   }
@@ -69,6 +73,7 @@ public struct DetectionFigures: Codable, Sendable {
     self.flagged = flagged.count { $0 }
     separated = self.flagged > 0
     suspiciousLabels = verdict.suspiciousLabels
+    suspiciousClasses = suspiciousLabels.map { data.training.classNames[$0] }
     scoreColumns = ["flagged", "score"] + verdict.columns.map(\.name)
     keptPerClass = (0..<data.classCount).map { label in
       let members = clean.filter { Int(data.labels[$0]) == label }

@@ -1,5 +1,5 @@
 import Foundation
-import MecaData
+import MecaFormats
 import MecaTraining
 
 /// Writes a matrix of 32-bit floats in NumPy's `.npy` format, version 1.0, C order.

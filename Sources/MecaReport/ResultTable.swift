@@ -1,3 +1,4 @@
+import MecaCore
 import MecaTraining
 
 /// The closing table on the terminal: every rate with the number of samples that it rests on.
@@ -19,7 +20,7 @@ public func resultTable(_ result: RunResult, classNames: [String], target: Int?)
     lines.append(
       row(
         [model.title] + rateCells(figures.accuracy) + success + [
-          least.map { "\(percent($0.element.rate)) (\(classNames[$0.offset]))" } ?? "-"
+          least.map { "\(percent($0.element.rate)) (\(printable(classNames[$0.offset])))" } ?? "-"
         ], names))
   }
   if let detection = result.detection {
@@ -34,7 +35,7 @@ private func detectionLines(
 ) -> [String] {
   var lines: [String] = []
   if detection.separated {
-    let labels = detection.suspiciousLabels.map { "\($0) (\(classNames[$0]))" }
+    let labels = detection.suspiciousLabels.map { classWords($0, classNames) }
     lines.append(
       "detection: \(detection.flagged) samples flagged in "
         + (labels.count == 1 ? "label " : "labels ") + labels.joined(separator: ", "))
@@ -61,7 +62,8 @@ private func detectionLines(
     $0.element! < $1.element!
   }) {
     lines.append(
-      "  least kept class: \(classNames[least.offset]), \(percent(least.element)) % kept")
+      "  least kept class: \(printable(classNames[least.offset])), \(percent(least.element)) % kept"
+    )
   }
   return lines
 }

@@ -98,6 +98,10 @@ public struct RunResult: Codable, Sendable {
   public var defense: String
   /// All models of the defence by name.
   public var models: [String: ModelFigures] = [:]
+  /// Names of the classes, in the order of their numbers.
+  public var classNames: [String] = []
+  /// The class that the backdoor leads to, where that is known.
+  public var target: Int?
 
   /// The rows of the closing table, in the order in which the models came about.
   public var rows: [ResultRow] = []
@@ -114,7 +118,8 @@ public struct RunResult: Codable, Sendable {
   }
 
   private enum CodingKeys: String, CodingKey {
-    case seconds, ranks, defended, relearned, oracle, detection, defense, models
+    case seconds, ranks, defended, relearned, oracle, detection, defense, models, target
+    case classNames = "class_names"
     case weightsSHA256 = "weights_sha256"
     case imagesPerSecond = "images_per_second"
     case noDefense = "no_defense"

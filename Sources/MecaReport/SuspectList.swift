@@ -1,24 +1,28 @@
 import Foundation
-import MecaAttacks
 import MecaCore
+import MecaDatasets
 import MecaDefenses
 import MecaTraining
 
-/// Writes `suspects.csv`: one line a flagged sample, by index.
+/// Writes `suspects.csv`: one line a flagged sample, the most certain first.
 ///
-/// Columns: index, path, label, verdict, relabelled_as (empty where the defence gives no new
-/// labels), score, the defence's own columns and, where the ground truth is known, truth (clean,
-/// poison, cover) and original_label.
+/// Columns: index, path, label, class, verdict, relabelled_as and relabelled_class (empty where the
+/// defence gives no new labels), score, the defence's own columns and, where the ground truth is
+/// known, truth (clean, poison, cover) and original_label.
 ///
 /// - Ranks: local; rank 0 alone should call it.
 public func writeSuspects(_ verdict: Verdict, data: TrainingData, to path: String) throws {
-  var text = "index,path,label,verdict,relabelled_as,score"
-  for column in verdict.columns { text += "," + quoted(column.name) }
+  let classNames = data.training.classNames
+  var text = "index,path,label,class,verdict,relabelled_as,relabelled_class,score"
+  for column in verdict.columns { text += "," + csvText(column.name) }
   text += data.truthIsKnown ? ",truth,original_label\n" : "\n"
-  for index in verdict.flagged.indices where verdict.flagged[index] {
+  for index in verdict.ranked {
+    let label = Int(data.labels[index])
+    let relabelled = verdict.relabelled.map { Int($0[index]) }
     var fields = [
-      "\(index)", quoted(data.training.path(at: index)), "\(data.labels[index])", "suspect",
-      verdict.relabelled.map { "\($0[index])" } ?? "", "\(verdict.score[index])",
+      "\(index)", csvText(data.training.path(at: index)), "\(label)", csvText(classNames[label]),
+      "suspect", relabelled.map { "\($0)" } ?? "",
+      relabelled.map { csvText(classNames[$0]) } ?? "", "\(verdict.score[index])",
     ]
     fields += verdict.columns.map { "\($0.values[index])" }
     if let truth = data.truth {
@@ -30,9 +34,20 @@ public func writeSuspects(_ verdict: Verdict, data: TrainingData, to path: Strin
   try writeWhole(Data(text.utf8), to: path)
 }
 
+extension Verdict {
+  /// The flagged samples, the most certain first; of equally certain ones those of the higher score,
+  /// then of the lower index.
+  var ranked: [Int] {
+    flagged.indices.filter { flagged[$0] }.sorted {
+      (-certainty[$0], -score[$0], $0) < (-certainty[$1], -score[$1], $1)
+    }
+  }
+}
+
 /// Writes `scores.npy`: a row a sample; flagged (1 or 0), score, and the defence's own columns.
 ///
-/// Their names stand in `result.json` under `detection.score_columns`.
+/// Their names stand in `result.json` under `detection.score_columns`, whose sample each row is in
+/// `samples.csv`.
 ///
 /// - Ranks: local; rank 0 alone should call it.
 public func writeScores(_ verdict: Verdict, to path: String) throws {
@@ -42,8 +57,48 @@ public func writeScores(_ verdict: Verdict, to path: String) throws {
     columns: columns.count, to: path)
 }
 
-/// A CSV field, quoted where RFC 4180 asks for it.
-package func quoted(_ field: String) -> String {
-  guard field.contains(where: { $0 == "," || $0 == "\"" || $0.isNewline }) else { return field }
-  return "\"" + field.replacingOccurrences(of: "\"", with: "\"\"") + "\""
+/// Writes `samples.csv`: one line a sample, training samples first, in the order of their indices.
+///
+/// Columns: index (within its split; that of the rows of `scores.npy` and of `suspects.csv` for
+/// training samples), path, label, class, split (train, test).
+///
+/// - Ranks: local; rank 0 alone should call it.
+public func writeSamples(_ data: TrainingData, to path: String) throws {
+  try writeWhole(Data(samplesList(data).utf8), to: path)
+}
+
+/// Makes sure that scores find their list of samples beside them: writes `samples.csv` into the folder
+/// of a file of scores, where it is not there yet.
+///
+/// - Ranks: local; rank 0 alone should call it.
+/// - Throws: `UsageError` if that folder has a list of other samples; `FileError.failed`.
+public func writeSamples(_ data: TrainingData, beside scores: String) throws {
+  let folder = scores.lastIndex(of: "/").map { String(scores[...$0]) } ?? ""
+  let (path, list) = (folder + "samples.csv", Array(samplesList(data).utf8))
+  if access(path, F_OK) == 0 {
+    // Its test samples may be others: no scores are theirs.
+    func training(_ list: [UInt8]) -> [UInt8] {
+      list.split(separator: 10).filter { $0.suffix(6).elementsEqual(",train".utf8) }.flatMap { $0 }
+    }
+    guard training(try readFile(at: path)) != training(list) else { return }
+    throw UsageError.conflict(
+      "--output \(scores): \(path) lists other samples, of scores or a run that are there; choose "
+        + "another folder")
+  }
+  try writeWhole(Data(list), to: path)
+}
+
+private func samplesList(_ data: TrainingData) -> String {
+  let classNames = data.training.classNames.map(csvText)
+  var text = "index,path,label,class,split\n"
+  for index in 0..<data.training.count {
+    let label = Int(data.labels[index])
+    text +=
+      "\(index),\(csvText(data.training.path(at: index))),\(label),\(classNames[label]),train\n"
+  }
+  for index in 0..<data.test.count {
+    let label = data.test.label(at: index)
+    text += "\(index),\(csvText(data.test.path(at: index))),\(label),\(classNames[label]),test\n"
+  }
+  return text
 }

@@ -1,5 +1,5 @@
 import MecaCore
-import MecaData
+import MecaImages
 
 /// Some samples of each class that are known to be clean, for defences that ask for them.
 ///

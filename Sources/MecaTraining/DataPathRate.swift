@@ -1,5 +1,5 @@
 import MecaCore
-import MecaData
+import MecaImages
 
 extension TrainingSession {
   /// Images per second that one thread brings from the set into a microbatch, in random order.

@@ -1,5 +1,5 @@
 import MecaAttacks
-import MecaData
+import MecaImages
 import MecaNN
 
 /// How many of a class's, or a whole set's, samples were classified as wanted.
@@ -39,8 +39,8 @@ extension TrainingSession {
   public func evaluation(
     _ model: Model, on set: any ImageSet, labels: [Int32]? = nil
   ) throws -> SamplePass {
-    try SamplePass(self, "judge", over: set) {
-      try InferenceVisitor(session: self, model: model, set: set, labels: labels)
+    try SamplePass(self, "judge", over: set) { pixels in
+      try InferenceVisitor(pixels, model: model, set: set, labels: labels)
     }
   }
 
@@ -99,9 +99,11 @@ extension TrainingSession {
   public func firstLogits(
     _ model: Model, on set: any ImageSet
   ) throws -> (images: [Float], logits: [Float]) {
-    let visitor = try InferenceVisitor(session: self, model: model, set: set, labels: nil)
+    let pixels = PixelLoader(set: set, threads: compute.threads)
+    let visitor = try InferenceVisitor(pixels, model: model, set: set, labels: nil)
     let count = min(Self.evaluationBatch, set.count)
     visitor.visit((0..<Self.evaluationBatch).map { Int32(min($0, count - 1)) }, thread: 0)
+    if let fault = pixels.fault { throw fault }
     return (
       Array(visitor.lane.images.array.prefix(count * set.imageShape.byteCount)),
       Array(visitor.lane.logits.array.prefix(count * model.configuration.classCount))
@@ -117,13 +119,13 @@ final class InferenceVisitor: BatchVisitor {
   private let pixels: PixelLoader
   private var batchLabels: [Int32] = []
 
-  init(session: TrainingSession, model: Model, set: any ImageSet, labels: [Int32]?) throws {
+  init(_ pixels: PixelLoader, model: Model, set: any ImageSet, labels: [Int32]?) throws {
     lane = try Lane(
       model: model, microbatch: TrainingSession.evaluationBatch, training: false,
       inputGradient: false)
     self.set = set
     self.labels = labels
-    pixels = PixelLoader(set: set, threads: session.compute.threads)
+    self.pixels = pixels
   }
 
   func visit(_ indices: [Int32], thread: Int) {

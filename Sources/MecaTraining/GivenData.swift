@@ -1,5 +1,6 @@
 import MecaCore
-import MecaData
+import MecaDatasets
+import MecaImages
 import MecaNN
 
 /// The training samples as a trainer is given them: images, labels, names.
@@ -19,10 +20,15 @@ public struct GivenData: Sendable {
     self.labels = labels
   }
 
+  /// Samples that a class needs for statistics over its samples to mean anything.
+  public static let fewSamples = TrainingData.fewSamples
+
   /// Number of samples.
   public var count: Int { labels.count }
   /// Names of the classes.
   public var classNames: [String] { images.classNames }
+  /// A class for people: its number and its name.
+  public func words(ofClass label: Int) -> String { classWords(label, classNames) }
   /// Number of classes.
   public var classCount: Int { images.classNames.count }
   /// Size of every image.

@@ -1,6 +1,7 @@
 import Foundation
 import Logging
 import MecaCore
+import MecaDatasets
 
 /// Progress for people (standard error) and metrics for programs (`metrics.jsonl`).
 ///
@@ -119,5 +120,16 @@ public enum MetricValue: Encodable, Sendable {
     case .text(let value): try container.encode(value)
     case .numbers(let values): try container.encode(values.map { $0.isFinite ? $0 : nil })
     }
+  }
+}
+
+extension Journal {
+  /// Says what opening the data has found.
+  public func say(_ report: OpeningReport) {
+    for note in report.notes {
+      say("data: \(note)")
+      record("note", ["text": .text(note)])
+    }
+    for warning in report.warnings { warn(warning) }
   }
 }

@@ -1,5 +1,5 @@
 import MecaCore
-import MecaData
+import MecaImages
 import MecaNN
 
 /// Mixes the images and labels of a microbatch by CutMix.

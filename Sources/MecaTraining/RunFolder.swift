@@ -27,6 +27,8 @@ public struct RunFolder: Sendable {
   public var suspects: String { path + "/suspects.csv" }
   /// Per-sample scores as a NumPy array.
   public var scores: String { path + "/scores.npy" }
+  /// Where each sample comes from.
+  public var samples: String { path + "/samples.csv" }
   /// The clean model.
   public var model: String { path + "/model.safetensors" }
   /// Image files that were left out, one line each.
@@ -35,10 +37,16 @@ public struct RunFolder: Sendable {
   /// Creates the folder and that of the checkpoints, tries a write, and keeps other runs out.
   ///
   /// - Ranks: local; rank 0 alone should call it.
+  /// - Parameter force: whether results may be replaced whoever has written them.
   /// - Returns: the lock, which holds until it goes away or the process ends, however it ends.
   /// - Throws: `FileError.failed` with the system's reason, `UsageError` if another run is writing
-  ///   there.
-  public func prepare() throws -> RunFolderLock {
+  ///   there, or if there are results that no run of this program has written.
+  public func prepare(force: Bool = false) throws -> RunFolderLock {
+    if !force, !resultsThere.isEmpty, access(run, F_OK) != 0 {
+      throw UsageError.conflict(
+        "--output \(path): holds \(resultsThere.joined(separator: ", ")), but no run.json of a run "
+          + "that wrote them; choose another folder, or replace them with --force")
+    }
     try createFolder(path)
     try createFolder(
       checkpoints, option: checkpoints == path + "/checkpoints" ? "--output" : "--checkpoints")
@@ -64,6 +72,36 @@ public struct RunFolder: Sendable {
     }
   }
 
+  /// Names of the results that are there.
+  private var resultsThere: [String] {
+    let files: [String] = [result, suspects, scores, model, samples, badImages]
+    return files.filter { access($0, F_OK) == 0 }
+      .compactMap { $0.split(separator: "/").last.map(String.init) }
+  }
+
+  /// Makes sure that no results of another run are lost.
+  ///
+  /// - Ranks: local; rank 0 alone should call it, before anything is changed.
+  /// - Parameters:
+  ///   - identity: what tells this run's results from others'.
+  ///   - force: whether results may be replaced whatever they are.
+  /// - Throws: `UsageError`.
+  public func requireReplaceable(identity: String, force: Bool) throws {
+    guard !resultsThere.isEmpty, !force else { return }
+    let record = (try? readFile(at: run, limit: 1 << 24)) ?? []
+    let own = try? JSONDecoder().decode(RecordedIdentity.self, from: Data(record))
+    // A run that was stopped before its verdict has left nothing to lose.
+    let verdicts: [String] = [result, suspects, scores, model]
+    guard own?.identity != identity,
+      own == nil || verdicts.contains(where: { access($0, F_OK) == 0 })
+    else { return }
+    throw UsageError.conflict(
+      "--output \(path): holds the results of another run (\(resultsThere.joined(separator: ", "))); "
+        + "choose another folder, or replace them with --force")
+  }
+
+  private struct RecordedIdentity: Decodable { var identity: String }
+
   /// Takes away what an earlier run's end left, so that nobody mistakes it for this run's.
   ///
   /// Checkpoints and the log stay.
@@ -71,8 +109,14 @@ public struct RunFolder: Sendable {
   /// - Ranks: local; rank 0 alone should call it.
   /// - Throws: `FileError.failed` with the system's reason.
   public func removeResults() throws {
-    for file in [result, suspects, scores, model, badImages] { try remove(file) }
+    for file in [result, suspects, scores, samples, model, badImages] { try remove(file) }
   }
+
+  /// Takes away an earlier run's list of images that were left out.
+  ///
+  /// - Ranks: local; rank 0 alone should call it.
+  /// - Throws: `FileError.failed` with the system's reason.
+  public func removeBadImages() throws { try remove(badImages) }
 
   /// Takes away the checkpoints of earlier runs, but not in a folder elsewhere, which may hold those
   /// of other runs: there stages are replaced one by one.

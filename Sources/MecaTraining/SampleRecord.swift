@@ -1,5 +1,6 @@
 import MecaCore
-import MecaData
+import MecaImages
+import MecaMPI
 
 /// What the model says of one sample with its given label.
 public struct SampleRecord: BitwiseCopyable, Sendable, Equatable {
@@ -58,18 +59,19 @@ struct RecordList: StageState {
 /// - Ranks: every rank has one, and runs it together with the others.
 public struct SamplePass {
   fileprivate let session: TrainingSession
-  fileprivate let set: any ImageSet
+  fileprivate let pixels: PixelLoader
   fileprivate let lanes: [BatchVisitor]
   fileprivate let name: String
 
   init(
     _ session: TrainingSession, _ name: String, over set: any ImageSet,
-    makeLane: () throws -> BatchVisitor
+    makeLane: (PixelLoader) throws -> BatchVisitor
   ) throws {
     self.session = session
     self.name = name
-    self.set = set
-    lanes = try (0..<session.compute.threads).map { _ in try makeLane() }
+    let pixels = PixelLoader(set: set, threads: session.compute.threads)
+    self.pixels = pixels
+    lanes = try (0..<session.compute.threads).map { _ in try makeLane(pixels) }
   }
 
   /// Batches that each thread visits between two looks at whether a snapshot is due.
@@ -94,10 +96,10 @@ public struct SamplePass {
         * session.compute.threads
       while records.count < indices.count {
         let places = records.count..<min(records.count + leg, indices.count)
-        records += try session.visit(Array(indices[places]), lanes: lanes)
-        try session.requireReadable(set)
+        records += try session.visit(Array(indices[places]), lanes: lanes, pixels, name)
+        try session.requireReadable(pixels.fault)
         if let act {
-          session.progress?.snapshotIfDue(act) { RecordList(records).columns }
+          try session.progress?.snapshotIfDue(act) { RecordList(records).columns }
         }
       }
       return records
@@ -106,12 +108,12 @@ public struct SamplePass {
 }
 
 extension TrainingSession {
-  /// Ends the run if an image of `set` could not be read since it was opened: zeros took its place.
+  /// Ends the run if an image could not be read on some rank: zeros took its place.
   ///
   /// - Ranks: collective.
   /// - Throws: `RemoteFailure` on all ranks with the `FileError` of the first rank that met one.
-  func requireReadable(_ set: any ImageSet) throws {
-    try communicator.collectively { if let fault = set.fault { throw fault } }
+  func requireReadable(_ fault: FileError?) throws {
+    try communicator.collectively { if let fault { throw fault } }
   }
 }
 
@@ -127,7 +129,7 @@ extension TrainingSession {
   /// - Returns: one record for each place of `indices`, equal on all ranks.
   /// - Throws: `RemoteFailure` with `NonFiniteOutput` if a record is no number.
   fileprivate func visit(
-    _ indices: [Int32], lanes: [BatchVisitor]
+    _ indices: [Int32], lanes: [BatchVisitor], _ pixels: PixelLoader, _ name: String
   ) throws -> [SampleRecord] {
     let split = BatchSplit(
       samples: indices.count, batch: Self.evaluationBatch, ranks: communicator.size)
@@ -150,7 +152,11 @@ extension TrainingSession {
       local: records.array,
       counts: (0..<communicator.size).map { split.places(ofRank: $0).count })
     if let place = all.firstIndex(where: { !$0.isFinite }) {
-      try communicator.collectively { throw NonFiniteOutput(sample: Int(indices[place])) }
+      try communicator.collectively {
+        throw NonFiniteOutput(
+          sample: Int(indices[place]), path: pixels.path(at: Int(indices[place])),
+          pass: progress.map { "\($0.key), \(name)" } ?? name)
+      }
     }
     return all
   }
@@ -160,13 +166,17 @@ extension TrainingSession {
 public struct NonFiniteOutput: ReportableError {
   /// Index of the first such sample.
   public let sample: Int
+  /// Where it comes from.
+  public let path: String
+  /// The stage and what was asked of the network.
+  public let pass: String
 
   /// The process's exit status.
   public var exitCode: ExitCode { .badData }
 
   /// One line for people.
   public var description: String {
-    "the model's output for sample \(sample) is not a number: its weights have grown too large; "
+    "\(pass): the model's output for sample \(sample) (\(path)) is not a number: its weights have grown too large; "
       + "lower the learning rates, or check the model file"
   }
 }

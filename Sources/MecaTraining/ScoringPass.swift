@@ -1,5 +1,5 @@
 import MecaCore
-import MecaData
+import MecaImages
 import MecaNN
 
 /// The perturbation that the robustness score is measured under.
@@ -59,10 +59,10 @@ extension TrainingSession {
     _ model: Model, on set: any ImageSet, labels: [Int32],
     perturbation: PerturbationConfiguration, key: StageKey
   ) throws -> SamplePass {
-    try SamplePass(self, "score \(key)", over: set) {
+    try SamplePass(self, "score \(key)", over: set) { pixels in
       try ScoringVisitor(
-        session: self, model: model, set: set, labels: labels, perturbation: perturbation,
-        key: key)
+        pixels, model: model, shape: set.imageShape, labels: labels, perturbation: perturbation,
+        seed: key.seed(of: compute.seed))
     }
   }
 }
@@ -70,7 +70,6 @@ extension TrainingSession {
 /// Forward, gradient with respect to the image, perturbation, forward, divergence.
 final class ScoringVisitor: BatchVisitor {
   private let lane: Lane
-  private let set: any ImageSet
   private let labels: [Int32]
   private let perturbation: PerturbationConfiguration
   private let seed: UInt64
@@ -82,18 +81,17 @@ final class ScoringVisitor: BatchVisitor {
   private var firstLogits: [Float]
 
   init(
-    session: TrainingSession, model: Model, set: any ImageSet, labels: [Int32],
-    perturbation: PerturbationConfiguration, key: StageKey
+    _ pixels: PixelLoader, model: Model, shape: ImageShape, labels: [Int32],
+    perturbation: PerturbationConfiguration, seed: UInt64
   ) throws {
-    try perturbation.validate(imageShape: set.imageShape)
+    try perturbation.validate(imageShape: shape)
     let batch = TrainingSession.evaluationBatch
     lane = try Lane(model: model, microbatch: batch, training: false, inputGradient: true)
-    self.set = set
     self.labels = labels
     self.perturbation = perturbation
-    seed = key.seed(of: session.compute.seed)
-    pixels = PixelLoader(set: set, threads: session.compute.threads)
-    shape = set.imageShape
+    self.seed = seed
+    self.pixels = pixels
+    self.shape = shape
     original = AlignedStorage<Float>(count: lane.images.count)
     signs = AlignedStorage<Float>(count: lane.images.count)
     firstLogits = [Float](repeating: 0, count: lane.logits.count)

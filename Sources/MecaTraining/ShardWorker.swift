@@ -1,4 +1,5 @@
-import MecaData
+import MecaCore
+import MecaImages
 import MecaNN
 
 /// One compute thread's lane and the objectives of its microbatch.
@@ -22,6 +23,9 @@ struct ShardFilling {
   private let microbatch: Int
   private let pixels: PixelLoader
   private let mixer: MicrobatchMixer?
+
+  /// The first image that could not be read.
+  var fault: FileError? { pixels.fault }
 
   /// Takes the memory; nothing is allocated per shard.
   ///

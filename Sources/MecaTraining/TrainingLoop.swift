@@ -1,5 +1,5 @@
 import MecaCore
-import MecaData
+import MecaImages
 import MecaMPI
 import MecaNN
 
@@ -98,9 +98,9 @@ extension TrainingSession {
           tally.write(
             losses: worker.lane.losses.pointer, predictions: worker.lane.predictions.pointer,
             objectives: UnsafeBufferPointer(worker.objectives), group: number,
-            isReadable: course.set.fault == nil, to: result)
+            isReadable: filling.fault == nil, to: result)
         }
-        if !tally.isReadable(sum) { try requireReadable(course.set) }
+        if !tally.isReadable(sum) { try requireReadable(filling.fault) }
         let own = tally.read(sum)
         total.add(own)
         average(sum + model.parameters.count, count: model.statistics.count)
@@ -112,7 +112,7 @@ extension TrainingSession {
           learningRate: schedule.rate(
             step: epoch * order.stepCount + step, of: recipe.epochs * order.stepCount), setup)
         if let act {
-          progress?.snapshotIfDue(act) {
+          try progress?.snapshotIfDue(act) {
             TrainingMoment(epoch: epoch, step: step + 1, total: total).columns(model, optimiser)
           }
         }

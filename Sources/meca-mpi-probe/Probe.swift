@@ -1,3 +1,4 @@
+import CSandbox
 import Glibc
 import MecaCore
 import MecaMPI
@@ -20,11 +21,13 @@ import MecaMPI
 /// ```
 /// Rank 0 prints a line `TASK: ANSWER` for each. A task that fails on all ranks alike does not keep
 /// the others from being done: the run goes on and ends with the first such error. With `restarted`
-/// before the tasks, the same in a process that started itself anew.
+/// before the tasks, the same in a process that started itself anew. `confined COMMAND` becomes that
+/// command, and may not touch the memory of other processes, as in many containers.
 @main
 enum Probe {
   static func main() {
     var tasks = Array(CommandLine.arguments.dropFirst())
+    if tasks.first == "confined" { confine(Array(tasks.dropFirst())) }
     if tasks.first == "restarted" {
       tasks.removeFirst()
       if getenv("MECA_PROBE_RESTARTED") == nil {
@@ -44,6 +47,16 @@ enum Probe {
     } catch {
       ranks.end(with: error)
     }
+  }
+
+  /// Becomes `command` without the right to touch other processes.
+  private static func confine(_ command: [String]) -> Never {
+    if meca_forbid_foreign_memory() == 0 {
+      var arguments = command.map { strdup($0) } + [nil]
+      execvp(command[0], &arguments)
+    }
+    print("not confined: \(String(cString: strerror(errno)))")
+    exit(ExitCode.internalError.rawValue)
   }
 
   private static func run(_ tasks: [String], _ ranks: Communicator) throws {

@@ -1,6 +1,6 @@
 import MecaAttacks
 import MecaCore
-import MecaData
+import MecaImages
 import Testing
 
 /// The opaque patches of PhysicalBA and Adaptive-Patch.
@@ -18,7 +18,7 @@ import Testing
     box: (shape: ImageShape, top: Int, left: Int, side: Int)
   ) throws {
     let shape = box.shape
-    for trigger in try triggers(of: AttackConfiguration(kind: .physical), shape) {
+    for trigger in try triggers(of: try AttackConfiguration(kind: .physical), shape) {
       let (weight, _) = weights(trigger, shape)
       #expect(weight.allSatisfy { $0 == 0 || $0 == 1 })
       let marked = weight.indices.filter { weight[$0] == 1 }
@@ -35,7 +35,7 @@ import Testing
   @Test func theEmblemIsColourfulAndOfItsSeed() throws {
     let shape = shapes[0]
     func drawing(_ seed: UInt64) throws -> [UInt8] {
-      try AttackConfiguration(kind: .physical, seed: seed).testTrigger(for: shape)
+      try AttackConfiguration(kind: .physical, seed: seed).attack.testTrigger(for: shape)
         .marked([UInt8](repeating: 0, count: shape.byteCount), shape: shape, index: 0)
     }
     let pixels = try drawing(1)
@@ -51,13 +51,13 @@ import Testing
 
   @Test func theEmblemTakesSizePlaceAndWeight() throws {
     let shape = shapes[0]
-    var attack = AttackConfiguration(kind: .physical, triggerSize: 6)
-    attack.triggerPlace = .bottomLeft
-    attack.alpha = 0.4
-    attack.testAlpha = 0.8
+    var attack = try AttackConfiguration(kind: .physical, ["trigger-size": "6"])
+    try attack.set(["trigger-place": "bottom-left"])
+    try attack.set(["blend-alpha": "0.4"])
+    try attack.set(["test-alpha": "0.8"])
     for (trigger, alpha) in [
-      (try attack.trainingTrigger(for: shape, samples: []), 0.4),
-      (try attack.testTrigger(for: shape), 0.8),
+      (try attack.attack.trainingTrigger(for: shape, samples: []), 0.4),
+      (try attack.attack.testTrigger(for: shape), 0.8),
     ] {
       let (weight, _) = weights(trigger, shape)
       for (position, weight) in weight.enumerated() where weight > 0 {
@@ -66,27 +66,27 @@ import Testing
       }
       #expect(weight.contains { $0 > 0 })
     }
-    attack.triggerSize = 32
-    let (weight, _) = weights(try attack.testTrigger(for: shape), shape)
+    try attack.set(["trigger-size": "32"])
+    let (weight, _) = weights(try attack.attack.testTrigger(for: shape), shape)
     #expect(weight[16 * 32] > 0 && weight[16 * 32 + 31] > 0, "no margin is left")
   }
 
   /// The quadrants: rows 1–6 and 7–13, columns 18–23 and 24–30.
   @Test func everyRunCarriesOneQuadrant() throws {
     let shape = shapes[0]
-    let attack = AttackConfiguration(kind: .adaptivePatch)
+    let attack = try AttackConfiguration(kind: .adaptivePatch)
     let samples = [3, 5, 6, 10, 11, 12, 40, 41, 99, 1000]
     // ⌊p·4/10⌋ for p from 0 to 9
     let runs = [0, 0, 0, 1, 1, 2, 2, 2, 3, 3]
-    let whole = try attack.testTrigger(for: shape)
+    let whole = try attack.attack.testTrigger(for: shape)
     #expect(
       weights(whole, shape)
         == weights(
-          try AttackConfiguration(kind: .physical).testTrigger(for: shape), shape))
+          try AttackConfiguration(kind: .physical).attack.testTrigger(for: shape), shape))
     let (full, colours) = weights(whole, shape)
     for trigger in [
-      try attack.trainingTrigger(for: shape, samples: samples),
-      try attack.coverTrigger(for: shape, samples: samples),
+      try attack.attack.trainingTrigger(for: shape, samples: samples),
+      try attack.attack.coverTrigger(for: shape, samples: samples),
     ] {
       for (sample, run) in zip(samples, runs) {
         let (weight, onBlack) = weights(trigger, shape, index: sample)
@@ -105,7 +105,7 @@ import Testing
   func runsDifferByOneAtMost(count: Int) throws {
     let shape = shapes[0]
     let samples = (0..<count).map { 10 * $0 + 1 }
-    let trigger = try AttackConfiguration(kind: .adaptivePatch)
+    let trigger = try AttackConfiguration(kind: .adaptivePatch).attack
       .trainingTrigger(for: shape, samples: samples)
     // A pixel in the middle of each quadrant.
     let centres = [4 * 32 + 21, 4 * 32 + 27, 10 * 32 + 21, 10 * 32 + 27]
@@ -119,8 +119,8 @@ import Testing
   /// Boxes in rows and columns of 32, α in training and at test time.
   @Test func theToolboxPatchesHaveItsSizesPlacesAndWeights() throws {
     let shape = shapes[0]
-    var attack = AttackConfiguration(kind: .adaptivePatch)
-    attack.patchSet = .toolbox
+    var attack = try AttackConfiguration(kind: .adaptivePatch)
+    try attack.set(["patch-set": "toolbox"])
     let corners = Set([0, 1, 2, 29, 30, 31])
     let parts: [(alpha: Double, contains: (Int, Int) -> Bool)] = [
       (0.5, { $0 >= 27 && $1 >= 27 }),
@@ -128,7 +128,7 @@ import Testing
       (0.5, { corners.contains($0) && corners.contains($1) }),
       (0.3, { (21...28).contains($0) && (21...28).contains($1) }),
     ]
-    let trigger = try attack.trainingTrigger(for: shape, samples: [0, 1, 2, 3])
+    let trigger = try attack.attack.trainingTrigger(for: shape, samples: [0, 1, 2, 3])
     for (sample, part) in parts.enumerated() {
       let (weight, _) = weights(trigger, shape, index: sample)
       var area = 0
@@ -141,7 +141,7 @@ import Testing
       let least = [16, 120, 36, 64]
       #expect(area / 3 >= least[sample], "\(area / 3) pixels of patch \(sample)")
     }
-    let (weight, _) = weights(try attack.testTrigger(for: shape), shape)
+    let (weight, _) = weights(try attack.attack.testTrigger(for: shape), shape)
     for position in weight.indices {
       let (row, column) = (position / 32 % 32, position % 32)
       if parts[2].contains(row, column) {
@@ -150,7 +150,7 @@ import Testing
         #expect(weight[position] == 0)
       }
     }
-    let grid = try attack.testTrigger(for: shape)
+    let grid = try attack.attack.testTrigger(for: shape)
       .marked([UInt8](repeating: 77, count: shape.byteCount), shape: shape, index: 0)
     let corner = (0..<9).map { grid[$0 / 3 * 32 + $0 % 3] }
     #expect(corner == [255, 0, 255, 0, 255, 0, 255, 0, 255])

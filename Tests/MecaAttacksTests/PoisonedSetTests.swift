@@ -1,6 +1,6 @@
 import MecaAttacks
 import MecaCore
-import MecaData
+import MecaImages
 import Testing
 
 @Suite struct PoisonedSetTests {
@@ -8,23 +8,24 @@ import Testing
 
   @Test(arguments: AttackKind.allCases)
   func rateZeroLeavesEverythingAlone(kind: AttackKind) throws {
-    var attack = AttackConfiguration(kind: kind, poisonRate: 0)
-    attack.coverRate = 0
+    var attack = try AttackConfiguration(kind: kind, poisonRate: 0)
+    try attack.set(["cover-rate": "0"])
     let set = try PoisonedSet(base: base, attack: attack)
     #expect(set.poisonCount == 0 && set.coverCount == 0)
     #expect(set.effectiveRate == 0)
-    expectUntouched(set)
+    try expectUntouched(set)
   }
 
   @Test func noAttackIgnoresTheRate() throws {
-    let set = try PoisonedSet(base: base, attack: AttackConfiguration(kind: .none, poisonRate: 1))
+    let set = try PoisonedSet(
+      base: base, attack: try AttackConfiguration(kind: .none, poisonRate: 1))
     #expect(set.poisonCount == 0)
-    expectUntouched(set)
+    try expectUntouched(set)
   }
 
   @Test(arguments: [AttackKind.badnets, .blend], [0.0025, 0.05, 0.1234, 0.5, 1])
   func groundTruthMatchesLabelsAndBytes(kind: AttackKind, rate: Double) throws {
-    let attack = AttackConfiguration(kind: kind, poisonRate: rate, target: 4)
+    let attack = try AttackConfiguration(kind: kind, poisonRate: rate, target: 4)
     let set = try PoisonedSet(base: base, attack: attack)
     // 0.1234 · 400 = 49.36
     #expect(set.poisonCount == [0.0025: 1, 0.05: 20, 0.1234: 49, 0.5: 200, 1: 400][rate])
@@ -33,7 +34,7 @@ import Testing
   }
 
   @Test func signalTakesOnlyTheTargetClass() throws {
-    let attack = AttackConfiguration(kind: .sig, poisonRate: 0.05, target: 2)
+    let attack = try AttackConfiguration(kind: .sig, poisonRate: 0.05, target: 2)
     let set = try PoisonedSet(base: base, attack: attack)
     #expect(set.poisonCount == 20)
     try expectTruth(set, attack) { $0 }
@@ -41,7 +42,7 @@ import Testing
   }
 
   @Test func signalIsCappedByTheTargetClass() throws {
-    let attack = AttackConfiguration(kind: .sig, poisonRate: 0.5, target: 2)
+    let attack = try AttackConfiguration(kind: .sig, poisonRate: 0.5, target: 2)
     let set = try PoisonedSet(base: base, attack: attack)
     #expect(set.poisonCount == 40)
     #expect(set.effectiveRate == 0.1)
@@ -49,13 +50,13 @@ import Testing
   }
 
   @Test func poolDecidesWhetherTheTargetClassIsPoisoned() throws {
-    var attack = AttackConfiguration(kind: .badnets, poisonRate: 0.5, target: 0)
+    var attack = try AttackConfiguration(kind: .badnets, poisonRate: 0.5, target: 0)
     func targetsPoisoned(_ set: PoisonedSet) -> Int {
       (0..<400).count { set.role(at: $0) == .poison && base.label(at: $0) == 0 }
     }
     let all = try PoisonedSet(base: base, attack: attack)
     #expect(targetsPoisoned(all) > 0)
-    attack.poisonPool = .nonTarget
+    try attack.set(["poison-pool": "non-target"])
     let others = try PoisonedSet(base: base, attack: attack)
     #expect(targetsPoisoned(others) == 0)
     #expect(others.poisonCount == 200)
@@ -67,7 +68,7 @@ import Testing
 
   @Test func seedDecidesTheSelectionAndTheRateOnlyItsLength() throws {
     func poisons(_ seed: UInt64, _ rate: Double) throws -> Set<Int> {
-      let attack = AttackConfiguration(kind: .badnets, poisonRate: rate, seed: seed)
+      let attack = try AttackConfiguration(kind: .badnets, poisonRate: rate, seed: seed)
       let set = try PoisonedSet(base: base, attack: attack)
       return Set((0..<400).filter { set.role(at: $0) == .poison })
     }
@@ -78,15 +79,15 @@ import Testing
 
   @Test(arguments: AttackKind.allCases)
   func bytesDoNotDependOnTheOrderOfAccess(kind: AttackKind) async throws {
-    let attack = AttackConfiguration(kind: kind, poisonRate: 0.1)
+    let attack = try AttackConfiguration(kind: kind, poisonRate: 0.1)
     let set = try PoisonedSet(base: base, attack: attack)
-    let forwards = (0..<400).map { set.image(at: $0) }
-    let backwards = (0..<400).reversed().map { set.image(at: $0) }
+    let forwards = try (0..<400).map { try set.image(at: $0) }
+    let backwards = try (0..<400).reversed().map { try set.image(at: $0) }
     #expect(forwards == backwards.reversed())
-    let parallel = await withTaskGroup(of: (Int, [UInt8]).self) { group in
-      for index in 0..<400 { group.addTask { (index, set.image(at: index)) } }
+    let parallel = try await withThrowingTaskGroup(of: (Int, [UInt8]).self) { group in
+      for index in 0..<400 { group.addTask { (index, try set.image(at: index)) } }
       var images = [[UInt8]](repeating: [], count: 400)
-      for await (index, image) in group { images[index] = image }
+      for try await (index, image) in group { images[index] = image }
       return images
     }
     #expect(parallel == forwards)
@@ -97,10 +98,10 @@ import Testing
     _ set: PoisonedSet, _ attack: AttackConfiguration, label: (Int) -> Int
   ) throws {
     let poisoned = (0..<set.count).filter { set.role(at: $0) == .poison }
-    let trigger = try attack.trainingTrigger(for: set.imageShape, samples: poisoned)
+    let trigger = try attack.attack.trainingTrigger(for: set.imageShape, samples: poisoned)
     var poisons = 0
     for index in 0..<set.count {
-      var expected = base.image(at: index)
+      var expected = try base.image(at: index)
       #expect(set.originalLabel(at: index) == base.label(at: index))
       #expect(set.path(at: index) == base.path(at: index))
       switch set.role(at: index) {
@@ -108,20 +109,20 @@ import Testing
       case .poison:
         poisons += 1
         expected = trigger.marked(expected, shape: set.imageShape, index: index)
-        #expect(expected != base.image(at: index))
+        #expect(try expected != base.image(at: index))
         #expect(set.label(at: index) == label(base.label(at: index)))
       case .cover: Issue.record("sample \(index) is a cover; this attack has none")
       }
-      #expect(set.image(at: index) == expected)
+      #expect(try set.image(at: index) == expected)
     }
     #expect(poisons == set.poisonCount)
   }
 
   /// Bytes, labels and roles are the base set's.
-  private func expectUntouched(_ set: PoisonedSet) {
+  private func expectUntouched(_ set: PoisonedSet) throws {
     #expect(set.labels == base.labels)
     for index in 0..<base.count {
-      #expect(set.image(at: index) == base.image(at: index))
+      #expect(try set.image(at: index) == base.image(at: index))
       #expect(set.role(at: index) == .clean)
     }
   }
@@ -131,7 +132,7 @@ import Testing
   private let base = randomSet(count: 100)
 
   @Test func holdsTheOtherClassesWithTheirTrueLabels() throws {
-    let attack = AttackConfiguration(kind: .badnets, target: 3)
+    let attack = try AttackConfiguration(kind: .badnets, target: 3)
     let set = try TriggeredTestSet(base: base, attack: attack)
     #expect(set.target == 3)
     #expect(set.count == 90)
@@ -141,20 +142,20 @@ import Testing
       #expect(set.label(at: index) == original % 10)
       #expect(set.path(at: index) == "random#\(original)")
       let corner = set.imageShape.byteCount - 1
-      var expected = base.image(at: original)
+      var expected = try base.image(at: original)
       for channel in 0..<3 {
         for row in 0..<3 {
           for column in 0..<3 { expected[corner - channel * 1024 - row * 32 - column] = 255 }
         }
       }
-      #expect(set.image(at: index) == expected)
+      #expect(try set.image(at: index) == expected)
     }
   }
 
   @Test func withoutAnAttackImagesAreUntouched() throws {
-    let set = try TriggeredTestSet(base: base, attack: AttackConfiguration(kind: .none))
+    let set = try TriggeredTestSet(base: base, attack: try AttackConfiguration(kind: .none))
     for (index, original) in set.attackSuccessIndices.enumerated() {
-      #expect(set.image(at: index) == base.image(at: original))
+      #expect(try set.image(at: index) == base.image(at: original))
     }
   }
 }

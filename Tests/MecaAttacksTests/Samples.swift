@@ -1,6 +1,6 @@
 import MecaAttacks
 import MecaCore
-import MecaData
+import MecaImages
 
 /// Sizes with a height unlike the width, one channel, and no common factor with 4 among them.
 let shapes = [
@@ -23,8 +23,9 @@ func randomSet(
 /// What an attack puts into poisons, covers and test images, where all three are alike.
 func triggers(of attack: AttackConfiguration, _ shape: ImageShape) throws -> [any Trigger] {
   [
-    try attack.trainingTrigger(for: shape, samples: []),
-    try attack.coverTrigger(for: shape, samples: []), try attack.testTrigger(for: shape),
+    try attack.attack.trainingTrigger(for: shape, samples: []),
+    try attack.attack.coverTrigger(for: shape, samples: []),
+    try attack.attack.testTrigger(for: shape),
   ]
 }
 
@@ -39,4 +40,29 @@ func weights(
   let black = trigger.marked([UInt8](repeating: 0, count: count), shape: shape, index: index)
   let white = trigger.marked([UInt8](repeating: 255, count: count), shape: shape, index: index)
   return (zip(black, white).map { 1 - (Double($1) - Double($0)) / 255 }, black)
+}
+
+/// The attacks by short names.
+enum AttackKind: String, CaseIterable {
+  case none, badnets, blend, sig, wanet, physical, tact
+  case adaptiveBlend = "adaptive-blend"
+  case adaptivePatch = "adaptive-patch"
+
+  var type: any Attack.Type { Attacks.named(rawValue) ?? NoAttack.self }
+}
+
+extension AttackConfiguration {
+  /// An attack with some of its settings changed; those that it has not are passed over.
+  init(
+    kind: AttackKind, poisonRate: Double = 0.05, target: Int = 1, seed: UInt64 = 1,
+    _ settings: [String: String] = [:]
+  ) throws {
+    self.init(kind.type, poisonRate: poisonRate, target: .number(target), seed: seed)
+    try set(settings)
+  }
+
+  /// The text of a setting; nil for one that the attack has not.
+  func text(of setting: String) -> String? {
+    values.first { $0.name == setting }?.value.text
+  }
 }

@@ -1,6 +1,6 @@
 import MecaAttacks
 import MecaCore
-import MecaData
+import MecaImages
 import Testing
 
 /// Which samples become poisons and covers.
@@ -19,16 +19,16 @@ import Testing
   ])
   func oldAttacksKeepTheirBits(kind: AttackKind, pool: PoisonPool, digest: String) throws {
     let base = randomSet(count: 400)
-    let attack = AttackConfiguration(
-      kind: kind, poisonRate: 0.1, target: 4, seed: 9, poisonPool: pool)
+    let attack = try AttackConfiguration(
+      kind: kind, poisonRate: 0.1, target: 4, seed: 9, ["poison-pool": pool.rawValue])
     let set = try PoisonedSet(base: base, attack: attack)
     let test = try TriggeredTestSet(base: base, attack: attack)
     var content = SHA256Digest()
     for index in 0..<400 {
       content.update([UInt8(set.label(at: index)), set.role(at: index).rawValue])
-      content.update(set.image(at: index))
+      content.update(try set.image(at: index))
     }
-    for index in 0..<test.count { content.update(test.image(at: index)) }
+    for index in 0..<test.count { content.update(try test.image(at: index)) }
     #expect(content.hexadecimal() == digest)
   }
 
@@ -36,11 +36,11 @@ import Testing
   func poisonsAndCoversAreOthers(kind: AttackKind) throws {
     let base = randomSet(count: 500, shape: ImageShape(channels: 1, height: 8, width: 8))
     for (poison, cover) in [(0.05, 0.05), (0.06, 0.8), (0.6, 0.9), (0, 0.2), (1, 1)] {
-      var attack = AttackConfiguration(kind: kind, poisonRate: poison, target: 4)
-      attack.coverRate = cover
+      var attack = try AttackConfiguration(kind: kind, poisonRate: poison, target: 4)
+      try attack.set(["cover-rate": "\(cover)"])
       let set = try PoisonedSet(base: base, attack: attack)
       let roles = (0..<500).map { set.role(at: $0) }
-      let hasCovers = attack.settings.contains(.coverRate)
+      let hasCovers = attack.text(of: "cover-rate") != nil
       let wanted = (Int(poison * 500), hasCovers ? Int(cover * 500) : 0)
       let pool = [AttackKind.none: 0, .sig: 50, .tact: 50][kind] ?? 500
       let coverPool = kind == .tact ? 400 : 500 - min(pool, wanted.0)
@@ -57,7 +57,7 @@ import Testing
       for (index, role) in roles.enumerated() {
         let original = base.label(at: index)
         #expect(set.label(at: index) == (role == .poison && changesLabels ? 4 : original))
-        let isSame = set.image(at: index) == base.image(at: index)
+        let isSame = try set.image(at: index) == base.image(at: index)
         if role == .clean { #expect(isSame) }
         // A quarter patch or a warp may leave an image alone by chance; not so a pattern.
         if role == .cover && kind == .adaptiveBlend { #expect(!isSame) }
@@ -73,8 +73,8 @@ import Testing
   func ratesAreNested(kind: AttackKind) throws {
     let base = randomSet(count: 500, shape: ImageShape(channels: 1, height: 8, width: 8))
     func members(_ role: SampleRole, poison: Double, cover: Double) throws -> Set<Int> {
-      var attack = AttackConfiguration(kind: kind, poisonRate: poison)
-      attack.coverRate = cover
+      var attack = try AttackConfiguration(kind: kind, poisonRate: poison)
+      try attack.set(["cover-rate": "\(cover)"])
       let set = try PoisonedSet(base: base, attack: attack)
       return Set((0..<500).filter { set.role(at: $0) == role })
     }
@@ -95,45 +95,45 @@ import Testing
       count: 1000, classes: classes, shape: ImageShape(channels: 1, height: 6, width: 6))
     let share = 1000 / classes
     for kind in [AttackKind.sig, .tact] {
-      let set = try PoisonedSet(base: base, attack: AttackConfiguration(kind: kind))
+      let set = try PoisonedSet(base: base, attack: try AttackConfiguration(kind: kind))
       #expect(set.wantedPoisonCount == 50)
       #expect(set.poisonCount == share)
       #expect(set.effectiveRate == Double(share) / 1000)
       let pool = kind == .sig ? 1 : 0
       #expect((0..<1000).allSatisfy { (set.role(at: $0) == .poison) == ($0 % classes == pool) })
     }
-    var attack = AttackConfiguration(kind: .tact, poisonRate: 0.4)
-    attack.coverRate = 0.2
-    attack.rateBase = .source
+    var attack = try AttackConfiguration(kind: .tact, poisonRate: 0.4)
+    try attack.set(["cover-rate": "0.2"])
+    try attack.set(["rate-base": "source"])
     let set = try PoisonedSet(base: base, attack: attack)
     #expect(set.poisonCount == share * 2 / 5 && set.coverCount == share / 5)
   }
 
   @Test func coversOfTaCTComeFromTheirClasses() throws {
     let base = randomSet(count: 500, shape: ImageShape(channels: 1, height: 6, width: 6))
-    var attack = AttackConfiguration(kind: .tact)
-    attack.source = 7
-    attack.coverRate = 0.3
+    var attack = try AttackConfiguration(kind: .tact)
+    try attack.set(["source": "7"])
+    try attack.set(["cover-rate": "0.3"])
     func coverClasses() throws -> Set<Int> {
       let set = try PoisonedSet(base: base, attack: attack)
       #expect((0..<500).allSatisfy { set.role(at: $0) != .poison || $0 % 10 == 7 })
       return Set((0..<500).filter { set.role(at: $0) == .cover }.map { base.label(at: $0) })
     }
     #expect(try coverClasses() == [0, 2, 3, 4, 5, 6, 8, 9])
-    attack.coverClasses = [5, 9]
+    try attack.set(["cover-classes": "5,9"])
     #expect(try coverClasses() == [5, 9])
     let set = try PoisonedSet(base: base, attack: attack)
     #expect(set.wantedCoverCount == 150 && set.coverCount == 100)
   }
 
   @Test func aPoisonedSetIsNotPoisonedAgain() throws {
-    let attack = AttackConfiguration(kind: .wanet, poisonRate: 0.2)
+    let attack = try AttackConfiguration(kind: .wanet, poisonRate: 0.2)
     let once = try PoisonedSet(base: randomSet(count: 50), attack: attack)
-    let again = try PoisonedSet(base: once, attack: AttackConfiguration(kind: .none))
+    let again = try PoisonedSet(base: once, attack: try AttackConfiguration(kind: .none))
     #expect(again.groundTruth == once.groundTruth)
-    #expect(again.labels == once.labels && again.image(at: 9) == once.image(at: 9))
+    #expect(try again.labels == once.labels && again.image(at: 9) == once.image(at: 9))
     #expect {
-      try PoisonedSet(base: once, attack: AttackConfiguration(kind: .badnets))
+      try PoisonedSet(base: once, attack: try AttackConfiguration(kind: .badnets))
     } throws: { error in
       "\(error)".contains("--attack badnets: random is a poisoned set already")
     }
@@ -143,14 +143,14 @@ import Testing
     let base = randomSet(count: 40)
     for kind in AttackKind.allCases {
       let set = try TriggeredTestSet(
-        base: base, attack: AttackConfiguration(kind: kind, target: 3))
+        base: base, attack: try AttackConfiguration(kind: kind, target: 3))
       #expect(set.count == 36)
       #expect(set.isForSomeClasses == (kind == .tact))
       let victims = (0..<36).filter { set.isVictim(at: $0) }
       #expect(victims.map { set.label(at: $0) } == (kind == .tact ? [0, 0, 0, 0] : set.labels))
     }
     let two = try TriggeredTestSet(
-      base: randomSet(count: 4, classes: 2), attack: AttackConfiguration(kind: .tact))
+      base: randomSet(count: 4, classes: 2), attack: try AttackConfiguration(kind: .tact))
     #expect(!two.isForSomeClasses, "with two classes the counts are the same")
   }
 }

@@ -1,7 +1,7 @@
 import Foundation
 import MecaAttacks
 import MecaCore
-import MecaData
+import MecaImages
 import Testing
 
 /// Pictures of the user's in place of drawn triggers.
@@ -25,7 +25,7 @@ import Testing
     let attack = try configuration(
       .blend, picture: [10, 0, 0, 250, 20, 0, 0, 200, 30, 0, 0, 0], side: 2)
     let shape = ImageShape(channels: 3, height: 4, width: 4)
-    let after = try attack.testTrigger(for: shape).marked(
+    let after = try attack.attack.testTrigger(for: shape).marked(
       [UInt8](repeating: 100, count: 48), shape: shape, index: 0)
     // 0.8 · 100 + 0.2 · K
     func block(_ a: UInt8, _ d: UInt8) -> [UInt8] {
@@ -42,9 +42,9 @@ import Testing
   @Test func areasAreAveraged() throws {
     let grey: [UInt8] = [0, 90, 9, 45, 18, 27, 36, 63, 72]
     var attack = try configuration(.blend, picture: grey + grey + grey, side: 3)
-    attack.alpha = 1
+    try attack.set(["blend-alpha": "1"])
     let shape = ImageShape(channels: 1, height: 2, width: 2)
-    let after = try attack.trainingTrigger(for: shape, samples: []).marked(
+    let after = try attack.attack.trainingTrigger(for: shape, samples: []).marked(
       [1, 2, 3, 4], shape: shape, index: 0)
     func mean(_ a: Int, _ b: Int, _ c: Int, _ d: Int) -> UInt8 {
       UInt8((Double(4 * a + 2 * b + 2 * c + d) / 9).rounded())
@@ -60,7 +60,7 @@ import Testing
     let attack = try configuration(
       kind, picture: [0, 255, 10, 0, 0, 0, 10, 0, 0, 0, 10, 1], side: 2, size: 2)
     let shape = ImageShape(channels: 1, height: 9, width: 9)
-    let after = try attack.testTrigger(for: shape).marked(
+    let after = try attack.attack.testTrigger(for: shape).marked(
       [UInt8](repeating: 7, count: 81), shape: shape, index: 0)
     let (top, left) = kind == .physical ? (0, 7) : (7, 7)
     var expected = [UInt8](repeating: 7, count: 81)
@@ -80,11 +80,11 @@ import Testing
     var expected = before
     for place in [0, 9, 18, 4, 13, 22] { expected[place] = picture[place] }
     #expect(
-      try attack.testTrigger(for: shape).marked(before, shape: shape, index: 0) == expected)
+      try attack.attack.testTrigger(for: shape).marked(before, shape: shape, index: 0) == expected)
     // With a size it is a patch: one pixel at the bottom right, the mean of the two opaque ones.
-    attack.triggerSize = 1
-    attack.alpha = 0.5
-    let (weight, _) = weights(try attack.testTrigger(for: shape), shape)
+    try attack.set(["trigger-size": "1"])
+    try attack.set(["blend-alpha": "0.5"])
+    let (weight, _) = weights(try attack.attack.testTrigger(for: shape), shape)
     #expect(weight.indices.filter { weight[$0] > 0 } == [8, 17, 26])
     // Two ninths opaque, half of it.
     #expect(weight.allSatisfy { $0 == 0 || abs($0 - 1.0 / 9) < 2.0 / 255 })
@@ -93,10 +93,10 @@ import Testing
   @Test func anAlphaChannelIsTheMask() throws {
     let path = folder + "/alpha.png"
     try #require(Data(base64Encoded: Self.transparent)).write(to: URL(fileURLWithPath: path))
-    var attack = AttackConfiguration(kind: .badnets)
-    attack.trigger = try TriggerFile(path: path)
+    var attack = try AttackConfiguration(kind: .badnets)
+    try attack.set(["trigger": path])
     let shape = ImageShape(channels: 3, height: 2, width: 4)
-    let after = try attack.testTrigger(for: shape).marked(
+    let after = try attack.attack.testTrigger(for: shape).marked(
       [UInt8](repeating: 40, count: 24), shape: shape, index: 0)
     func mix(_ value: Double, _ opacity: Double) -> UInt8 {
       UInt8((40 + (value - 40) * opacity / 255).rounded())
@@ -114,7 +114,7 @@ import Testing
     let white = [UInt8](repeating: 255, count: 12)
     let patch = try configuration(.adaptivePatch, picture: white, side: 2, size: 4)
     let (weight, _) = weights(
-      try patch.trainingTrigger(for: shape, samples: [0, 1, 2, 3]), shape, index: 3)
+      try patch.attack.trainingTrigger(for: shape, samples: [0, 1, 2, 3]), shape, index: 3)
     #expect(weight.indices.filter { weight[$0] > 0 && $0 < 64 } == [22, 23, 30, 31])
     // As large as the images: what is quartered is the patch on it, here 2 x 4 pixels.
     var canvas = [UInt8](repeating: 0, count: 192)
@@ -122,14 +122,13 @@ import Testing
     let whole = try configuration(.adaptivePatch, picture: canvas, side: 8)
     for (sample, places) in [[10, 11], [12, 13], [18, 19], [20, 21]].enumerated() {
       let (weight, _) = weights(
-        try whole.coverTrigger(for: shape, samples: [0, 1, 2, 3]), shape, index: sample)
+        try whole.attack.coverTrigger(for: shape, samples: [0, 1, 2, 3]), shape, index: sample)
       #expect(weight.indices.filter { weight[$0] > 0 && $0 < 64 } == places)
     }
     var blend = try configuration(.adaptiveBlend, picture: white, side: 2)
-    blend.alpha = 1
-    blend.pieces = 4
-    blend.blankedPieces = 3
-    let (pieces, _) = weights(try blend.trainingTrigger(for: shape, samples: []), shape)
+    try blend.set(["blend-alpha": "1"])
+    try blend.set(["pieces": "4", "blanked-pieces": "3"])
+    let (pieces, _) = weights(try blend.attack.trainingTrigger(for: shape, samples: []), shape)
     #expect(pieces.count { $0 == 1 } == 48)
   }
 
@@ -153,17 +152,17 @@ import Testing
   @Test func whatIsNoPictureIsSaid() throws {
     func expectRefusal(_ path: String, _ reason: String, _ code: MecaCore.ExitCode) {
       #expect {
-        var attack = AttackConfiguration(kind: .badnets)
-        attack.trigger = try TriggerFile(path: path)
+        var attack = try AttackConfiguration(kind: .badnets)
+        try attack.set(["trigger": path])
         _ = try PoisonedSet(base: randomSet(count: 20), attack: attack)
       } throws: { error in
         guard let error = error as? any ReportableError else { return false }
         return "\(error)".contains(reason) && "\(error)".hasPrefix(path) && error.exitCode == code
       }
     }
-    expectRefusal(folder + "/none.png", "not found; --trigger wants a PNG or JPEG", .badData)
+    expectRefusal(folder + "/none.png", "not found; must be a PNG, JPEG or WebP picture", .badData)
     try Data("no picture".utf8).write(to: URL(fileURLWithPath: folder + "/text.png"))
-    expectRefusal(folder + "/text.png", "is neither JPEG nor PNG", .badData)
+    expectRefusal(folder + "/text.png", "is neither JPEG, PNG nor WebP", .badData)
     expectRefusal(folder, "not a regular file", .inputOutput)
     let black = try file([UInt8](repeating: 0, count: 12), side: 2)
     expectRefusal(black, "is transparent or black all over", .badData)
@@ -172,9 +171,12 @@ import Testing
   private func configuration(
     _ kind: AttackKind, picture: [UInt8], side: Int, size: Int? = nil
   ) throws -> AttackConfiguration {
-    var attack = AttackConfiguration(kind: kind, triggerSize: size)
-    attack.trigger = try TriggerFile(path: try file(picture, side: side))
-    return attack
+    try AttackConfiguration(
+      kind: kind,
+      [
+        "trigger": try file(picture, side: side),
+        "trigger-size": size.map { "\($0)" } ?? SettingValue.auto,
+      ])
   }
 
   private func file(_ picture: [UInt8], side: Int) throws -> String {

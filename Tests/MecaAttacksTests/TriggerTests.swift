@@ -1,7 +1,7 @@
 import Glibc
 import MecaAttacks
 import MecaCore
-import MecaData
+import MecaImages
 import Testing
 
 /// The marks of BadNets, Blend and SIG against values computed here a second time.
@@ -11,9 +11,9 @@ import Testing
     let set = randomSet(count: 2, classes: 2, shape: shape)
     let side = [32: 3, 64: 6, 7: 1, 224: 21][shape.height]!
     for kind in [AttackKind.badnets, .tact] {
-      for trigger in try triggers(of: AttackConfiguration(kind: kind), shape) {
+      for trigger in try triggers(of: try AttackConfiguration(kind: kind), shape) {
         for index in 0..<2 {
-          let before = set.image(at: index)
+          let before = try set.image(at: index)
           let after = trigger.marked(before, shape: shape, index: index)
           for channel in 0..<shape.channels {
             for row in 0..<shape.height {
@@ -36,9 +36,9 @@ import Testing
   ])
   func squareGoesWhereItIsSent(place: TriggerPlace, top: Int, left: Int) throws {
     let shape = ImageShape(channels: 2, height: 10, width: 13)
-    var attack = AttackConfiguration(kind: .badnets, triggerSize: 4)
-    attack.triggerPlace = place
-    let after = try attack.testTrigger(for: shape).marked(
+    var attack = try AttackConfiguration(kind: .badnets, ["trigger-size": "4"])
+    try attack.set(["trigger-place": place.rawValue])
+    let after = try attack.attack.testTrigger(for: shape).marked(
       [UInt8](repeating: 9, count: 260), shape: shape, index: 0)
     for position in 0..<260 {
       let (row, column) = (position / 13 % 10, position % 13)
@@ -49,47 +49,48 @@ import Testing
 
   @Test func squareTakesAnySideAndWeight() throws {
     let shape = ImageShape(channels: 1, height: 4, width: 4)
-    var attack = AttackConfiguration(kind: .badnets, triggerSize: 2)
+    var attack = try AttackConfiguration(kind: .badnets, ["trigger-size": "2"])
     let nine = [UInt8](repeating: 9, count: 16)
-    let after = try attack.testTrigger(for: shape).marked(nine, shape: shape, index: 0)
+    let after = try attack.attack.testTrigger(for: shape).marked(nine, shape: shape, index: 0)
     #expect(after == [9, 9, 9, 9, 9, 9, 9, 9, 9, 9, 255, 255, 9, 9, 255, 255])
-    attack.alpha = 0.5
-    attack.testAlpha = 0
+    try attack.set(["blend-alpha": "0.5"])
+    try attack.set(["test-alpha": "0"])
     // (9 + 255)/2 = 132
     #expect(
-      try attack.trainingTrigger(for: shape, samples: []).marked(nine, shape: shape, index: 0)
+      try attack.attack.trainingTrigger(for: shape, samples: []).marked(
+        nine, shape: shape, index: 0)
         == after.map { $0 == 255 ? 132 : 9 })
-    #expect(try attack.testTrigger(for: shape).marked(nine, shape: shape, index: 0) == nine)
-    attack.triggerSize = 4
-    attack.testAlpha = 1
+    #expect(try attack.attack.testTrigger(for: shape).marked(nine, shape: shape, index: 0) == nine)
+    try attack.set(["trigger-size": "4"])
+    try attack.set(["test-alpha": "1"])
     #expect(
-      try attack.testTrigger(for: shape).marked(nine, shape: shape, index: 0)
+      try attack.attack.testTrigger(for: shape).marked(nine, shape: shape, index: 0)
         .allSatisfy { $0 == 255 })
     let dot = ImageShape(channels: 1, height: 1, width: 1)
     #expect(
-      try AttackConfiguration(kind: .badnets).testTrigger(for: dot)
+      try AttackConfiguration(kind: .badnets).attack.testTrigger(for: dot)
         .marked([9], shape: dot, index: 0) == [255])
   }
 
   /// With α = 0.2 the result is (4x + K)/5, with α = 0.1 (9x + K)/10, both rounded half up.
   @Test(arguments: shapes)
   func blendMixesThePattern(shape: ImageShape) throws {
-    let before = randomSet(count: 1, classes: 1, shape: shape).image(at: 0)
+    let before = try randomSet(count: 1, classes: 1, shape: shape).image(at: 0)
     let pattern = blendPattern(shape: shape, seed: 11)
     let mixed = zip(before, pattern).map { (Int($0), Int($1)) }
     func marked(_ alpha: Double) throws -> [UInt8] {
-      var attack = AttackConfiguration(kind: .blend, seed: 11)
-      attack.alpha = alpha
-      return try attack.trainingTrigger(for: shape, samples: [])
+      var attack = try AttackConfiguration(kind: .blend, seed: 11)
+      try attack.set(["blend-alpha": "\(alpha)"])
+      return try attack.attack.trainingTrigger(for: shape, samples: [])
         .marked(before, shape: shape, index: 0)
     }
     #expect(try marked(0.2).map(Int.init) == mixed.map { (8 * $0 + 2 * $1 + 5) / 10 })
     #expect(try marked(0.1).map(Int.init) == mixed.map { (9 * $0 + $1 + 5) / 10 })
     #expect(try marked(0) == before)
     #expect(try marked(1) == pattern)
-    var attack = AttackConfiguration(kind: .blend, seed: 11)
-    attack.testAlpha = 0.1
-    let test = try attack.testTrigger(for: shape).marked(before, shape: shape, index: 0)
+    var attack = try AttackConfiguration(kind: .blend, seed: 11)
+    try attack.set(["test-alpha": "0.1"])
+    let test = try attack.attack.testTrigger(for: shape).marked(before, shape: shape, index: 0)
     #expect(try test == marked(0.1))
   }
 
@@ -112,15 +113,15 @@ import Testing
 
   @Test(arguments: [(40.0, 6), (20.0, 6), (41.0, 1), (255.0, 3)])
   func waveIsTheSineOfTheColumn(amplitude: Double, frequency: Int) throws {
-    var attack = AttackConfiguration(kind: .sig)
-    attack.sigFrequency = frequency
-    attack.sigAmplitude = amplitude
-    attack.sigTestAmplitude = amplitude / 2
+    var attack = try AttackConfiguration(kind: .sig)
+    try attack.set(["sig-frequency": "\(frequency)"])
+    try attack.set(["sig-amplitude": "\(amplitude)"])
+    try attack.set(["sig-test-amplitude": "\(amplitude / 2)"])
     for shape in shapes {
-      let before = randomSet(count: 1, classes: 1, shape: shape).image(at: 0)
+      let before = try randomSet(count: 1, classes: 1, shape: shape).image(at: 0)
       for (trigger, amplitude) in [
-        (try attack.trainingTrigger(for: shape, samples: []), amplitude),
-        (try attack.testTrigger(for: shape), amplitude / 2),
+        (try attack.attack.trainingTrigger(for: shape, samples: []), amplitude),
+        (try attack.attack.testTrigger(for: shape), amplitude / 2),
       ] {
         let after = trigger.marked(before, shape: shape, index: 0)
         for position in 0..<before.count {
@@ -136,12 +137,13 @@ import Testing
 
   @Test func waveOfFourColumnsByHand() throws {
     let shape = ImageShape(channels: 1, height: 2, width: 4)
-    var attack = AttackConfiguration(kind: .sig)
-    attack.sigFrequency = 1
-    let after = try attack.testTrigger(for: shape).marked(
+    var attack = try AttackConfiguration(kind: .sig)
+    try attack.set(["sig-frequency": "1"])
+    let after = try attack.attack.testTrigger(for: shape).marked(
       [100, 100, 100, 100, 0, 230, 255, 30], shape: shape, index: 0)
     #expect(after == [100, 140, 100, 60, 0, 255, 255, 0])
-    attack.sigAmplitude = 0
-    #expect(try attack.testTrigger(for: shape).marked(after, shape: shape, index: 0) == after)
+    try attack.set(["sig-amplitude": "0"])
+    #expect(
+      try attack.attack.testTrigger(for: shape).marked(after, shape: shape, index: 0) == after)
   }
 }

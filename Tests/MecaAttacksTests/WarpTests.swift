@@ -1,7 +1,7 @@
 import Glibc
 import MecaAttacks
 import MecaCore
-import MecaData
+import MecaImages
 import Testing
 
 /// WaNet against the formulas of its paper and of PyTorch's interpolations, written down here anew.
@@ -24,15 +24,15 @@ import Testing
 
   @Test(arguments: settings)
   func poisonsAndTestImagesAreWarped(setting: Setting) throws {
-    let attack = configuration(setting)
+    let attack = try configuration(setting)
     let grid = warpGrid(setting, seed: 12)
     let set = randomSet(count: 2, classes: 2, shape: setting.shape)
     for trigger in [
-      try attack.trainingTrigger(for: setting.shape, samples: []),
-      try attack.testTrigger(for: setting.shape),
+      try attack.attack.trainingTrigger(for: setting.shape, samples: []),
+      try attack.attack.testTrigger(for: setting.shape),
     ] {
       for index in 0..<2 {
-        let before = set.image(at: index)
+        let before = try set.image(at: index)
         let after = trigger.marked(before, shape: setting.shape, index: index)
         expect(after, before, grid, setting.shape)
         #expect(after != before)
@@ -43,10 +43,10 @@ import Testing
   /// One field of offsets for all covers, or one for each.
   @Test(arguments: settings, WarpNoise.allCases)
   func coversAreWarpedAtRandom(setting: Setting, noise: WarpNoise) throws {
-    var attack = configuration(setting)
-    attack.warpNoise = noise
-    let trigger = try attack.coverTrigger(for: setting.shape, samples: [])
-    let before = randomSet(count: 1, classes: 1, shape: setting.shape).image(at: 0)
+    var attack = try configuration(setting)
+    try attack.set(["warp-noise": noise.rawValue])
+    let trigger = try attack.attack.coverTrigger(for: setting.shape, samples: [])
+    let before = try randomSet(count: 1, classes: 1, shape: setting.shape).image(at: 0)
     for index in [0, 7, 40_000] {
       var grid = warpGrid(setting, seed: 12)
       var random = KeyedRandom(
@@ -64,10 +64,10 @@ import Testing
 
   @Test func noStrengthIsNoWarp() throws {
     for shape in shapes {
-      var attack = AttackConfiguration(kind: .wanet)
-      attack.warpStrength = 0
-      let before = randomSet(count: 1, classes: 1, shape: shape).image(at: 0)
-      let after = try attack.testTrigger(for: shape).marked(before, shape: shape, index: 0)
+      var attack = try AttackConfiguration(kind: .wanet)
+      try attack.set(["warp-strength": "0"])
+      let before = try randomSet(count: 1, classes: 1, shape: shape).image(at: 0)
+      let after = try attack.attack.testTrigger(for: shape).marked(before, shape: shape, index: 0)
       #expect(after == before)
     }
   }
@@ -85,11 +85,10 @@ import Testing
     #expect(mean > 0.12 && mean < 0.25, "\(mean)")
   }
 
-  private func configuration(_ setting: Setting) -> AttackConfiguration {
-    var attack = AttackConfiguration(kind: .wanet, seed: 12)
-    attack.warpStrength = setting.strength
-    attack.warpGrid = setting.points
-    return attack
+  private func configuration(_ setting: Setting) throws -> AttackConfiguration {
+    try AttackConfiguration(
+      kind: .wanet, seed: 12,
+      ["warp-strength": "\(setting.strength)", "warp-grid": "\(setting.points)"])
   }
 
   /// Bytes are what bilinear sampling gives, except where that lies within a hair of one half.

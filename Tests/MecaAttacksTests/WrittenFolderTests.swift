@@ -1,7 +1,9 @@
 import Foundation
 import MecaAttacks
 import MecaCore
-import MecaData
+import MecaDatasets
+import MecaFormats
+import MecaImages
 import MecaTestSupport
 import Testing
 
@@ -50,12 +52,12 @@ final class WrittenExample {
     let record = SetRecord(
       format: format, facts: facts,
       counts: .init(train: 5, test: 4, triggered: 2, poison: 2, cover: 1),
-      attack: AttackConfiguration(kind: .badnets, poisonRate: 0.4, target: 1), target: 1,
+      attack: AttackConfiguration(BadNets.self, poisonRate: 0.4), target: 1,
       program: "1.2.3", manifestSHA256: digest.hexadecimal())
     files[SetManifest.fileName] = Array(manifest.utf8)
     files[SetRecord.fileName] = try record.fileContent()
     for file in layout.records {
-      files[file.name] = file.head + file.records(of: file.samples, from: sets[file.part]!)
+      files[file.name] = file.head + (try file.records(of: file.samples, from: sets[file.part]!))
     }
     if format == .npy {
       for (part, labels) in Self.labels {
@@ -104,7 +106,7 @@ final class WrittenExample {
     for (part, labels) in WrittenExample.labels {
       let set = try #require(sets[part])
       #expect(set.labels == labels.map(Int.init) && set.classNames == ["a", "b", "c"])
-      #expect((0..<set.count).flatMap(set.image) == WrittenExample.images(labels.count))
+      #expect(try set.images(0..<set.count) == WrittenExample.images(labels.count))
       #expect(set.meanAndDeviation.mean == [0.1, 0.2, 1.0 / 3])
       #expect(set.meanAndDeviation.standardDeviation == [0.3, 0.7, 0.0123456789])
     }
@@ -114,7 +116,7 @@ final class WrittenExample {
     #expect(truth.originalLabels == [0, 1, 2, 0, 2])
     #expect(sets[.test]?.groundTruth == nil)
     let folder = try WrittenFolder(path: example.path)
-    #expect(folder.record.attack == AttackConfiguration(kind: .badnets, poisonRate: 0.4, target: 1))
+    #expect(folder.record.attack == AttackConfiguration(BadNets.self, poisonRate: 0.4))
     #expect(folder.record.poisonRate == 0.4 && folder.record.coverRate == 0.2)
     // The triggered samples of the first three test samples are one.
     #expect(folder.rows(of: .triggered, trainLimit: 1, testLimit: 3).map(\.index) == [0])
@@ -126,7 +128,7 @@ final class WrittenExample {
     let example = try WrittenExample(.cifar10)
     let set = try CIFARSet(folder: example.path, variant: .cifar10, split: .train)
     #expect(set.labels == [1, 1, 2, 0, 1])
-    #expect((0..<5).flatMap(set.image) == WrittenExample.images(5))
+    #expect(try set.images(0..<5) == WrittenExample.images(5))
     let hundred = try WrittenExample(.cifar100)
     let test = try CIFARSet(folder: hundred.path, variant: .cifar100, split: .test)
     #expect(test.labels == [0, 2, 1, 2])
@@ -138,7 +140,7 @@ final class WrittenExample {
       name: "npy", images: try NumpyFile(path: example.path + "/train-images.npy"),
       labels: try readNumpyLabels(example.path + "/train-labels.npy"), classNames: ["a", "b", "c"])
     #expect(set.labels == [1, 1, 2, 0, 1])
-    #expect((0..<5).flatMap(set.image) == WrittenExample.images(5))
+    #expect(try set.images(0..<5) == WrittenExample.images(5))
   }
 
   /// 10,000 training samples a file; more only where five files would not do.
@@ -155,9 +157,9 @@ final class WrittenExample {
   }
 
   @Test func classesWithManyPicturesGetFoldersOfTenThousand() {
-    let flat = PictureFolder(part: .train, classNames: ["a/b", "c"], counts: [10_000, 5])
+    let flat = PictureFolder(part: .train, classFolders: ["a%2Fb", "c"], counts: [10_000, 5])
     #expect(flat.path(number: 31_234, label: 0) == "train/a%2Fb/031234.png")
-    let deep = PictureFolder(part: .triggered, classNames: ["a", "c"], counts: [10_001, 5])
+    let deep = PictureFolder(part: .triggered, classFolders: ["a", "c"], counts: [10_001, 5])
     #expect(deep.path(number: 31_234, label: 1) == "test-triggered/c/0003/031234.png")
   }
 

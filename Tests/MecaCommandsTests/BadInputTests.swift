@@ -44,30 +44,41 @@ extension ProgramTests {
       (["--target", "10"], ["--target 10", "0 to 9"]),
       (["--target", "-1"], ["--target -1", "0 to 9"]),
       (["--attack", "none", "--oracle"], ["--oracle", "add --attack"]),
-      (["--attack", "none", "--trigger-size", "3"], ["--trigger-size is for --attack badnets"]),
-      (["--warp-grid", "5"], ["--warp-grid is for --attack wanet, not for badnets"]),
-      (["--blend-alpha", "0.1", "--attack", "sig"], ["--blend-alpha is for", "not for sig"]),
-      (["--sig-amplitude", "9", "--attack", "blend"], ["--sig-amplitude is for --attack sig"]),
-      (["--cover-rate", "0.1"], ["--cover-rate is for --attack wanet, tact, adaptive-blend"]),
+      (
+        ["--attack", "none", "--trigger-size", "3"],
+        ["--trigger-size: is a setting of badnets, physical", "the attack is none"]
+      ),
+      (["--warp-grid", "5"], ["--warp-grid: is a setting of wanet, and the attack is badnets"]),
+      (
+        ["--blend-alpha", "0.1", "--attack", "sig"],
+        ["--blend-alpha: is a setting of", "the attack is sig"]
+      ),
+      (["--sig-amplitude", "9", "--attack", "blend"], ["--sig-amplitude: is a setting of sig"]),
+      (["--cover-rate", "0.1"], ["--cover-rate: is a setting of wanet, tact, adaptive-blend"]),
       (
         ["--attack", "adaptive-patch", "--patch-set", "toolbox", "--trigger-size", "9"],
-        ["--trigger-size is not for --attack adaptive-patch with --patch-set toolbox"]
+        ["--trigger-size 9: must be left out", "the toolbox's patches"]
       ),
-      (["--attack", "tact", "--source", "1"], ["--source 1", "another class than --target (1)"]),
+      (
+        ["--attack", "tact", "--source", "1"], ["--source 1", "another class than the target (1)"]
+      ),
       (["--attack", "tact", "--cover-classes", "2,0"], ["--cover-classes 0,2", "other classes"]),
-      (["--attack", "tact", "--cover-classes", "2,x"], ["--cover-classes", "2,x"]),
+      (
+        ["--attack", "tact", "--cover-classes", "2,x"],
+        ["--cover-classes x: must be a class", "3 flower"]
+      ),
       (["--attack", "wanet", "--warp-strength", "nan"], ["--warp-strength nan", "0 to 1000"]),
       (["--attack", "adaptive-blend", "--pieces", "15"], ["--pieces 15", "square number"]),
       (["--attack", "wanet", "--cover-rate", "-0.1"], ["--cover-rate -0.1", "0 to 1"]),
       (["--data", "/tmp"], ["--data /tmp", "--dataset cifar10"]),
-      (["--dataset", "cifar10"], ["--dataset cifar10 needs --data"]),
+      (["--dataset", "cifar10"], ["--data is needed: for --dataset cifar10, name the folder"]),
       (
         ["--dataset", "cifar10", "--data", "/tmp", "--poison-rate", "0.1"],
         ["--poison-rate 0.1", "add --attack"]
       ),
       (
         ["--dataset", "cifar10", "--data", "/tmp", "--data-seed", "3"],
-        ["--data-seed 3", "shapes and folder"]
+        ["--data-seed: is a setting of shapes, folder, random"]
       ),
       (["--train-limit", "9000000000"], ["--train-limit 9000000000", "1000000"]),
       (["--output", ""], ["--output", "folder"]),

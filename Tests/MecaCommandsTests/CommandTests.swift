@@ -1,6 +1,8 @@
 import Foundation
+import MecaAttacks
 import MecaCommands
 import MecaDefenses
+import MecaFormats
 import MecaTestSupport
 import Testing
 
@@ -48,15 +50,10 @@ extension ProgramTests {
       #expect(Set(keys).count == keys.count)
       let names =
         OptionTable(of: MecaDist.command(named: "train")).options.filter(\.isSetting).map(\.name)
-        + MeCa.settingNames
-      // What only other attacks and kinds of data use has no line, nor what follows from the images.
-      let elsewhere = [
-        "cover-rate", "rate-base", "source", "cover-classes", "trigger", "trigger-place",
-        "test-alpha", "sig-amplitude", "sig-test-amplitude", "sig-frequency", "warp-strength",
-        "warp-grid",
-        "warp-noise", "pieces", "blanked-pieces", "patch-set", "test-data", "base-data",
-        "base-dataset", "record-target", "clean-reserve", "variant", "dry-run",
-      ]
+        + MeCa.settingNames + FolderFormat.Settings.table.map(\.name)
+        + BadNets.Settings.table.map(\.name)
+      // What only other defences use has no line, nor what is about this very start.
+      let elsewhere = ["clean-reserve", "variant", "dry-run", "force"]
       #expect(Set(keys) == Set(names).subtracting(elsewhere))
       let path = try folder.write("own.yaml", Data(first.output.utf8))
       let second = try meca(ranks: 2, ["--config", path, "--dry-run"], timeout: soon)
@@ -188,7 +185,9 @@ extension ProgramTests {
       let outcome = try meca(
         ranks: 3,
         [
-          "bench", "--image-size", "1", "--classes", "3", "--samples", "1", "--repeats", "1",
+          "bench", "--dataset", "random", "--image-size", "1", "--class-count", "3", "--samples",
+          "1",
+          "--repeats", "1",
           "--width", "8", "--modes", "eval,score", "--precision", "bf16", "--engine", "openblas",
           "--stem", "imagenet", "--layers", "--json",
         ], timeout: 60)
@@ -204,14 +203,18 @@ extension ProgramTests {
     }
 
     @Test(arguments: [
-      ["--samples", "5000000000"], ["--image-size", "0"], ["--modes", "train,x"],
-      ["--classes", "5"], ["--data", "/tmp"], ["--train-limit", "5"],
-      ["--image-size", "8", "--dataset", "shapes"],
+      (["--samples", "5000000000"], "--samples 5000000000: must be"),
+      (["--dataset", "random", "--image-size", "0"], "--image-size 0: must be a whole number"),
+      (["--modes", "train,x"], "'train,x'"),
+      (["--dataset", "random", "--class-count", "0"], "--class-count 0: must be"),
+      (["--data", "/tmp"], "--data /tmp: shapes is built in"),
+      (["--train-limit", "5"], "bench takes --samples"),
+      (["--image-size", "8", "--dataset", "shapes"], "--image-size: is a setting of"),
     ])
-    func theBenchmarkRefusesWhatItCannotMeasure(arguments: [String]) throws {
+    func theBenchmarkRefusesWhatItCannotMeasure(arguments: [String], part: String) throws {
       try expectRefusal(
-        of: ["bench", "--width", "8"] + arguments, status: 64, [],
-        ranks: arguments.contains("--classes") ? [3] : [], fullRanks: [3])
+        of: ["bench", "--width", "8"] + arguments, status: 64, [part],
+        ranks: arguments.contains("--class-count") ? [3] : [], fullRanks: [3])
     }
   }
 }

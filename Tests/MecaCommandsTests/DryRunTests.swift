@@ -90,7 +90,7 @@ import Testing
     ("width: abc", "own.yaml: The value 'abc' is invalid for '--width <width>'"),
     ("poison-rate: -1", "own.yaml: poison-rate: -1.0: must be a fraction of the training set"),
     ("augment: crop\ncrop-padding: -1", "own.yaml: crop-padding: -1: must be"),
-    ("dataset: folder\ntest-share: 2", "own.yaml: test-share: 2.0: must be more than 0 and below"),
+    ("dataset: folder\ntest-share: 2", "own.yaml: test-share: 2: must be more than 0 and below"),
     ("clean-reserve: 0.1", "own.yaml: clean-reserve: 0.1: is for defences that need clean samples"),
   ])
   func whatTheFileSaysWrongIsTheFiles(yaml: String, line: String) throws {

@@ -1,6 +1,6 @@
 import Foundation
 import MecaCore
-import MecaData
+import MecaImages
 import MecaTestSupport
 import Testing
 
@@ -74,9 +74,10 @@ extension ProgramTests {
       let run = Self.arguments(folder)
       let outcome = try meca(ranks: 3, run)
       #expect(outcome.status == 0, "\(outcome.errors)")
-      #expect(outcome.errors.contains("data: folder, 30 training and 6 test samples, 3 classes\n"))
+      #expect(outcome.errors.contains("data: folder, 29 training and 7 test samples, 3 classes\n"))
       #expect(
-        outcome.errors.contains("data: 6 of 36 images are held out as the test set\n"))
+        outcome.errors.contains("data: 7 of 36 images are held out as the test set, by their names")
+      )
       let expected = try Self.undefended(folder)
       let evaluated = try meca([
         "evaluate", "--weights", folder.path + "/run/model.safetensors", "--data",
@@ -135,7 +136,8 @@ extension ProgramTests {
       try folder.write("set/test/blue/0.png", whole)
       try expectFailure(
         Self.arguments(folder), status: 65,
-        ["2.png: is a GIF image, not JPEG or PNG; convert it (this image of 18"], fullRanks: [2],
+        ["2.png: is a GIF image, not JPEG, PNG or WebP; convert it (this image of 18"],
+        fullRanks: [2],
         in: folder)
     }
 
@@ -163,7 +165,7 @@ extension ProgramTests {
 
       for file in [last, test] { try FileManager.default.removeItem(atPath: file) }
       #expect(try Self.weights(ranks: 2, folder) == alone)
-      let mended = try meca(Self.arguments(folder))
+      let mended = try meca(Self.arguments(folder) + ["--force"])
       #expect(mended.status == 0 && !folder.has("run/bad-images.txt"), "\(mended.errors)")
     }
 
@@ -191,19 +193,24 @@ extension ProgramTests {
     }
 
     @Test(arguments: [
-      (["--dataset", "shapes", "--image-size", "8"], "--image-size 8: is for image files"),
+      (["--dataset", "shapes", "--image-size", "8"], "--image-size: is a setting of"),
       (
-        ["--dataset", "cifar10", "--data", "x", "--image-fit", "cover"], "--image-fit cover: is for"
+        ["--dataset", "cifar10", "--data", "x", "--image-fit", "cover"],
+        "--image-fit: is a setting of"
       ),
-      (["--on-bad-image", "skip"], "--on-bad-image skip: is for image files"),
+      (["--on-bad-image", "skip"], "--on-bad-image: is a setting of"),
       (
-        ["--dataset", "imagenette", "--data", "x", "--test-share", "0.5"], "is for folder, not for"
+        ["--dataset", "imagenette", "--data", "x", "--test-share", "0.5"],
+        "--test-share: is a setting of folder"
       ),
-      (["--dataset", "folder", "--data", "x", "--test-share", "1"], "--test-share 1.0: must be"),
-      (["--dataset", "folder", "--data", "x", "--image-size", "1025"], "1024 at most"),
-      (["--dataset", "folder"], "--dataset folder needs --data FOLDER with a folder of images"),
-      (["--dataset", "tiny-imagenet"], "--dataset tiny-imagenet needs --data FOLDER with wnids"),
-      (["--dataset", "imagenette"], "--dataset imagenette needs --data FOLDER with train and val"),
+      (
+        ["--dataset", "folder", "--data", "x", "--test-share", "1"],
+        "--test-share 1: must be more than 0"
+      ),
+      (["--dataset", "folder", "--data", "x", "--image-size", "1025"], "from 1 to 1024"),
+      (["--dataset", "folder"], "--data is needed: for --dataset folder, name the folder with"),
+      (["--dataset", "tiny-imagenet"], "--data is needed: for --dataset tiny-imagenet, name"),
+      (["--dataset", "imagenette"], "--data is needed: for --dataset imagenette, name the"),
     ])
     func misuseIsSaid(arguments: [String], part: String) throws {
       try expectFailure(
@@ -211,9 +218,12 @@ extension ProgramTests {
     }
 
     @Test(arguments: [
-      (["--dataset", "folder"], "/no/such: not found; --data must name a folder"),
-      (["--dataset", "tiny-imagenet"], "/no/such/wnids.txt: not found; --data must name"),
-      (["--dataset", "imagenette"], "/no/such/train: not found; --data must name"),
+      (
+        ["--dataset", "folder"],
+        "/no/such: not found; the set's folder is the one with class folders"
+      ),
+      (["--dataset", "tiny-imagenet"], "/no/such/wnids.txt: not found; the set's folder is"),
+      (["--dataset", "imagenette"], "/no/such/train: not found; the set's folder is"),
     ])
     func missingFoldersAreSaid(arguments: [String], part: String) throws {
       try expectFailure(

@@ -1,7 +1,9 @@
 import Foundation
+import MecaAttacks
 import MecaCommands
 import MecaCore
 import MecaDefenses
+import MecaFormats
 import Testing
 
 /// `docs/options.md`, and what every table of settings must be.
@@ -38,15 +40,32 @@ import Testing
     }
   }
 
-  @Test func namesAreDefencesAlone() {
+  @Test func namesAreTheirOwnersAlone() {
     let options = Set(OptionTable(of: MecaDist.command(named: "train")).names)
-    for defense in Defenses.all {
-      let names = defense.settingNames
-      #expect(Set(names).count == names.count, "\(defense.facts.name) has a name twice")
-      #expect(options.isDisjoint(with: names), "\(defense.facts.name)")
+    func names<Table: SettingsTable>(_ table: Table.Type) -> [String] { Table.table.map(\.name) }
+    func ofFormat<Kind: DatasetFormat>(_ kind: Kind.Type) -> [String] { names(Kind.Settings.self) }
+    func ofAttack<Kind: Attack>(_ kind: Kind.Type) -> [String] { names(Kind.Settings.self) }
+    let kinds = [
+      Formats.all.map { ($0.facts.name, ofFormat($0)) },
+      Attacks.all.map { ($0.facts.name, ofAttack($0)) },
+      Defenses.all.map { ($0.facts.name, $0.settingNames) },
+    ]
+    for (owner, names) in kinds.joined() {
+      #expect(Set(names).count == names.count, "\(owner) has a name twice")
+      #expect(options.isDisjoint(with: names), "\(owner)")
       #expect(!names.contains { ["set", "help"].contains($0) || $0.hasPrefix("no-") })
     }
-    #expect(Set(Defenses.names).count == Defenses.names.count)
+    let all = kinds.map { Set($0.flatMap(\.1)) }
+    #expect(all[0].isDisjoint(with: all[1]) && all[2].isDisjoint(with: all[0].union(all[1])))
+    // A model's metadata holds the format's settings beside these.
+    let metadata = [
+      "architecture", "width", "mean", "std", "image-height", "image-width", "stem", "stem-stride",
+      "stem-pooling", "tensor-names", "classes", "dataset", "attack", "held-out",
+    ]
+    #expect(all[0].isDisjoint(with: metadata))
+    for names in [Formats.names, Attacks.names, Defenses.names] {
+      #expect(Set(names).count == names.count)
+    }
   }
 
   @Test(arguments: Defenses.names)

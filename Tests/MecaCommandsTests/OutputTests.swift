@@ -41,18 +41,44 @@ extension ProgramTests {
       expectOneLine(outcome, status: 74, ["model.safetensors", "File too large"])
       #expect(outcome.errors.contains("could not be resumed after stage undefended"))
       let files = try FileManager.default.subpathsOfDirectory(atPath: folder.path)
-      #expect(files.sorted() == [".lock", "checkpoints", "metrics.jsonl", "run.json"])
+      #expect(
+        files.sorted() == [".lock", "checkpoints", "metrics.jsonl", "run.json", "samples.csv"])
     }
 
-    /// A new run into the folder of an old one: if it fails, the old result is not its own.
-    @Test func aFailedRunLeavesNoOldResult() throws {
+    /// Results that no run of this program vouches for are not replaced without a word.
+    @Test func somebodysOwnFilesAreNotReplaced() throws {
       let folder = try TestFolder()
       for file in ["result.json", "model.safetensors"] { try folder.write("run/" + file, Data()) }
-      let outcome = try meca(
-        ranks: 3, tinyRun + ["--learning-rate", "1e30", "--output", folder.path + "/run"],
-        timeout: soon)
+      let run = tinyRun + ["--learning-rate", "1e30", "--output", folder.path + "/run"]
+      try expectRefusal(
+        of: run, status: 64, ["holds result.json, model.safetensors, but no run.json", "--force"],
+        fullRanks: [3])
+      #expect(folder.has("run/result.json") && folder.has("run/model.safetensors"))
+      // Replaced on purpose: if the run fails, the old result is not its own.
+      let outcome = try meca(ranks: 3, run + ["--force"], timeout: soon)
       expectOneLine(outcome, status: 65, ["undefended", "not numbers"])
       #expect(!folder.has("run/result.json") && !folder.has("run/model.safetensors"))
+    }
+
+    /// Results of another configuration stay, whole ones and those of a run that was stopped after its
+    /// verdict.
+    @Test func anotherRunsResultsAreNotReplaced() throws {
+      let folder = try TestFolder()
+      try FileManager.default.copyItem(
+        atPath: referenceRun.get().path, toPath: folder.path + "/run")
+      let other = tinyRun + ["--seed", "9", "--output", folder.path + "/run"]
+      for gone in ["", "result.json"] {
+        if !gone.isEmpty {
+          try FileManager.default.removeItem(atPath: folder.path + "/run/" + gone)
+        }
+        let before = try tree(folder.path + "/run")
+        let refused = try meca(ranks: 2, other, timeout: soon)
+        expectOneLine(refused, status: 64, ["holds the results of another run", "--force"])
+        let after = try tree(folder.path + "/run")
+        for file in ["suspects.csv", "scores.npy", "samples.csv", "model.safetensors", "run.json"] {
+          #expect(after[file] == before[file] && after[file] != nil, "\(file)")
+        }
+      }
     }
 
     /// Before the model is even looked for.

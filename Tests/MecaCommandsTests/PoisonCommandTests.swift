@@ -75,10 +75,17 @@ extension ProgramTests {
       for (name, arguments) in [
         ("a", data), ("b", ["--train-limit", "150", "--test-limit", "70"]),
       ] {
+        try folder.write(name + "/readme", Data())
         try succeed(
-          ["score", "--weights", model, "--output", folder.path + "/\(name).npy"] + arguments)
+          ["score", "--weights", model, "--output", folder.path + "/\(name)/scores.npy"] + arguments
+        )
       }
-      #expect(try folder.bytes("a.npy") == folder.bytes("b.npy"))
+      #expect(try folder.bytes("a/scores.npy") == folder.bytes("b/scores.npy"))
+      // The samples are others, so their list would be wrong for the scores that are there.
+      try expectRefusal(
+        of: ["score", "--weights", model, "--output", folder.path + "/a/more.npy"]
+          + ["--train-limit", "150", "--test-limit", "70"], status: 64,
+        ["a/samples.csv lists other samples"])
     }
 
     /// Also not with --force, also not around the source or in it.
@@ -128,7 +135,7 @@ extension ProgramTests {
       let set = ["--dataset", "npy", "--data", try set("npy")]
       let attack = ["--attack", "blend", "--target", "3", "--poison-rate", "0"]
       let outcome = try succeed(ranks: 2, ["evaluate", "--weights", model] + set + attack)
-      #expect(outcome.output.contains("(blend, target class 3)"), "\(outcome.output)")
+      #expect(outcome.output.contains("(blend, target class 3 (flower))"), "\(outcome.output)")
       try expectRefusal(
         of: ["poison"] + set + attack + ["--output", folder.path + "/set"], status: 64,
         ["--attack blend: the set holds poisons already"], fullRanks: [2])
@@ -184,7 +191,7 @@ extension ProgramTests {
       let picture = try folder.bytes("set/" + path)
       for (content, reason) in [
         (nil, "not found"), (picture.prefix(60), "broken PNG"),
-        (try folder.bytes("set/manifest.csv"), "neither JPEG nor PNG"),
+        (try folder.bytes("set/manifest.csv"), "neither JPEG, PNG nor WebP"),
       ] as [(Data?, String)] {
         try FileManager.default.removeItem(atPath: folder.path + "/set/" + path)
         if let content { try folder.write("set/" + path, content) }
@@ -210,7 +217,7 @@ extension ProgramTests {
     @Test func theWrongKindForAWrittenSetIsSaid() throws {
       try expectFailure(
         ["--dataset", "npy", "--data", try set("png")], status: 64,
-        ["--dataset npy", "--dataset folder"], fullRanks: [2])
+        ["--dataset npy: must be folder", "holds a written set"], fullRanks: [2])
     }
 
     @Test func onlyAnEmptyFolderIsWrittenTo() throws {

@@ -185,7 +185,7 @@ extension ProgramTests {
         train: BadInputTests.cifar(labels.dropLast() + [9]))
       let larger = try BadInputTests.cifarFolder(train: BadInputTests.cifar(labels + labels))
       for (set, isTaken) in [(first, false), (moved, true), (changed, false), (larger, false)] {
-        let outcome = try meca(arguments(set, output))
+        let outcome = try meca(arguments(set, output) + (isTaken ? [] : ["--force"]))
         #expect(outcome.status == 0, "\(outcome.errors)")
         #expect(taken(outcome) == (isTaken ? ["undefended"] : []), "\(outcome.errors)")
       }
@@ -221,6 +221,15 @@ extension ProgramTests {
           "--resume", "must", "--engine", "openblas", "--precision", "bf16", "--output", other.path,
         ], timeout: soon)
       #expect(precision.status == 64, "\(precision.errors)")
+      for file in try FileManager.default.contentsOfDirectory(atPath: other.path + "/checkpoints")
+      where file.hasSuffix(".safetensors") {
+        var bytes = try other.bytes("checkpoints/" + file)
+        bytes[bytes.count - 1] ^= 1
+        try other.write("checkpoints/" + file, bytes)
+      }
+      let damaged = try meca(
+        ranks: ranks, tinyRun + ["--resume", "must", "--output", other.path], timeout: soon)
+      expectOneLine(damaged, status: 64, ["no checkpoint is whole", "digest does not fit"])
     }
   }
 }

@@ -43,7 +43,7 @@ extension ProgramTests {
       (
         ["image_height": "4000000000", "image_width": "4000000000"], "image height"
       ),
-      (["dataset": "folder", "test_share": "nan"], "metadata test_share is not between 0 and 1"),
+      (["dataset": "folder", "test_share": "nan"], "metadata test-share nan: must be more than 0"),
     ])
     func valuesThatCannotBeAreRefused(changes: [String: String], part: String) throws {
       let folder = try TestFolder()
@@ -70,14 +70,14 @@ extension ProgramTests {
       #expect(found.figures["acc"] as? Double == expected.figures["acc"] as? Double)
       #expect(
         found.errors.contains(
-          "foreign.safetensors does not say how images are scaled for it: taking mean and standard "
-            + "deviation of shapes"))
+          "foreign.safetensors does not say how images are scaled for it: taking those of shapes"))
       // Said in the metadata, it is taken from there: no warning, other logits.
       let tensors = try readSafetensors(file).0
       try writeSafetensors(
         tensors, metadata: ["mean": "[0, 0, 0]", "std": "[1, 1, 1]"], to: file)
       let unscaled = try evaluation(file, in: folder)
-      #expect(!unscaled.errors.contains("warning"))
+      #expect(!unscaled.errors.contains("how images are scaled"))
+      #expect(unscaled.errors.contains("taken for a resnet18 whose first convolution has stride 1"))
       #expect(unscaled.logits[0] == expected.logits[0] && unscaled.logits != expected.logits)
     }
 
@@ -144,7 +144,8 @@ extension ProgramTests {
     @Test func theBenchmarkTakesTheStemOfItsImages() throws {
       let outcome = try meca(
         [
-          "bench", "--image-size", "112", "--samples", "16", "--repeats", "1", "--width", "4",
+          "bench", "--dataset", "random", "--image-size", "112", "--samples", "16", "--repeats",
+          "1", "--width", "4",
           "--batch", "16", "--layers",
         ], timeout: 60)
       #expect(outcome.status == 0, "\(outcome.errors)")

@@ -1,6 +1,7 @@
 import Foundation
 import MecaCore
-import MecaData
+import MecaFormats
+import MecaImages
 import MecaNN
 import MecaTestSupport
 import Testing
@@ -193,21 +194,21 @@ extension ProgramTests {
       let lines: [([String], Int32, String)] = [
         (
           record, 64,
-          "\(folder.path)/record was made of the set own; say with --base-dataset how its clean images "
-            + "are read"
+          "--base-dataset is needed: \(folder.path)/record was made of the set own; say how its clean "
+            + "images are read"
         ),
         (
           record + ["--base-dataset", "npy"], 64,
-          "--dataset backdoorbench needs --base-data FOLDER with the clean npy images: a record holds "
-            + "those alone that were changed"
+          "--base-data is needed: a record of BackdoorBench holds only what was changed; name the folder "
+            + "with the clean npy images"
         ),
         (
           record + ["--base-dataset", "folder", "--base-data", "x"], 64,
-          "--base-dataset folder: must be cifar10, cifar100, tiny-imagenet, npy, packed"
+          "--base-dataset folder: must be one of cifar10, cifar100, tiny-imagenet, npy, packed"
         ),
         (
           record + ["--base-dataset", "npy", "--base-data", folder.path + "/numpy"], 64,
-          "--base-data \(folder.path)/numpy: holds a poisoned set; a record changes a clean one"
+          "--base-data \(folder.path)/numpy: must be a clean set, which a record changes"
         ),
         (
           record + [
@@ -218,12 +219,12 @@ extension ProgramTests {
         ),
         (
           ["--dataset", "npy", "--data", folder.path + "/clean", "--test-data", "x"], 64,
-          "--test-data x: is for backdoor-toolbox, not for npy"
+          "--test-data: is a setting of backdoor-toolbox, and the image set is npy"
         ),
         (
           ["--dataset", "backdoor-toolbox", "--data", folder.path + "/record"], 65,
-          "clean_set/\((folder.path as NSString).lastPathComponent)/test_split: not found; --test-data "
-            + "must name the test split of the toolbox"
+          "clean_set/\((folder.path as NSString).lastPathComponent)/test_split: not found; the toolbox's "
+            + "test split is a folder with data and labels"
         ),
       ]
       for (arguments, status, line) in lines {
@@ -261,18 +262,20 @@ extension ProgramTests {
           torchBytes(
             Pickle.emptyDictionary + Pickle.text("model") + state + Pickle.setItem,
             storages: storages)))
-      func logits(_ weights: String, _ name: String) throws -> [NamedTensor] {
+      func logits(_ weights: String, _ name: String, _ more: [String] = []) throws -> [NamedTensor]
+      {
         let path = folder.path + "/" + name
         let outcome = try meca(
           [
             "evaluate", "--weights", weights, "--train-limit", "150", "--test-limit", "70",
             "--logits", path,
-          ],
+          ] + more,
           timeout: soon)
         #expect(outcome.status == 0, "\(outcome.errors)")
         return try readSafetensors(path).0
       }
-      #expect(try logits(file, "a.safetensors") == logits(own, "b.safetensors"))
+      #expect(
+        try logits(file, "a.safetensors", ["--stem", "small"]) == logits(own, "b.safetensors"))
       let hostile = try folder.write(
         "hostile.pt",
         Data(

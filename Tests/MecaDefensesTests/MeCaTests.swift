@@ -16,6 +16,10 @@ import Testing
     var depth: @Sendable (_ iterations: Int) -> Float = { _ in -5 }
     /// Whether the confirmation recognises the suspects when held out.
     var carriesOver = true
+    /// The samples that the attack has poisoned.
+    var poisoned = MeCaTests.poisoned
+    /// Classes of the set; those from 2 on have no samples.
+    var classes = 2
   }
 
   /// Iterations of the enhancement that a model has behind it.
@@ -24,15 +28,15 @@ import Testing
   }
 
   private func bench(_ answers: Answers = Answers()) throws -> ScriptedWorkbench {
-    try ScriptedWorkbench(labels: Self.labels) { [self] question in
+    try ScriptedWorkbench(labels: Self.labels, classes: answers.classes) { [self] question in
       question.indices.map { index in
         let label = Self.labels[Int(index)]
-        let isPoisoned = Self.poisoned.contains(index)
+        let isPoisoned = answers.poisoned.contains(index)
         let asked = question.labels[Int(index)]
         if question.lineage.last?.contains("/pass ") == true {
           // After the confirmation: the spare class (from 2 on) for the recognised.
           let isSpare = isPoisoned && answers.carriesOver
-          let truth = isSpare ? label + 2 : label
+          let truth = isSpare ? label + Int32(answers.classes) : label
           return SampleRecord(loss: asked == truth ? 0.01 : 9, prediction: truth)
         }
         guard question.lineage.first?.contains("detector") == true else {
@@ -86,6 +90,18 @@ import Testing
         == Self.labels.indices.map { Self.poisoned.contains(Int32($0)) ? 0 : Self.labels[$0] })
     #expect(verdict.relabelled == relearning.lesson.labels)
     #expect(verdict.columns.map(\.name) == ["kl", "log10_loss", "prediction", "spare_share"])
+  }
+
+  /// Of labels without samples the median would be 0, and any label would stand out.
+  @Test(arguments: [2, 20])
+  func emptyClassesAreNoMeasure(classes: Int) throws {
+    var answers = Answers()
+    (answers.poisoned, answers.classes) = (Set(0..<10).union(40..<50), classes)
+    let alike = try settings().run(try bench(answers))
+    #expect(alike.verdict?.suspiciousLabels == [], "both labels fall apart alike")
+    answers.poisoned = Self.poisoned
+    let one = try settings().run(try bench(answers))
+    #expect(one.verdict?.suspiciousLabels == [1])
   }
 
   /// Every training and question of a detector keeps to its fold.
@@ -152,7 +168,9 @@ import Testing
     #expect(outcome.verdict?.flagged.contains(true) == false)
     #expect(outcome.verdict?.suspiciousLabels == [])
     #expect(
-      bench.lines.filter { $0.hasPrefix("label 1: 10 suspects") && $0.hasSuffix(", dropped") }.count
+      bench.lines.filter {
+        $0.hasPrefix("label 1 (class 1): 10 suspects") && $0.hasSuffix(", dropped")
+      }.count
         == 6)
     #expect(
       !bench.stages.contains("clean"), "where everything is kept, that is the undefended model")

@@ -1,6 +1,6 @@
 import MecaCore
-import MecaData
 import MecaDefenses
+import MecaImages
 import MecaNN
 import MecaTensor
 import MecaTraining
@@ -69,6 +69,8 @@ final class ScriptedWorkbench: Workbench {
   private(set) var stages: [String] = []
   private(set) var digests: [String: StageDigest] = [:]
   private(set) var lines: [String] = []
+  /// Verdicts that were announced.
+  private(set) var verdicts: [Verdict] = []
   private(set) var records: [(event: String, values: [String: MetricValue])] = []
   private(set) var decisions = 0
 
@@ -174,6 +176,8 @@ final class ScriptedWorkbench: Workbench {
     observations.append(
       Observation(moment: moment, what: what, marked: marked, values: values))
   }
+
+  func judged(_ verdict: Verdict) { verdicts.append(verdict) }
 
   func say(_ text: String) { lines.append(text) }
 

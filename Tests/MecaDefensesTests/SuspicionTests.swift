@@ -41,7 +41,7 @@ import Testing
 
   @Test func fewSuspectsAreShownOften() {
     // 100 of 110 samples learnt, 2 labels: a fifth of an average label is 10.
-    var labels = [Int32](repeating: 0, count: 110)
+    var labels = (0..<110).map { Int32($0 < 50 ? 0 : 1) }
     let learnt = (0..<100).map { Int32($0) }
     #expect(showingFewOften(learnt, labels: labels, classCount: 2) == learnt)
     for index in [5, 7, 9, 105] { labels[index] = 2 }
@@ -52,6 +52,10 @@ import Testing
     #expect(
       showingFewOften(learnt, labels: labels, classCount: 2)
         == learnt + [5, 7, 9, 5, 7, 9, 5, 7, 9], "ten are enough")
+    // A third label without samples makes no average smaller.
+    #expect(
+      showingFewOften(learnt, labels: labels.map { $0 < 2 ? $0 : $0 + 1 }, classCount: 3).count
+        == 109)
   }
 
   @Test func equalLossesHaveNoLowerMode() {

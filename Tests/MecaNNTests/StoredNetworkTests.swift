@@ -66,7 +66,7 @@ import Testing
   }
 
   /// What PyTorch saves: no metadata or a foreign one, counters or none, either scheme's names.
-  @Test(arguments: cases, ["", "module.", "module.module."])
+  @Test(arguments: cases, ["", "module.", "module._orig_mod."])
   func foreignFilesAreRecognised(_ one: Case, prefix: String) throws {
     let model = try one.model()
     let isMobile = one.configuration.architecture == .mobilenetv2
@@ -86,6 +86,22 @@ import Testing
       try other.importTensors(stored.tensors)
       #expect(other.weightsDigest() == model.weightsDigest())
     }
+  }
+
+  /// A normalisation in front of the network has no tensors of the network, but says how images are
+  /// scaled; one for pixels up to 255 would be another scale.
+  @Test(arguments: [([0.4, 0.5, 0.6], true), ([102, 128, 153], false)] as [([Float], Bool)])
+  func aNormalisationInFrontIsTheScale(mean: [Float], isTaken: Bool) throws {
+    let model = try Self.cases[0].model()
+    let own = Self.foreign(model.exportTensors(), cifar: false, prefix: "1.")
+    let front = [
+      NamedTensor(name: "0.mean", shape: [1, 3, 1, 1], values: mean),
+      NamedTensor(name: "0.std", shape: [1, 3, 1, 1], values: [0.2, 0.25, 0.3]),
+    ]
+    let stored = try StoredNetwork(tensors: front + own, metadata: [:], path: "x")
+    #expect(stored.mean == (isTaken ? mean : nil))
+    #expect(stored.standardDeviation == (isTaken ? [0.2, 0.25, 0.3] : nil))
+    #expect(stored.tensors.count == own.count)
   }
 
   /// Every name that differs between the schemes, spelled out.

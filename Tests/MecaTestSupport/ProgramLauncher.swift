@@ -12,6 +12,8 @@ package struct ProgramOutcome: Sendable {
   package let seconds: Double
   /// True if it was killed because its time was over.
   package let timedOut: Bool
+  /// The most memory that it held at once, MB; of `mpirun` without its ranks.
+  package let peakMegabytes: Int
 
   /// The non-empty lines of ``errors`` that our own program wrote, not `mpirun`.
   package var ownErrorLines: [Substring] {
@@ -110,7 +112,9 @@ package final class RunningProgram {
   package func outcome(timeout: Double) -> ProgramOutcome {
     var status: Int32 = 0
     var timedOut = false
+    var peak = 0
     while waitpid(process, &status, WNOHANG) == 0 {
+      peak = max(peak, peakKilobytes(of: process))
       if !timedOut && ContinuousClock.now - start > .seconds(timeout) {
         timedOut = true
         kill(-process, SIGKILL)
@@ -120,8 +124,23 @@ package final class RunningProgram {
     return ProgramOutcome(
       status: status & 0x7f == 0 ? (status >> 8) & 0xff : 128 + (status & 0x7f),
       output: output.text(), errors: errors.text(),
-      seconds: (ContinuousClock.now - start) / .seconds(1), timedOut: timedOut)
+      seconds: (ContinuousClock.now - start) / .seconds(1), timedOut: timedOut,
+      peakMegabytes: peak / 1000)
   }
+}
+
+/// The most memory that a running process has held since it began its program, kB; 0 if it has ended.
+///
+/// Not the system's account of a child: that begins with what its parent holds.
+private func peakKilobytes(of process: Int32) -> Int {
+  guard let file = fopen("/proc/\(process)/status", "r") else { return 0 }
+  defer { fclose(file) }
+  var line = [CChar](repeating: 0, count: 256)
+  while fgets(&line, Int32(line.count), file) != nil {
+    let text = String(decoding: line.prefix { $0 != 0 }.map(UInt8.init(bitPattern:)), as: UTF8.self)
+    if text.hasPrefix("VmHWM:") { return Int(text.filter(\.isNumber)) ?? 0 }
+  }
+  return 0
 }
 
 /// The variables that this process was started with.

@@ -1,7 +1,8 @@
 import Foundation
-import MecaAttacks
 import MecaCore
-import MecaData
+import MecaDatasets
+import MecaFormats
+import MecaImages
 import MecaMPI
 import MecaNN
 import MecaTraining
@@ -35,10 +36,10 @@ import Testing
   private func open(
     _ folder: TestFolder, threads: Int = 1, onBadImage: BadImagePolicy = .stop
   ) throws -> TrainingData {
-    try TrainingData(
-      DataConfiguration(
-        dataset: .folder, path: folder.path, seed: 1, trainLimit: nil, testLimit: nil,
-        imageFit: .cover, onBadImage: onBadImage), attack: AttackConfiguration(kind: .none),
+    var settings = FolderFormat.Settings()
+    settings.files.onBadImage = onBadImage
+    return try TrainingData(
+      DataConfiguration(FolderFormat.self, path: folder.path, settings: settings), attack: .none,
       communicator: try loneRank.get(), threads: threads)
   }
 
@@ -84,7 +85,8 @@ import Testing
     #expect(
       opening.warnings == [
         "5 of 20 images cannot be decoded and are left out: "
-          + lines[..<3].joined(separator: "; ") + "; and others"
+          + lines[..<3].joined(separator: "; ") + "; and others",
+        "classes with fewer than 10 training samples: 0 (0), 1 (1)",
       ])
     #expect(try open(set, onBadImage: .skip).labels == [0, 1, 0, 0, 0])
     let failure = #expect(throws: RemoteFailure.self) { try open(set) }

@@ -1,6 +1,7 @@
 import Foundation
 import MecaCore
-import MecaData
+import MecaFormats
+import MecaImages
 import MecaMPI
 import MecaNN
 import MecaTensor
@@ -28,7 +29,7 @@ import Testing
   ) throws {
     let lane = try Lane(model: model, microbatch: 4, training: true, inputGradient: false)
     let optimiser = SGD(model: model)
-    let images = set.generate(0..<set.count)
+    let images = try set.images(0..<set.count)
     let first = AlignedStorage<Float>(count: model.reductionCount)
     let second = AlignedStorage<Float>(count: model.reductionCount)
     for epoch in 0..<epochs {
@@ -49,7 +50,7 @@ import Testing
             var random = KeyedRandom(
               seed: key.seed(of: 5), purpose: .augmentation, epoch, index)
             ImageAugmenter(augmentation, shape: set.imageShape).augment(
-              set.image(at: index), to: lane.images.pointer + slot * 3072, &random)
+              try set.image(at: index), to: lane.images.pointer + slot * 3072, &random)
           }
           if let cutMix = augmentation?.cutMix {
             mixPlainly(
@@ -256,7 +257,7 @@ import Testing
       perturbation: PerturbationConfiguration(patchSize: side, epsilon: epsilon), key: key)
     let lane = try Lane(model: model, microbatch: 1, training: false, inputGradient: true)
     for index in 0..<20 {
-      for (place, byte) in set.image(at: index).enumerated() {
+      for (place, byte) in try set.image(at: index).enumerated() {
         lane.images.pointer[place] = Float(byte) * (1 / 255)
       }
       [labels[index]].withUnsafeBufferPointer { lane.inferWithInputGradient(labels: $0) }

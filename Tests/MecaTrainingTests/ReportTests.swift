@@ -38,7 +38,7 @@ import Testing
     #expect(
       Set(object.keys) == [
         "weights_sha256", "seconds", "ranks", "images_per_second", "no_defense", "defended",
-        "relearned", "oracle", "detection", "defense", "models",
+        "relearned", "oracle", "detection", "defense", "models", "class_names",
       ])
     let defended = try #require(object["defended"] as? [String: Any])
     #expect(
@@ -125,14 +125,6 @@ import Testing
     let content = Array(bytes[(10 + length)...])
     #expect(content.count == 24)
     #expect(content.withUnsafeBytes { Array($0.bindMemory(to: Float.self)) } == values)
-  }
-
-  @Test(arguments: [
-    ("plain", "plain"), ("", ""), ("a,b", "\"a,b\""), ("say \"x\"", "\"say \"\"x\"\"\""),
-    ("two\nlines", "\"two\nlines\""), ("c\r\nd", "\"c\r\nd\""), ("a b#1", "a b#1"),
-  ])
-  func aFieldIsQuotedWhereItMustBe(field: String, expected: String) {
-    #expect(quoted(field) == expected)
   }
 
   @Test(arguments: 0..<12)

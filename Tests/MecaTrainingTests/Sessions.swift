@@ -1,7 +1,7 @@
 import Foundation
 import Logging
 import MecaCore
-import MecaData
+import MecaImages
 import MecaMPI
 import MecaNN
 import MecaTensor

@@ -1,6 +1,7 @@
 import Foundation
 import MecaCore
-import MecaData
+import MecaFormats
+import MecaImages
 import MecaNN
 import MecaTraining
 import Synchronization
@@ -19,14 +20,11 @@ import Testing
 
     init(_ base: any ImageSet, limit: Int = .max) { (self.base, self.limit) = (base, limit) }
 
-    var fault: FileError? {
-      reads.load(ordering: .relaxed) > limit ? .missing(path: "image", hint: "gone") : nil
-    }
-
-    func copyImage(at index: Int, to destination: UnsafeMutablePointer<UInt8>) {
-      reads.add(1, ordering: .relaxed)
-      base.copyImage(at: index, to: destination)
-      if fault != nil { destination.update(repeating: 0, count: imageShape.byteCount) }
+    func copyImage(at index: Int, into image: inout MutableSpan<UInt8>) throws(FileError) {
+      guard reads.add(1, ordering: .relaxed).newValue <= limit else {
+        throw .missing(path: "image", hint: "gone")
+      }
+      try base.copyImage(at: index, into: &image)
     }
   }
 

@@ -1,4 +1,4 @@
-// JPEG and PNG behind functions that return: libjpeg and libpng report errors by a jump, which must
+// JPEG, PNG and WebP behind functions that return: libjpeg and libpng report errors by a jump, which must
 // not cross frames of Swift. Every function here is safe with any bytes and from any thread.
 #ifndef MECA_IMAGES_H
 #define MECA_IMAGES_H
@@ -13,7 +13,7 @@ enum { MECA_IMAGE_MESSAGE = 256 };
 typedef struct {
   uint32_t width;
   uint32_t height;
-  // Whether pixels carry transparency (PNG).
+  // Whether pixels carry transparency (PNG, WebP).
   int32_t has_alpha;
   // Fewest bytes that a complete file of this size can have; saves allocating for a false header.
   uint64_t least_bytes;
@@ -26,6 +26,7 @@ typedef struct {
 int32_t meca_jpeg_header(
     const void *bytes, size_t count, MecaImageHeader *header, char *message);
 int32_t meca_png_header(const void *bytes, size_t count, MecaImageHeader *header, char *message);
+int32_t meca_webp_header(const void *bytes, size_t count, MecaImageHeader *header, char *message);
 
 // Decodes to three planes of width x height bytes; `width` and `height` are those of the header.
 // Corrupt or missing picture data is an error, odd bytes between a file's parts are none.
@@ -34,6 +35,9 @@ int32_t meca_jpeg_decode(
     char *message);
 // The same; `alpha` has width x height bytes, or is NULL where the header says no transparency.
 int32_t meca_png_decode(
+    const void *bytes, size_t count, uint32_t width, uint32_t height, uint8_t *planes,
+    uint8_t *alpha, char *message);
+int32_t meca_webp_decode(
     const void *bytes, size_t count, uint32_t width, uint32_t height, uint8_t *planes,
     uint8_t *alpha, char *message);
 

@@ -40,6 +40,8 @@ static inline MecaOperation meca_min(void) { return (MecaOperation){MPI_MIN}; }
 /// MPI_Init_thread at level FUNNELED, without arguments: Open MPI needs none, and Swift's own
 /// `CommandLine` stays untouched. `*granted` tells whether the level (or a higher one) was given.
 int meca_initialise(int *granted);
+/// 1 if the system lets processes copy each other's memory, which is tried on this one.
+int meca_may_copy_memory(void);
 /// 1 between MPI_Init and MPI_Finalize, otherwise 0.
 int meca_is_running(void);
 /// MPI_Finalize.

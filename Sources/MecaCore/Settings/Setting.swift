@@ -42,6 +42,19 @@ extension SettingsTable {
     }
     try setting.write(&self, text)
   }
+
+  /// Sets some settings to what texts say, in the table's order, and checks what no setting can
+  /// check alone.
+  ///
+  /// Names that are not in the table are somebody else's.
+  ///
+  /// - Throws: `SettingError`, and `FileError` for a file that is looked at.
+  public mutating func set(_ values: [String: String]) throws {
+    for setting in Self.table {
+      if let text = values[setting.name] { try setting.write(&self, text) }
+    }
+    try validate()
+  }
 }
 
 /// Values under a name that differ from the defaults, for example those of a paper.
@@ -73,13 +86,20 @@ public struct Setting<Root: Sendable>: Sendable {
   public let isFlag: Bool
   /// Its value among some settings.
   public let read: @Sendable (Root) -> SettingValue
-  /// Changes its value to what a text says; throws `SettingError`.
+  /// Changes its value to what a text says; throws `SettingError`, and `FileError` where it names a
+  /// file that is looked at.
   public let write: @Sendable (inout Root, String) throws -> Void
+  /// Changes its value to one that `read` has given, perhaps long ago; throws `SettingError`.
+  ///
+  /// A file is not looked at.
+  public let restore: @Sendable (inout Root, SettingValue) throws -> Void
 
-  private init(
+  /// All values.
+  public init(
     _ name: String, _ sentence: String, symbol: String?, allowed: String, isFlag: Bool = false,
     read: @escaping @Sendable (Root) -> SettingValue,
-    parse: @escaping @Sendable (inout Root, String) -> Bool
+    write: @escaping @Sendable (inout Root, String) throws -> Void,
+    restore: (@Sendable (inout Root, SettingValue) throws -> Void)? = nil
   ) {
     self.name = name
     self.sentence = sentence
@@ -87,11 +107,41 @@ public struct Setting<Root: Sendable>: Sendable {
     self.allowed = allowed
     self.isFlag = isFlag
     self.read = read
-    write = { root, text in
-      guard parse(&root, text) else {
-        throw SettingError(setting: name, value: text, allowed: allowed)
-      }
-    }
+    self.write = write
+    self.restore = restore ?? { try write(&$0, $1.text) }
+  }
+
+  /// A setting whose text is all there is to it.
+  private init(
+    _ name: String, _ sentence: String, symbol: String?, allowed: String, isFlag: Bool = false,
+    read: @escaping @Sendable (Root) -> SettingValue,
+    parse: @escaping @Sendable (inout Root, String) -> Bool
+  ) {
+    self.init(
+      name, sentence, symbol: symbol, allowed: allowed, isFlag: isFlag, read: read,
+      write: { root, text in
+        guard parse(&root, text) else {
+          throw SettingError(setting: name, value: text, allowed: allowed)
+        }
+      })
+  }
+
+  /// The setting of something that `Outer` has as a part, so that several methods share one
+  /// declaration.
+  public func within<Outer: Sendable>(
+    _ path: WritableKeyPath<Outer, Root> & Sendable
+  ) -> Setting<Outer> {
+    Setting<Outer>(
+      name, sentence, symbol: symbol, allowed: allowed, isFlag: isFlag,
+      read: { read($0[keyPath: path]) }, write: { try write(&$0[keyPath: path], $1) },
+      restore: { try restore(&$0[keyPath: path], $1) })
+  }
+
+  /// The same under a name and a sentence of its own.
+  public func called(_ name: String, _ sentence: String) -> Setting {
+    Setting(
+      name, sentence, symbol: symbol, allowed: allowed, isFlag: isFlag, read: read, write: write,
+      restore: restore)
   }
 }
 
@@ -173,6 +223,86 @@ extension Setting {
       })
   }
 
+  /// A number in double precision.
+  public static func real(
+    _ name: String, _ path: Path<Double>, _ range: ClosedRange<Double>, symbol: String? = nil,
+    _ sentence: String
+  ) -> Setting {
+    Setting(
+      name, sentence, symbol: symbol, allowed: "from \(words(range))",
+      read: { .real($0[keyPath: path]) },
+      parse: { root, text in
+        guard let value = Double(text), range.contains(value) else { return false }
+        root[keyPath: path] = value
+        return true
+      })
+  }
+
+  /// A number in double precision, or `auto` where something else decides.
+  ///
+  /// - Parameters:
+  ///   - words: the range in words that go behind "must be", where its ends would say it badly.
+  ///   - otherwise: what decides, for example `--blend-alpha`.
+  public static func real(
+    _ name: String, _ path: Path<Double?>, _ range: ClosedRange<Double>, words: String? = nil,
+    otherwise: String, symbol: String? = nil, _ sentence: String
+  ) -> Setting {
+    Setting(
+      name, sentence, symbol: symbol,
+      allowed:
+        "\(words ?? "from " + Self.words(range)), or \(SettingValue.auto) for \(otherwise)",
+      read: { $0[keyPath: path].map { .real($0) } ?? .unset(otherwise) },
+      parse: { root, text in
+        if text == SettingValue.auto {
+          root[keyPath: path] = nil
+          return true
+        }
+        guard let value = Double(text), range.contains(value) else { return false }
+        root[keyPath: path] = value
+        return true
+      })
+  }
+
+  /// A seed, or `auto` where something else decides.
+  ///
+  /// - Parameter otherwise: what decides, for example `--seed`.
+  public static func seed(
+    _ name: String, _ path: Path<UInt64?>, otherwise: String, _ sentence: String
+  ) -> Setting {
+    Setting(
+      name, sentence, symbol: nil,
+      allowed: "a whole number from 0 to \(UInt64.max), or \(SettingValue.auto) for \(otherwise)",
+      read: { $0[keyPath: path].map { .text("\($0)") } ?? .unset(otherwise) },
+      parse: { root, text in
+        if text == SettingValue.auto {
+          root[keyPath: path] = nil
+          return true
+        }
+        guard let value = UInt64(text) else { return false }
+        root[keyPath: path] = value
+        return true
+      })
+  }
+
+  /// A text, for example a path, or nothing, for which `auto` stands.
+  ///
+  /// - Parameters:
+  ///   - allowed: what the text must be, in words.
+  ///   - otherwise: what there is without one.
+  public static func text(
+    _ name: String, _ path: Path<String?>, allowed: String, otherwise: String, _ sentence: String
+  ) -> Setting {
+    Setting(
+      name, sentence, symbol: nil,
+      allowed: "\(allowed), or \(SettingValue.auto) for \(otherwise)",
+      read: { $0[keyPath: path].map { .text($0) } ?? .unset(otherwise) },
+      parse: { root, text in
+        guard !text.isEmpty else { return false }
+        root[keyPath: path] = text == SettingValue.auto ? nil : text
+        return true
+      })
+  }
+
   /// A list of numbers with commas between them.
   public static func numbers(
     _ name: String, _ path: Path<[Float]>, _ range: NumberRange, count: ClosedRange<Int>,
@@ -208,6 +338,29 @@ extension Setting {
       })
   }
 
+  /// One of the cases of an enumeration, or `auto` where something else decides.
+  ///
+  /// - Parameter otherwise: what decides.
+  public static func choice<Value>(
+    _ name: String, _ path: Path<Value?>, otherwise: String, symbol: String? = nil,
+    _ sentence: String
+  ) -> Setting where Value: RawRepresentable & CaseIterable & Sendable, Value.RawValue == String {
+    Setting(
+      name, sentence, symbol: symbol,
+      allowed: "one of " + Value.allCases.map(\.rawValue).joined(separator: ", ")
+        + ", or \(SettingValue.auto) for \(otherwise)",
+      read: { $0[keyPath: path].map { .text($0.rawValue) } ?? .unset(otherwise) },
+      parse: { root, text in
+        if text == SettingValue.auto {
+          root[keyPath: path] = nil
+          return true
+        }
+        guard let value = Value(rawValue: text) else { return false }
+        root[keyPath: path] = value
+        return true
+      })
+  }
+
   /// On or off: `--name` or `--no-name`, `name: true` or `name: false`.
   public static func flag(
     _ name: String, _ path: Path<Bool>, symbol: String? = nil, _ sentence: String
@@ -224,5 +377,12 @@ extension Setting {
 
   private static func words(_ range: ClosedRange<Int>) -> String {
     "\(range.lowerBound) to \(range.upperBound)"
+  }
+
+  private static func words(_ range: ClosedRange<Double>) -> String {
+    func word(_ value: Double) -> String {
+      Int(exactly: value).map { "\($0)" } ?? "\(value)"
+    }
+    return "\(word(range.lowerBound)) to \(word(range.upperBound))"
   }
 }

@@ -34,3 +34,27 @@ public struct SettingError: SettingProblem, Equatable {
     "\(path): \(setting): \(value): must be \(allowed)"
   }
 }
+
+/// A setting that must be given is not.
+public struct MissingSetting: SettingProblem, Equatable {
+  /// Name of the setting, without dashes.
+  public let setting: String
+  /// Why it is needed, and what to give.
+  public let problem: String
+
+  /// All values.
+  public init(setting: String, problem: String) {
+    (self.setting, self.problem) = (setting, problem)
+  }
+
+  /// The process's exit status.
+  public var exitCode: ExitCode { .usage }
+
+  /// One line for people, in the words of the command line.
+  public var description: String { "--\(setting) is needed: \(problem)" }
+
+  /// The same for who writes settings into a file.
+  public func description(inFile path: String) -> String {
+    "\(path): \(setting): is needed: \(problem)"
+  }
+}

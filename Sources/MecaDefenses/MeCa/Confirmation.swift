@@ -104,7 +104,7 @@ extension MeCaMethod {
         isRecognised: isRecognised)
       let holds = carried >= Double(settings.carryOver(isVerdict: isVerdict))
       bench.say(
-        "label \(label): \(suspects.count) suspects, carry-over to held-out samples "
+        "label \(data.words(ofClass: label)): \(suspects.count) suspects, carry-over to held-out samples "
           + fixed(carried, 3) + (holds ? "" : ", dropped"))
       bench.record(
         "confirmation",
@@ -149,7 +149,9 @@ package func carryOver(from suspects: [Int], others: [Int], isRecognised: [Bool]
 ///   - labels: label of every sample of the data set; from `classCount` on spare ones.
 /// - Ranks: local, and the same on every rank.
 package func showingFewOften(_ learnt: [Int32], labels: [Int32], classCount: Int) -> [Int32] {
-  let wanted = (learnt.count + 5 * classCount - 1) / (5 * classCount)
+  // Labels without a sample make no average smaller.
+  let present = max(1, Set(learnt.map { labels[Int($0)] % Int32(classCount) }).count)
+  let wanted = (learnt.count + 5 * present - 1) / (5 * present)
   let spare = Dictionary(grouping: learnt) { labels[Int($0)] }
     .filter { $0.key >= classCount }.sorted { $0.key < $1.key }
   return spare.reduce(into: learnt) { shown, label in

@@ -42,7 +42,10 @@ extension MeCaMethod {
         result.add(
           EnhancedMoment(
             iteration: round + 1,
-            standout: try bench.decided { [standout(separations(records))] }[0],
+            standout: try bench.decided {
+              let separations = separations(records)
+              return [standout(comparedLabels.map { separations[$0] })]
+            }[0],
             evidence: Evidence(history: history, labels: data.labels),
             detectors: detectors.state), rule: own.verdict)
       }

@@ -1,4 +1,5 @@
 import MecaCore
+import MecaImages
 import MecaNN
 import MecaTraining
 
@@ -42,6 +43,7 @@ public struct MeCa: Defense {
   public func run(_ bench: some Workbench) throws -> DefenseOutcome {
     let method = MeCaMethod(settings, bench)
     let detection = try method.detect()
+    try bench.judged(method.verdict(detection))
     let clean = try method.trainClean(keeping: detection)
     let relabelled = try method.relabel(detection, with: clean)
     let relearned = try method.relearn(from: clean, relabelled)
@@ -110,12 +112,14 @@ struct MeCaMethod<Bench: Workbench> {
   }
 
   /// The verdict in the words of all defences.
-  func verdict(_ detection: Finished<Detection>, relabelled: [Int32]) -> Verdict {
+  ///
+  /// - Parameter relabelled: the new labels, once they are known.
+  func verdict(_ detection: Finished<Detection>, relabelled: [Int32]? = nil) -> Verdict {
     let detection = detection.state
     let evidence = detection.evidence
     return Verdict(
-      flagged: detection.isFlagged, score: evidence.logLoss.map { -$0 }, labels: data.labels,
-      relabelled: relabelled,
+      flagged: detection.isFlagged, score: evidence.logLoss.map { -$0 },
+      certainty: detection.spareShare, labels: data.labels, relabelled: relabelled,
       columns: [
         .init("kl", evidence.divergence), .init("log10_loss", evidence.logLoss),
         .init("prediction", evidence.prediction.map { Float($0) }),

@@ -52,9 +52,20 @@ extension MeCaMethod {
     }
   }
 
+  /// The labels that medians are taken over: those with enough samples for their losses to have a
+  /// shape.
+  ///
+  /// An empty label falls apart by 0; half of the labels empty, and the median would be 0, so that
+  /// every label stands out.
+  var comparedLabels: [Int] {
+    let sizes = membersOfLabels(data.labels).map(\.count)
+    let enough = sizes.indices.filter { sizes[$0] >= GivenData.fewSamples }
+    return enough.count > 1 ? enough : sizes.indices.filter { sizes[$0] > 0 }
+  }
+
   /// The labels above the threshold that also stand out from the median of all labels.
   private func standingOut(_ separation: [Double]) -> [Int] {
-    let median = lowerMedian(separation)
+    let median = lowerMedian(comparedLabels.map { separation[$0] })
     return separation.indices.filter {
       separation[$0] > Double(settings.separationThreshold)
         && separation[$0] > Double(settings.separationRatio) * median

@@ -1,3 +1,5 @@
+import MecaCore
+
 #if MECA_ONEDNN
   import COneDNN
   import MecaCore

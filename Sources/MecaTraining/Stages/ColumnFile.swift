@@ -25,8 +25,16 @@ enum ColumnFile {
   /// Reads a file.
   ///
   /// - Throws: `FileError`, also if its content is not what its digest says.
-  static func read(_ path: String) throws -> (columns: Columns, facts: [String: String]) {
+  ///
+  /// - Parameter limit: bytes at most.
+  static func read(
+    _ path: String, limit: Int = .max
+  ) throws -> (columns: Columns, facts: [String: String]) {
     let header = try readHeader(path)
+    guard header.fileLength <= limit else {
+      throw FileError.malformed(
+        path: path, reason: "has \(header.fileLength) bytes, more than this run's stages leave")
+    }
     return try decode(try readFile(at: path, limit: header.fileLength), path: path)
   }
 

@@ -1,4 +1,6 @@
 import MecaCore
+import MecaDatasets
+import MecaMPI
 
 /// What a stage has left, and which stage it was.
 public struct Finished<State: StageState>: Sendable {
@@ -48,6 +50,8 @@ extension TrainingSession {
       if communicator.rank == 0 {
         do {
           try store.save(state.columns, of: key, digest)
+        } catch let changed as ChangedData {
+          throw changed
         } catch {
           journal.warn("\(error); the run goes on, but could not be resumed after stage \(key)")
         }
@@ -95,7 +99,7 @@ extension TrainingSession {
     let act = try progress.begin(name)
     if let recorded = act.recorded { return try decode(recorded) }
     let result = try compute(act)
-    progress.finish(act) { encode(result) }
+    try progress.finish(act) { encode(result) }
     return result
   }
 }

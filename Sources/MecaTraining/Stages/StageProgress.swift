@@ -1,4 +1,5 @@
 import MecaCore
+import MecaDatasets
 import MecaMPI
 
 /// How far a running stage is: the acts behind it (trainings, passes over samples, decisions), and a
@@ -132,9 +133,9 @@ final class StageProgress {
   /// Takes a snapshot of an act under way, if one is due.
   ///
   /// - Parameter state: called on rank 0 if so.
-  func snapshotIfDue(_ act: Act, _ state: () -> Columns) {
+  func snapshotIfDue(_ act: Act, _ state: () -> Columns) throws {
     guard isWriter, let store, store.isDue else { return }
-    saving {
+    try saving {
       try flush()
       var columns = state()
       columns[Self.nameColumn] = .bytes(Array(act.name.utf8))
@@ -148,12 +149,12 @@ final class StageProgress {
   /// Records the result of an act that was computed.
   ///
   /// - Parameter result: called on rank 0 if it is kept.
-  func finish(_ act: Act, _ result: () -> Columns) {
+  func finish(_ act: Act, _ result: () -> Columns) throws {
     guard isWriter, let store else { return }
     var columns = result()
     columns[Self.nameColumn] = .bytes(Array(act.name.utf8))
     waiting.append((act, columns))
-    if store.isDue { saving { try flush() } }
+    if store.isDue { try saving { try flush() } }
   }
 
   /// Writes the results that wait.
@@ -168,11 +169,15 @@ final class StageProgress {
   }
 
   /// Saves, or says once that it could not; training goes on.
-  private func saving(_ work: () throws -> Void) {
+  ///
+  /// - Throws: `ChangedData`, which ends the run.
+  private func saving(_ work: () throws -> Void) throws {
     guard let store else { return }
     let before = store.cost
     do {
       try work()
+    } catch let changed as ChangedData {
+      throw changed
     } catch {
       store.postpone()
       if !hasComplained {

@@ -56,6 +56,10 @@ public final class StageStore {
   let interval: Duration
   private let run: String
   private let mayLoad: Bool
+  /// Bytes of a file that is read at most.
+  private let mostBytes: Int
+  /// Asked before anything is saved: throws where the data is no longer what it was.
+  private let watch: () throws -> Void
   /// When something was saved last, or the run began.
   private(set) var lastSave = ContinuousClock.now
   /// What saving has cost so far.
@@ -67,10 +71,15 @@ public final class StageStore {
   ///   - folder: where they lie.
   ///   - runSettings: what every stage depends on: settings, data, program, library, processor.
   ///   - interval: least time between two snapshots; 0 takes one whenever it is possible.
+  ///   - mostBytes: files that are larger are none of this run's.
+  ///   - watch: throws `ChangedData` where the data is no longer what it was when it was opened.
   public init(
     folder: String, runSettings: some Encodable, resume: ResumePolicy,
-    interval: Duration = .seconds(600)
+    interval: Duration = .seconds(600), mostBytes: Int = .max,
+    watch: @escaping () throws -> Void = {}
   ) throws {
+    self.watch = watch
+    self.mostBytes = mostBytes
     self.folder = folder
     self.interval = interval
     var digest = SHA256Digest()
@@ -93,14 +102,31 @@ public final class StageStore {
   }
 
   /// Whether there is anything of this run to continue from.
-  public func holdsAnything() -> Bool {
-    guard mayLoad else { return false }
+  public func holdings() -> Holdings {
+    guard mayLoad else { return .nothing }
     let names = (try? FileManager.default.subpathsOfDirectory(atPath: folder)) ?? []
-    return names.contains { name in
-      guard name.hasSuffix(".safetensors"), let facts = try? ColumnFile.facts("\(folder)/\(name)")
-      else { return false }
-      return facts["run"] == run
+    var damage: FileError?
+    for name in names.sorted() where name.hasSuffix(".safetensors") {
+      let path = "\(folder)/\(name)"
+      do {
+        guard try ColumnFile.facts(path)["run"] == run else { continue }
+        _ = try ColumnFile.read(path, limit: mostBytes)
+        return .checkpoints
+      } catch let error as FileError {
+        damage = damage ?? error
+      } catch { continue }
     }
+    return damage.map { .damagedAlone($0) } ?? .nothing
+  }
+
+  /// What there is of a run to continue from.
+  public enum Holdings {
+    /// Nothing.
+    case nothing
+    /// Checkpoints, but none that is whole; the first, and what is wrong with it.
+    case damagedAlone(FileError)
+    /// A checkpoint that is whole, or several.
+    case checkpoints
   }
 
   /// Saves what a finished stage has left, and takes its snapshots away.
@@ -163,6 +189,7 @@ public final class StageStore {
     _ columns: Columns, to path: String, _ key: StageKey, _ digest: StageDigest,
     _ facts: [String: String]
   ) throws {
+    try watch()
     let begin = ContinuousClock.now
     let own = ["run": run, "stage": key.description, "stage_digest": digest.text]
     let bytes = try ColumnFile.write(
@@ -174,7 +201,7 @@ public final class StageStore {
   private func read(
     _ path: String, _ key: StageKey, _ digest: StageDigest
   ) throws -> (columns: Columns, facts: [String: String]) {
-    let file = try ColumnFile.read(path)
+    let file = try ColumnFile.read(path, limit: mostBytes)
     guard file.facts["stage"] == key.description else {
       throw FileError.malformed(
         path: path,

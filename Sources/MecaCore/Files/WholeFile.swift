@@ -1,0 +1,173 @@
+import Glibc
+
+/// Writes a file so that readers see the old content or the new one, never a part.
+///
+/// Temporary file beside the target, fsync, rename, fsync of the folder.
+///
+/// - Throws: `FileError.failed` with the system's reason; the target is then untouched.
+public func replaceFile(at path: String, with pieces: [UnsafeRawBufferPointer]) throws {
+  let temporary = "\(path).\(getpid()).tmp"
+  let descriptor = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o644)
+  guard descriptor >= 0 else { throw failure("write", temporary) }
+  do {
+    for piece in pieces { try writeAll(piece, to: descriptor, path: temporary) }
+    guard fsync(descriptor) == 0 else { throw failure("write", temporary) }
+  } catch {
+    close(descriptor)
+    unlink(temporary)
+    throw error
+  }
+  guard close(descriptor) == 0, rename(temporary, path) == 0 else {
+    let error = failure("rename to", path)
+    unlink(temporary)
+    throw error
+  }
+  synchroniseFolder(of: path)
+}
+
+/// Sees to it that a name given in the folder of `path` survives a power cut.
+///
+/// A file system without fsync on folders is no error.
+func synchroniseFolder(of path: String) {
+  let folder = path.lastIndex(of: "/").map { $0 == path.startIndex ? "/" : String(path[..<$0]) }
+  let folderDescriptor = open(folder ?? ".", O_RDONLY | O_CLOEXEC)
+  if folderDescriptor >= 0 {
+    fsync(folderDescriptor)
+    close(folderDescriptor)
+  }
+}
+
+/// Writes one of many files that count only when something else says that all are there.
+///
+/// Straight under its name and without waiting for the disk.
+///
+/// - Throws: `FileError.failed` with the system's reason.
+public func writeNew(_ bytes: [UInt8], to path: String) throws {
+  let descriptor = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o644)
+  guard descriptor >= 0 else { throw failure("write", path) }
+  do {
+    try bytes.withUnsafeBytes { try writeAll($0, to: descriptor, path: path) }
+  } catch {
+    close(descriptor)
+    throw error
+  }
+  // Some file systems say only here that a quota is used up.
+  guard close(descriptor) == 0 else { throw failure("write", path) }
+}
+
+/// Finds out before long work whether `replaceFile` could write to `path`; nothing is left there.
+///
+/// - Throws: `FileError.failed` if a folder has that name or its folder cannot be written to.
+public func requireReplaceable(_ path: String) throws {
+  var status = stat()
+  if stat(path, &status) == 0, status.st_mode & S_IFMT == S_IFDIR {
+    throw FileError.failed(operation: "write", path: path, reason: "a folder has this name")
+  }
+  let temporary = "\(path).\(getpid()).tmp"
+  let descriptor = open(temporary, O_WRONLY | O_CREAT | O_CLOEXEC, 0o644)
+  guard descriptor >= 0 else { throw failure("write", path) }
+  close(descriptor)
+  unlink(temporary)
+}
+
+/// Reads a whole file.
+///
+/// - Parameter limit: bytes at most.
+/// - Throws: `FileError.missing` or `FileError.failed`, also for a longer file.
+public func readFile(at path: String, limit: Int = .max) throws -> [UInt8] {
+  // O_NONBLOCK: opening a pipe must not wait for a writer.
+  let descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
+  guard descriptor >= 0 else {
+    if errno == ENOENT { throw FileError.missing(path: path, hint: "check the name") }
+    throw failure("read", path)
+  }
+  defer { close(descriptor) }
+  var status = stat()
+  guard fstat(descriptor, &status) == 0 else { throw failure("read", path) }
+  guard status.st_mode & S_IFMT == S_IFREG else {
+    throw FileError.failed(operation: "read", path: path, reason: "not a regular file")
+  }
+  let size = Int(status.st_size)
+  guard size <= limit else {
+    throw FileError.failed(
+      operation: "read", path: path, reason: "has \(size) bytes, \(limit) at most are read")
+  }
+  return try [UInt8](unsafeUninitializedCapacity: size) { buffer, count in
+    while count < size {
+      let got = read(descriptor, buffer.baseAddress! + count, size - count)
+      if got < 0 && errno == EINTR { continue }
+      guard got >= 0 else { throw failure("read", path) }
+      if got == 0 { break }
+      count += got
+    }
+  }
+}
+
+/// Bytes of a list or description at most: of names, of labels, of settings.
+public let mostTextBytes = 64 << 20
+
+/// Reads a file that lists or describes something.
+///
+/// - Throws: `FileError.missing`, `FileError.failed`, `FileError.malformed` for a file that is longer
+///   than any such text.
+public func readText(at path: String) throws -> String {
+  let size = try readStart(of: path, count: 0).size
+  guard size <= mostTextBytes else {
+    throw FileError.malformed(
+      path: path, reason: "has \(size) bytes; such a text has \(mostTextBytes) at most")
+  }
+  var bytes = try readFile(at: path, limit: mostTextBytes)[...]
+  // The mark that some editors put before everything.
+  if bytes.starts(with: [0xEF, 0xBB, 0xBF]) { bytes = bytes.dropFirst(3) }
+  guard let text = String(validating: bytes, as: UTF8.self) else {
+    throw FileError.malformed(path: path, reason: "is no text in UTF-8; save it as such")
+  }
+  return text
+}
+
+/// Reads the beginning of a regular file.
+///
+/// - Returns: its first `count` bytes, or all if it has fewer, and its size.
+/// - Throws: `FileError.missing` or `FileError.failed`.
+public func readStart(of path: String, count: Int) throws -> (bytes: [UInt8], size: Int) {
+  let descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
+  guard descriptor >= 0 else {
+    if errno == ENOENT { throw FileError.missing(path: path, hint: "check the name") }
+    throw failure("read", path)
+  }
+  defer { close(descriptor) }
+  var status = stat()
+  guard fstat(descriptor, &status) == 0 else { throw failure("read", path) }
+  guard status.st_mode & S_IFMT == S_IFREG else {
+    throw FileError.failed(operation: "read", path: path, reason: "not a regular file")
+  }
+  let size = Int(status.st_size)
+  var bytes = [UInt8](repeating: 0, count: min(count, size))
+  var done = 0
+  while done < bytes.count {
+    let got = bytes.withUnsafeMutableBytes {
+      read(descriptor, $0.baseAddress! + done, $0.count - done)
+    }
+    if got < 0 && errno == EINTR { continue }
+    guard got > 0 else { throw failure("read", path) }
+    done += got
+  }
+  return (bytes, size)
+}
+
+private func writeAll(
+  _ bytes: UnsafeRawBufferPointer, to descriptor: Int32, path: String
+) throws {
+  var done = 0
+  while done < bytes.count {
+    let wrote = write(descriptor, bytes.baseAddress! + done, bytes.count - done)
+    if wrote < 0 && errno == EINTR { continue }
+    guard wrote > 0 else { throw failure("write", path) }
+    done += wrote
+  }
+}
+
+/// The error for the last system call that failed.
+func failure(_ operation: String, _ path: String) -> FileError {
+  .failed(operation: operation, path: path, reason: String(cString: strerror(errno)))
+}

@@ -76,11 +76,13 @@ public func decodeImage(
 ) throws -> (image: DecodedImage, changes: PictureChanges) {
   var changes = PictureChanges()
   var image = try decodeImage(bytes, path: path)
-  if case .colour(let red, let green, let blue) = rules.background, let alpha = image.alpha,
-    alpha.contains(where: { $0 < 255 })
-  {
-    changes.wasTransparent = true
-    image = image.laid(on: [red, green, blue], alpha)
+  if case .colour(let red, let green, let blue) = rules.background, let alpha = image.alpha {
+    // An alpha channel that is opaque everywhere says nothing.
+    changes.wasTransparent = alpha.contains { $0 < 255 }
+    image =
+      changes.wasTransparent
+      ? image.laid(on: [red, green, blue], alpha)
+      : DecodedImage(shape: image.shape, pixels: image.pixels, alpha: nil)
   }
   if rules.orientation == .apply {
     let orientation = ExifOrientation(of: bytes, try ImageCodec(of: bytes, path: path))

@@ -24,8 +24,8 @@ private let archiveFolders = [
 /// - Source: Howard 2019, https://github.com/fastai/imagenette.
 public func listImagenette(_ folder: String) throws -> ImageFileSplits {
   func exists(_ path: String) -> Bool { isFolder(Array(path.utf8)) }
-  let home =
-    ([folder] + archiveFolders.map { "\(folder)/\($0)" }).first { exists($0 + "/train") } ?? folder
+  let homes = ([folder] + archiveFolders.map { "\(folder)/\($0)" }).filter { exists($0 + "/train") }
+  let home = homes.first ?? folder
   for part in ["train", "val"] where !exists("\(home)/\(part)") {
     throw FileError.missing(
       path: "\(home)/\(part)", hint: "the set's folder is the one with train and val")
@@ -46,5 +46,10 @@ public func listImagenette(_ folder: String) throws -> ImageFileSplits {
     test: try ClassTree(Array(home.utf8), Array("val".utf8), walk: &walk).matched(
       to: training, classNames: names))
   (splits.notes, splits.warnings) = (walk.notes, walk.warnings)
+  if homes.count > 1 {
+    splits.warnings.append(
+      "\(printable(home)) is taken; not used: "
+        + homes.dropFirst().map { printable($0) }.joined(separator: ", "))
+  }
   return splits
 }

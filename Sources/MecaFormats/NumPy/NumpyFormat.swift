@@ -28,6 +28,11 @@ public struct NumpyFormat: DatasetFormat {
       return FoundTriggered(
         set: first, target: folder.target ?? 0, testIndices: (0..<Int32(first.count)).map { $0 })
     }
+    if let triggered = sets.triggered {
+      sets.warnings.append(
+        "nothing says which test samples the \(triggered.set.count) triggered ones are made of: they are "
+          + "taken for the first")
+    }
     sets.measured = folder.training
     sets.checks = [folder.training, folder.test, folder.triggered].compactMap(\.self).map { set in
       SharedCheck(count: set.count) { try set.verifyPixels(of: $0) }

@@ -42,7 +42,20 @@ public struct BackdoorToolboxFormat: DatasetFormat {
     var sets = FoundSets(
       training: folder.training.prefix(place.trainLimit),
       test: folder.test.prefix(place.testLimit))
-    if !folder.hasUsualNormalisation { sets.measured = folder.training }
+    if folder.hasUsualNormalisation {
+      sets.notes.append(
+        "images are scaled as is usual for \(folder.origin), which the folder around the set says")
+    } else {
+      sets.measured = folder.training
+    }
+    let doubled = ["imgs", "labels", "poison_indices", "cover_indices"].filter {
+      isThere("\(place.path)/\($0)") && isThere("\(place.path)/\($0).npy")
+    }
+    if !doubled.isEmpty {
+      sets.warnings.append(
+        "of files that are there twice the NumPy arrays are read: "
+          + doubled.map { $0 + ".npy" }.joined(separator: ", "))
+    }
     sets.checks = [folder.training, folder.test].map { set in
       SharedCheck(count: set.count) { try set.verifyImages(of: $0) }
     }

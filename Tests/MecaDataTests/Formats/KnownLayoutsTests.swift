@@ -177,6 +177,12 @@ import Testing
         "parachute: train/n03888257/n03888257_1.JPEG",
       ])
     #expect(splits.test.entries == ["tench: val/n01440764/n01440764_2.JPEG"])
+    #expect(splits.warnings == [])
+    try folder.makeFolder("imagenette-160/train")
+    #expect(
+      try listImagenette(folder.path).warnings.contains {
+        $0.hasSuffix(" is taken; not used: \(folder.path)/imagenette-160")
+      })
     try folder.write(prefix + "train/n02086240/1.JPEG", "x")
     let error = #expect(throws: FileError.self) { try listImagenette(folder.path) }
     #expect(error?.description.contains("n02086240: is no class of Imagenette") == true)

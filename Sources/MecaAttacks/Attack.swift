@@ -55,6 +55,9 @@ public protocol Attack: Sendable {
 
 /// What most attacks have in common.
 extension Attack {
+  /// The names of its settings.
+  public static var settingNames: [String] { Settings.names }
+
   /// None.
   public var coverRate: Double { 0 }
   /// Any class.

@@ -172,27 +172,13 @@ extension AttackConfiguration: Hashable {
 extension AttackConfiguration: Codable {
   private enum Key: String, CodingKey { case kind, poisonRate, target, seed }
 
-  /// A setting's name as a key: `warp-strength` as `warpStrength`.
-  private struct SettingKey: CodingKey {
-    let stringValue: String
-    var intValue: Int? { nil }
-
-    /// The key of a setting; the weight of patterns and patches has kept its first one.
-    init(_ name: String) {
-      if name == "blend-alpha" {
-        stringValue = "alpha"
-        return
-      }
-      let parts = name.split(separator: "-")
-      stringValue =
-        parts[0]
-        + parts.dropFirst().map { $0.prefix(1).uppercased() + $0.dropFirst() }
-        .joined()
-    }
-
-    init(stringValue: String) { self.stringValue = stringValue }
-
-    init?(intValue: Int) { nil }
+  /// A setting's name as a key: `warp-strength` as `warpStrength`; the weight of patterns and patches
+  /// has kept its first one.
+  private static func key(_ name: String) -> SettingKey {
+    if name == "blend-alpha" { return SettingKey(stringValue: "alpha") }
+    let parts = name.split(separator: "-")
+    let others = parts.dropFirst().map { $0.prefix(1).uppercased() + $0.dropFirst() }
+    return SettingKey(stringValue: parts[0] + others.joined())
   }
 
   /// Writes everything on one level.
@@ -206,7 +192,7 @@ extension AttackConfiguration: Codable {
     var settings = encoder.container(keyedBy: SettingKey.self)
     for (name, value) in values {
       if case .unset = value { continue }
-      try settings.encode(value, forKey: SettingKey(name))
+      try settings.encode(value, forKey: Self.key(name))
     }
   }
 
@@ -232,7 +218,7 @@ extension AttackConfiguration: Codable {
     }
     let settings = try decoder.container(keyedBy: SettingKey.self)
     for setting in chosen.values.map(\.name) {
-      var keys = [SettingKey(setting)]
+      var keys = [Self.key(setting)]
       // In the earliest files, where it stood for every other attack too, without a meaning.
       if attack == Blend.self, setting == "blend-alpha" {
         keys.append(SettingKey(stringValue: "blendAlpha"))

@@ -29,6 +29,7 @@ struct Evaluate: RankedCommand {
     let figures = ModelFigures(
       accuracy: accuracy.all, attackSuccess: success?.victims,
       attackSuccessOnAll: success?.allOthers, accuracyPerClass: accuracy.perClass)
+    try communicator.collectively { try data.watch.check() }
     guard communicator.rank == 0 else { return }
     if json {
       let encoder = JSONEncoder()

@@ -54,6 +54,7 @@ struct Pack: RankedCommand {
     }
     let digests = try communicator.allGather(local: own, counts: parts.map { $0.count * 32 })
     let digest = try file.fill { file -> String in
+      try opened.watch.check()
       guard communicator.rank == 0 else { return "" }
       let index = try layout.index(
         of: sets, testIndices: opened.triggered?.testIndices ?? [], digests: digests)

@@ -45,30 +45,20 @@ package struct ResolvedDefense: Sendable {
 extension ResolvedDefense: Encodable {
   private enum Key: String, CodingKey { case name, settings }
 
-  /// A setting's name as a key.
-  private struct Name: CodingKey {
-    let stringValue: String
-    var intValue: Int? { nil }
-
-    init(stringValue: String) { self.stringValue = stringValue }
-
-    init?(intValue: Int) { nil }
-  }
-
   /// Writes name and settings, as `run.json` holds them.
   package func encode(to encoder: any Encoder) throws {
     var container = encoder.container(keyedBy: Key.self)
     try container.encode(facts.name, forKey: .name)
-    var values = container.nestedContainer(keyedBy: Name.self, forKey: .settings)
+    var values = container.nestedContainer(keyedBy: SettingKey.self, forKey: .settings)
     for (name, value) in settings.values {
-      try values.encode(value, forKey: Name(stringValue: name))
+      try values.encode(value, forKey: SettingKey(stringValue: name))
     }
   }
 }
 
 extension Defense {
   /// The names of its settings.
-  package static var settingNames: [String] { Settings.table.map(\.name) }
+  package static var settingNames: [String] { Settings.names }
 
   /// The settings under a variant's name, or the defaults.
   ///

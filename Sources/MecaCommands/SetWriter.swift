@@ -85,6 +85,7 @@ struct SetWriter {
     }
     return try communicator.collectively {
       let record = record(of: manifest, program: program)
+      try data.watch.check()
       guard communicator.rank == 0 else { return record }
       if format == .npy { try writeArrays() }
       if format != .png { try writeClassNames() }

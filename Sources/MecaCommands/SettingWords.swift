@@ -278,11 +278,6 @@ extension Pack: TakesSettings { static var settingKinds: [SettingKind] { [.datas
 
 extension Bench: TakesSettings { static var settingKinds: [SettingKind] { [.dataset] } }
 
-extension Attack {
-  /// The names of its settings.
-  static var settingNames: [String] { Settings.table.map(\.name) }
-}
-
 /// The words that a command's parser does not know.
 struct UnknownWords: ParsableArguments {
   @Argument(

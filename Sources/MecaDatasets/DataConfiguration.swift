@@ -106,15 +106,6 @@ public struct DataConfiguration: Sendable {
 extension DataConfiguration: Encodable {
   private enum Key: String, CodingKey { case dataset, path, trainLimit, testLimit, seed, settings }
 
-  private struct Name: CodingKey {
-    let stringValue: String
-    var intValue: Int? { nil }
-
-    init(stringValue: String) { self.stringValue = stringValue }
-
-    init?(intValue: Int) { nil }
-  }
-
   /// Writes name, place and settings, as `run.json` holds them.
   public func encode(to encoder: any Encoder) throws {
     var container = encoder.container(keyedBy: Key.self)
@@ -123,8 +114,10 @@ extension DataConfiguration: Encodable {
     try container.encodeIfPresent(place.trainLimit, forKey: .trainLimit)
     try container.encodeIfPresent(place.testLimit, forKey: .testLimit)
     try container.encode(place.seed, forKey: .seed)
-    var settings = container.nestedContainer(keyedBy: Name.self, forKey: .settings)
-    for (name, value) in values { try settings.encode(value, forKey: Name(stringValue: name)) }
+    var settings = container.nestedContainer(keyedBy: SettingKey.self, forKey: .settings)
+    for (name, value) in values {
+      try settings.encode(value, forKey: SettingKey(stringValue: name))
+    }
   }
 }
 

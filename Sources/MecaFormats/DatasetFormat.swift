@@ -30,6 +30,9 @@ public protocol DatasetFormat: Sendable {
 }
 
 extension DatasetFormat {
+  /// The names of its settings.
+  public static var settingNames: [String] { Settings.names }
+
   /// The defaults, with every setting that is known in their place.
   public static func settings(
     storedAs stored: (_ name: String) -> String?

@@ -163,7 +163,7 @@ import Testing
     expectRefusal(folder + "/none.png", "not found; must be a PNG, JPEG or WebP picture", .badData)
     try Data("no picture".utf8).write(to: URL(fileURLWithPath: folder + "/text.png"))
     expectRefusal(folder + "/text.png", "is neither JPEG, PNG nor WebP", .badData)
-    expectRefusal(folder, "not a regular file", .inputOutput)
+    expectRefusal(folder, "not a regular file", .badData)
     let black = try file([UInt8](repeating: 0, count: 12), side: 2)
     expectRefusal(black, "is transparent or black all over", .badData)
   }

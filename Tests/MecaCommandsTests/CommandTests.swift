@@ -50,8 +50,8 @@ extension ProgramTests {
       #expect(Set(keys).count == keys.count)
       let names =
         OptionTable(of: MecaDist.command(named: "train")).options.filter(\.isSetting).map(\.name)
-        + MeCa.settingNames + FolderFormat.Settings.table.map(\.name)
-        + BadNets.Settings.table.map(\.name)
+        + MeCa.settingNames + FolderFormat.settingNames
+        + BadNets.settingNames
       // What only other defences use has no line, nor what is about this very start.
       let elsewhere = ["clean-reserve", "variant", "dry-run", "force"]
       #expect(Set(keys) == Set(names).subtracting(elsewhere))

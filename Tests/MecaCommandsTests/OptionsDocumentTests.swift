@@ -42,12 +42,9 @@ import Testing
 
   @Test func namesAreTheirOwnersAlone() {
     let options = Set(OptionTable(of: MecaDist.command(named: "train")).names)
-    func names<Table: SettingsTable>(_ table: Table.Type) -> [String] { Table.table.map(\.name) }
-    func ofFormat<Kind: DatasetFormat>(_ kind: Kind.Type) -> [String] { names(Kind.Settings.self) }
-    func ofAttack<Kind: Attack>(_ kind: Kind.Type) -> [String] { names(Kind.Settings.self) }
     let kinds = [
-      Formats.all.map { ($0.facts.name, ofFormat($0)) },
-      Attacks.all.map { ($0.facts.name, ofAttack($0)) },
+      Formats.all.map { ($0.facts.name, $0.settingNames) },
+      Attacks.all.map { ($0.facts.name, $0.settingNames) },
       Defenses.all.map { ($0.facts.name, $0.settingNames) },
     ]
     for (owner, names) in kinds.joined() {

@@ -31,7 +31,7 @@ import Testing
   }
 
   @Test func aMissingFileIsMissingAndAFolderIsNoFile() {
-    #expect(throws: FileError.missing(path: "/nowhere/x", hint: "check the name")) {
+    #expect(throws: FileError.missing(path: "/nowhere/x", hint: "check the path")) {
       try readFile(at: "/nowhere/x")
     }
     #expect(throws: FileError.self) { try readFile(at: "/tmp") }

@@ -45,7 +45,7 @@ import Testing
   }
 
   @Test func missingAndUnwritableFilesSayWhere() {
-    #expect(throws: FileError.missing(path: "/no/such.safetensors", hint: "check the name")) {
+    #expect(throws: FileError.missing(path: "/no/such.safetensors", hint: "check the path")) {
       try readSafetensors("/no/such.safetensors")
     }
     #expect(throws: FileError.self) {

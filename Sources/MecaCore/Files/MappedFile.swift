@@ -16,31 +16,23 @@ public final class MappedFile: @unchecked Sendable {
 
   /// Maps the file at `path`.
   ///
-  /// - Throws: `FileError.missing`, or `FileError.failed` with the system's reason.
+  /// - Throws: `FileError.missing`, `FileError.malformed` for what is no regular file, or
+  ///   `FileError.failed` with the system's reason.
   public convenience init(path: String) throws {
-    // O_NONBLOCK: opening a pipe by mistake must fail below instead of waiting for a writer.
-    let descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
-    guard descriptor >= 0 else {
-      if errno == ENOENT || errno == ENOTDIR {
-        throw FileError.missing(path: path, hint: "check the path")
-      }
-      throw Self.failure("open", path)
+    // An initialiser cannot end within a closure, which closes the file: so it gets a copy.
+    let (descriptor, size) = try withRegularFile(Array(path.utf8), name: path) { descriptor, size in
+      (dup(descriptor), size)
     }
+    guard descriptor >= 0 else { throw readFailure(path) }
     defer { close(descriptor) }
-    try self.init(descriptor: descriptor, path: path)
+    try self.init(descriptor: descriptor, size: size, path: path)
   }
 
-  /// Maps the file behind a descriptor, which the caller closes; `path` is its name in errors.
+  /// Maps the file of `size` bytes behind a descriptor, which the caller closes; `path` is its name in
+  /// errors.
   ///
-  /// - Throws: `FileError.failed` with the system's reason, `FileError.malformed` for what is no
-  ///   regular file.
-  init(descriptor: Int32, path: String) throws {
-    var status = stat()
-    guard fstat(descriptor, &status) == 0 else { throw Self.failure("inspect", path) }
-    guard status.st_mode & S_IFMT == S_IFREG else {
-      throw FileError.malformed(path: path, reason: "is not a regular file")
-    }
-    let size = Int(status.st_size)
+  /// - Throws: `FileError.failed` with the system's reason.
+  init(descriptor: Int32, size: Int, path: String) throws {
     self.path = path
     self.count = size
     // mmap refuses a length of 0.
@@ -50,7 +42,9 @@ public final class MappedFile: @unchecked Sendable {
     }
     guard let memory = mmap(nil, size, PROT_READ, MAP_PRIVATE, descriptor, 0),
       memory != MAP_FAILED
-    else { throw Self.failure("map", path) }
+    else {
+      throw FileError.failed(operation: "map", path: path, reason: String(cString: strerror(errno)))
+    }
     // Only advice: a refusal costs speed, nothing else.
     _ = madvise(memory, size, MADV_WILLNEED)
     base = UnsafeRawPointer(memory)
@@ -71,10 +65,5 @@ public final class MappedFile: @unchecked Sendable {
     try withExtendedLifetime(self) {
       try body(UnsafeRawBufferPointer(start: base, count: count))
     }
-  }
-
-  /// The error for the last system call that failed.
-  private static func failure(_ operation: String, _ path: String) -> FileError {
-    .failed(operation: operation, path: path, reason: String(cString: strerror(errno)))
   }
 }

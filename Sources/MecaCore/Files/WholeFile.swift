@@ -73,32 +73,17 @@ public func requireReplaceable(_ path: String) throws {
 /// Reads a whole file.
 ///
 /// - Parameter limit: bytes at most.
-/// - Throws: `FileError.missing` or `FileError.failed`, also for a longer file.
+/// - Throws: `FileError`: missing, no regular file, or failed, also for a longer file.
 public func readFile(at path: String, limit: Int = .max) throws -> [UInt8] {
-  // O_NONBLOCK: opening a pipe must not wait for a writer.
-  let descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
-  guard descriptor >= 0 else {
-    if errno == ENOENT { throw FileError.missing(path: path, hint: "check the name") }
-    throw failure("read", path)
-  }
-  defer { close(descriptor) }
-  var status = stat()
-  guard fstat(descriptor, &status) == 0 else { throw failure("read", path) }
-  guard status.st_mode & S_IFMT == S_IFREG else {
-    throw FileError.failed(operation: "read", path: path, reason: "not a regular file")
-  }
-  let size = Int(status.st_size)
-  guard size <= limit else {
-    throw FileError.failed(
-      operation: "read", path: path, reason: "has \(size) bytes, \(limit) at most are read")
-  }
-  return try [UInt8](unsafeUninitializedCapacity: size) { buffer, count in
-    while count < size {
-      let got = read(descriptor, buffer.baseAddress! + count, size - count)
-      if got < 0 && errno == EINTR { continue }
-      guard got >= 0 else { throw failure("read", path) }
-      if got == 0 { break }
-      count += got
+  try withRegularFile(Array(path.utf8), name: path) { descriptor, size in
+    guard size <= limit else {
+      throw FileError.failed(
+        operation: "read", path: path, reason: "has \(size) bytes, \(limit) at most are read")
+    }
+    return try [UInt8](unsafeUninitializedCapacity: size) { buffer, count in
+      let room = UnsafeMutableRawBufferPointer(
+        rebasing: UnsafeMutableRawBufferPointer(buffer)[..<size])
+      count = try readBytes(descriptor, into: room, name: path)
     }
   }
 }
@@ -108,8 +93,7 @@ public let mostTextBytes = 64 << 20
 
 /// Reads a file that lists or describes something.
 ///
-/// - Throws: `FileError.missing`, `FileError.failed`, `FileError.malformed` for a file that is longer
-///   than any such text.
+/// - Throws: `FileError`: missing, no regular file, failed, longer than any such text, no UTF-8.
 public func readText(at path: String) throws -> String {
   let size = try readStart(of: path, count: 0).size
   guard size <= mostTextBytes else {
@@ -128,31 +112,16 @@ public func readText(at path: String) throws -> String {
 /// Reads the beginning of a regular file.
 ///
 /// - Returns: its first `count` bytes, or all if it has fewer, and its size.
-/// - Throws: `FileError.missing` or `FileError.failed`.
+/// - Throws: `FileError`: missing, no regular file, or failed.
 public func readStart(of path: String, count: Int) throws -> (bytes: [UInt8], size: Int) {
-  let descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
-  guard descriptor >= 0 else {
-    if errno == ENOENT { throw FileError.missing(path: path, hint: "check the name") }
-    throw failure("read", path)
-  }
-  defer { close(descriptor) }
-  var status = stat()
-  guard fstat(descriptor, &status) == 0 else { throw failure("read", path) }
-  guard status.st_mode & S_IFMT == S_IFREG else {
-    throw FileError.failed(operation: "read", path: path, reason: "not a regular file")
-  }
-  let size = Int(status.st_size)
-  var bytes = [UInt8](repeating: 0, count: min(count, size))
-  var done = 0
-  while done < bytes.count {
-    let got = bytes.withUnsafeMutableBytes {
-      read(descriptor, $0.baseAddress! + done, $0.count - done)
+  try withRegularFile(Array(path.utf8), name: path) { descriptor, size in
+    let bytes = try [UInt8](unsafeUninitializedCapacity: min(count, size)) { buffer, done in
+      let room = UnsafeMutableRawBufferPointer(
+        rebasing: UnsafeMutableRawBufferPointer(buffer)[..<min(count, size)])
+      done = try readBytes(descriptor, into: room, name: path)
     }
-    if got < 0 && errno == EINTR { continue }
-    guard got > 0 else { throw failure("read", path) }
-    done += got
+    return (bytes, size)
   }
-  return (bytes, size)
 }
 
 private func writeAll(

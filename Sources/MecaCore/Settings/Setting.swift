@@ -21,6 +21,9 @@ extension SettingsTable {
   /// Nothing to check.
   public func validate() throws {}
 
+  /// The names of the settings, in the table's order.
+  public static var names: [String] { table.map(\.name) }
+
   /// The setting called `name`.
   public static func setting(named name: String) -> Setting<Self>? {
     table.first { $0.name == name }
@@ -38,7 +41,7 @@ extension SettingsTable {
     guard let setting = Self.setting(named: name) else {
       throw SettingError(
         setting: name, value: text,
-        allowed: "a setting of this method: " + Self.table.map(\.name).joined(separator: ", "))
+        allowed: "a setting of this method: " + Self.names.joined(separator: ", "))
     }
     try setting.write(&self, text)
   }

@@ -142,8 +142,3 @@ public struct BackdoorBenchFormat: DatasetFormat {
     return sets
   }
 }
-
-extension DatasetFormat {
-  /// The names of its settings.
-  public static var settingNames: [String] { Settings.table.map(\.name) }
-}

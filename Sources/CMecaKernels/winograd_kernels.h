@@ -101,6 +101,56 @@ INLINE void times_g_transposed(const vec *u, int step, vec *r, int out) {
   r[2 * out] = fused(1.0f / 6, b, a) + u[5 * step];
 }
 
+// The same for stride 2, F(4, 2) of the odd points: see winograd.h.
+
+// Bᵀ: five to five.
+INLINE void strided_times_b(const vec *d, vec *r, int out) {
+  vec a = d[3] - d[1];
+  r[0 * out] = fused(2, d[0] - d[2], a);
+  r[1 * out] = a - (d[1] + d[2]);
+  r[2 * out] = fused(3, d[1] - d[2], a);
+  r[3 * out] = a;
+  r[4 * out] = fused(-2, a, d[4] - d[2]);
+}
+
+// Aᵀ: five to four.
+INLINE void strided_times_a(const vec *m, vec *r, int out) {
+  vec a = m[1] + m[2], b = m[1] - m[2];
+  r[0 * out] = m[0] + a + m[3];
+  r[1 * out] = fused(2, m[3], b);
+  r[2 * out] = fused(4, m[3], a);
+  r[3 * out] = fused(8, m[3], b) + m[4];
+}
+
+// A: four to five.
+INLINE void strided_times_a_transposed(const vec *y, vec *r, int out) {
+  vec a = y[0] + y[2], b = y[1] + y[3];
+  r[0 * out] = y[0];
+  r[1 * out] = a + b;
+  r[2 * out] = a - b;
+  r[3 * out] = fused(2, fused(4, y[3], y[1]), fused(4, y[2], y[0]));
+  r[4 * out] = y[3];
+}
+
+// G of the outer two, then the middle one: three to six.
+INLINE void strided_times_g(const vec *g, int step, vec *r, int out) {
+  const vec first = g[0 * step], last = g[2 * step];
+  r[0 * out] = 0.5f * first;
+  r[1 * out] = -0.5f * (first + last);
+  r[2 * out] = 1.0f / 6 * (last - first);
+  r[3 * out] = fused(1.0f / 3, last, 1.0f / 6 * first);
+  r[4 * out] = last;
+  r[5 * out] = g[1 * step];
+}
+
+// Gᵀ: six to three.
+INLINE void strided_times_g_transposed(const vec *u, int step, vec *r, int out) {
+  r[0 * out] = fused(0.5f, u[0 * step] - u[1 * step], 1.0f / 6 * (u[3 * step] - u[2 * step]));
+  r[1 * out] = u[5 * step];
+  r[2 * out] = fused(1.0f / 6, u[2 * step],
+                     fused(-0.5f, u[1 * step], fused(1.0f / 3, u[3 * step], u[4 * step])));
+}
+
 // MARK: weights
 
 // Rows become columns: in each step rows `d` apart change the elements that lie `d` apart.
@@ -137,8 +187,8 @@ INLINE void transpose(vec *rows) {
 // G g Gᵀ of the kernels from a block of input channels to one of output channels, to U's rows
 // `target + input · row`, points `point` apart. By input the two change roles, and the kernels are
 // turned by half a circle.
-TARGET static void block_to_points(const float *weights, const float *scale, int by_input,
-                                   float *target, int64_t row, int64_t point) {
+INLINE void block_to_points(const int strided, const float *weights, const float *scale,
+                            int by_input, float *target, int64_t row, int64_t point) {
   const vec_memory *plain = (const vec_memory *)weights;
   const vec factor = scale ? *(const vec_memory *)scale : all_lanes(1);
   vec g[9][BLOCK];
@@ -150,10 +200,14 @@ TARGET static void block_to_points(const float *weights, const float *scale, int
   }
   for (int i = 0; i < BLOCK; i++) {
     vec half[18];
-    for (int j = 0; j < 3; j++) times_g(&g[j][i], 3 * BLOCK, half + j, 3);
+    for (int j = 0; j < 3; j++) {
+      if (strided) strided_times_g(&g[j][i], 3 * BLOCK, half + j, 3);
+      else times_g(&g[j][i], 3 * BLOCK, half + j, 3);
+    }
     for (int j = 0; j < 6; j++) {
       vec u[6];
-      times_g(half + j * 3, 1, u, 1);
+      if (strided) strided_times_g(half + j * 3, 1, u, 1);
+      else times_g(half + j * 3, 1, u, 1);
       for (int p = 0; p < 6; p++) *(vec_memory *)(target + i * row + (j * 6 + p) * point) = u[p];
     }
   }
@@ -168,65 +222,85 @@ TARGET static void weights_to_panel(const meca_winograd *w, const float *weights
     for (int64_t i = 0; i < blocks; i++) {
       int64_t out = k + o, in = from + i;
       int64_t place = by_input ? in * w->in_blocks + out : out * w->in_blocks + in;
-      block_to_points(weights + place * 9 * BLOCK * BLOCK,
-                      scale ? scale + (by_input ? in : out) * BLOCK : 0, by_input,
-                      u + i * BLOCK * width * BLOCK + o * BLOCK, width * BLOCK, point);
+      const float *block = weights + place * 9 * BLOCK * BLOCK;
+      const float *factors = scale ? scale + (by_input ? in : out) * BLOCK : 0;
+      float *target = u + i * BLOCK * width * BLOCK + o * BLOCK;
+      if (w->stride == 2) block_to_points(1, block, factors, by_input, target, width * BLOCK, point);
+      else block_to_points(0, block, factors, by_input, target, width * BLOCK, point);
     }
 }
 
 // MARK: tiles
 
-// Rows of a tile; those outside of the image are `zeros`, so that nobody copies its edges.
-typedef struct {
-  const vec_memory *rows[6];
-  // Columns from `left` to `right` - 1 lie in the image.
-  int64_t left, right;
-} tile_rows;
+// Neighbouring tiles of a row that are transformed together.
+enum { RUN = 16 };
 
-static const float zeros[6 * BLOCK];
-
-// The rows of `count` x `count` points from (y, x), which may lie outside.
-INLINE tile_rows rows_of_tile(const meca_winograd *w, const vec_memory *image, int64_t y, int64_t x,
-                              int count) {
-  tile_rows tile;
-#pragma clang loop unroll(full)
-  for (int i = 0; i < count; i++)
-    tile.rows[i] = y + i >= 0 && y + i < w->height ? image + (y + i) * w->width + x
-                                                   : (const vec_memory *)zeros;
-  tile.left = x < 0 ? -x : 0;
-  tile.right = smaller(count, w->width - x);
-  return tile;
-}
-
-// One column of a tile, zeros where it lies outside.
-INLINE void column_of_tile(const tile_rows *tile, int64_t column, int count, vec *values) {
-  const int inside = column >= tile->left && column < tile->right;
-#pragma clang loop unroll(full)
-  for (int i = 0; i < count; i++) values[i] = inside ? tile->rows[i][column] : (vec){0};
-}
+// A row outside of the image, so that nobody copies its edges.
+static const float zeros[(4 * RUN + 2) * BLOCK];
 
 // Bᵀ d B of tiles of an activation with `blocks` blocks; zeros outside of the image.
+//
+// Tiles that lie side by side share two of their six columns, which are transformed once.
 TARGET static void inputs_to_points(const meca_winograd *w, int64_t blocks, const float *input,
                                     int64_t first, int64_t count, int64_t point, float *v) {
   const int64_t plane = w->height * w->width;
-  for (int64_t b = 0; b < blocks; b++) {
-    tile_place at = place_of(w, first);
-    for (int64_t t = 0; t < count; t++, advance(w, &at)) {
+  for (int64_t t = 0, run; t < count; t += run) {
+    const tile_place at = place_of(w, first + t);
+    run = smaller(smaller(count - t, RUN), (w->width - at.x + 3) / 4);
+    const int64_t left = at.x == 0, right = smaller(4 * run + 2, w->width - at.x + 1);
+    for (int64_t b = 0; b < blocks; b++) {
       const vec_memory *image = (const vec_memory *)input + (at.image * blocks + b) * plane;
-      const tile_rows tile = rows_of_tile(w, image, at.y - 1, at.x - 1, 6);
-      vec half[POINTS];
-      for (int j = 0; j < 6; j++) {
-        vec column[6];
-        column_of_tile(&tile, j, 6, column);
-        times_b(column, half + j, 6);
-      }
-      float *target = v + (b * count + t) * BLOCK;
+      const vec_memory *rows[6];
+#pragma clang loop unroll(full)
       for (int i = 0; i < 6; i++) {
-        vec row[6];
-        times_b(half + i * 6, row, 1);
-        for (int j = 0; j < 6; j++) *(vec_memory *)(target + (i * 6 + j) * point) = row[j];
+        const int64_t y = at.y - 1 + i;
+        rows[i] = y >= 0 && y < w->height ? image + y * w->width + at.x - 1
+                                          : (const vec_memory *)zeros;
+      }
+      vec half[(4 * RUN + 2) * 6];
+      if (left) memset(half, 0, 6 * sizeof(vec));
+      for (int64_t c = left; c < right; c++) {
+        vec column[6];
+#pragma clang loop unroll(full)
+        for (int i = 0; i < 6; i++) column[i] = rows[i][c];
+        times_b(column, half + c * 6, 1);
+      }
+      if (right < 4 * run + 2)
+        memset(half + right * 6, 0, (size_t)(4 * run + 2 - right) * 6 * sizeof(vec));
+      for (int64_t n = 0; n < run; n++) {
+        float *target = v + (b * count + t + n) * BLOCK;
+#pragma clang loop unroll(full)
+        for (int i = 0; i < 6; i++) {
+          vec row[6], result[6];
+#pragma clang loop unroll(full)
+          for (int j = 0; j < 6; j++) row[j] = half[(4 * n + j) * 6 + i];
+          times_b(row, result, 1);
+#pragma clang loop unroll(full)
+          for (int j = 0; j < 6; j++) *(vec_memory *)(target + (i * 6 + j) * point) = result[j];
+        }
       }
     }
+  }
+}
+
+// A dY Aᵀ of the tile at `source`, of which `rows` x `columns` points lie in the image.
+INLINE void output_to_points(const vec_memory *source, int64_t width, int64_t rows, int64_t columns,
+                             int64_t point, float *target) {
+  vec half[24];
+#pragma clang loop unroll(full)
+  for (int j = 0; j < 4; j++) {
+    vec column[4];
+#pragma clang loop unroll(full)
+    for (int i = 0; i < 4; i++)
+      column[i] = i < rows && j < columns ? source[i * width + j] : (vec){0};
+    times_a_transposed(column, half + j, 4);
+  }
+#pragma clang loop unroll(full)
+  for (int i = 0; i < 6; i++) {
+    vec row[6];
+    times_a_transposed(half + i * 4, row, 1);
+#pragma clang loop unroll(full)
+    for (int j = 0; j < 6; j++) *(vec_memory *)(target + (i * 6 + j) * point) = row[j];
   }
 }
 
@@ -237,20 +311,14 @@ TARGET static void outputs_to_points(const meca_winograd *w, int64_t blocks, con
   for (int64_t b = 0; b < blocks; b++) {
     tile_place at = place_of(w, first);
     for (int64_t t = 0; t < count; t++, advance(w, &at)) {
-      const vec_memory *image = (const vec_memory *)gradient + (at.image * blocks + b) * plane;
-      const tile_rows tile = rows_of_tile(w, image, at.y, at.x, 4);
-      vec half[24];
-      for (int j = 0; j < 4; j++) {
-        vec column[4];
-        column_of_tile(&tile, j, 4, column);
-        times_a_transposed(column, half + j, 4);
-      }
+      const vec_memory *source = (const vec_memory *)gradient + (at.image * blocks + b) * plane +
+                                 at.y * w->width + at.x;
       float *target = v + (b * count + t) * BLOCK;
-      for (int i = 0; i < 6; i++) {
-        vec row[6];
-        times_a_transposed(half + i * 4, row, 1);
-        for (int j = 0; j < 6; j++) *(vec_memory *)(target + (i * 6 + j) * point) = row[j];
-      }
+      const int64_t rows = w->height - at.y, columns = w->width - at.x;
+      if (rows >= 4 && columns >= 4)
+        output_to_points(source, w->width, 4, 4, point, target);
+      else
+        output_to_points(source, w->width, rows, columns, point, target);
     }
   }
 }
@@ -263,43 +331,65 @@ INLINE vec limited(vec x) {
   return (vec)(((bits)x & ~above) | ((bits)limit & above));
 }
 
+// Writes a row of a tile, as far as it lies in the image; `ending` may be NULL.
+INLINE void finish_row(vec *row, const meca_ending *ending, int64_t channel, int64_t place,
+                       int64_t columns, float *output) {
+  vec_memory *target = (vec_memory *)output + place;
+  if (ending) {
+    const vec shift = *(const vec_memory *)(ending->shift + channel);
+    const vec_memory *residual = (const vec_memory *)ending->residual + place;
+#pragma clang loop unroll(full)
+    for (int j = 0; j < 4; j++) {
+      row[j] += shift;
+      if (ending->residual && j < columns) row[j] += residual[j];
+      if (ending->activation != MECA_NO_ACTIVATION) row[j] = where_positive(row[j]);
+      if (ending->activation == MECA_RELU6) row[j] = limited(row[j]);
+    }
+  }
+#pragma clang loop unroll(full)
+  for (int j = 0; j < 4; j++)
+    if (j < columns) target[j] = row[j];
+}
+
+// Aᵀ M A of the tile at `source`, to the `rows` x `columns` points that lie in the image.
+INLINE void points_to_output(const float *source, int64_t point, const meca_ending *ending,
+                             int64_t channel, int64_t place, int64_t width, int64_t rows,
+                             int64_t columns, float *output) {
+  vec half[24];
+#pragma clang loop unroll(full)
+  for (int j = 0; j < 6; j++) {
+    vec column[6];
+#pragma clang loop unroll(full)
+    for (int i = 0; i < 6; i++) column[i] = *(const vec_memory *)(source + (i * 6 + j) * point);
+    times_a(column, half + j, 6);
+  }
+#pragma clang loop unroll(full)
+  for (int i = 0; i < 4; i++) {
+    if (i >= rows) break;
+    vec row[4];
+    times_a(half + i * 6, row, 1);
+    finish_row(row, ending, channel, place + i * width, columns, output);
+  }
+}
+
 // Aᵀ M A of `width` output blocks from `k`, as far as it lies in the image.
-TARGET static void points_to_outputs(const meca_winograd *w, int by_input,
-                                     const meca_ending *ending, int64_t k, int64_t width,
-                                     int64_t blocks, const float *m, int64_t first,
+TARGET static void points_to_outputs(const meca_winograd *w, const meca_ending *ending, int64_t k,
+                                     int64_t width, int64_t blocks, const float *m, int64_t first,
                                      int64_t count, int64_t point, float *output) {
   const int64_t plane = w->height * w->width;
   for (int64_t b = 0; b < width; b++) {
     tile_place at = place_of(w, first);
     for (int64_t t = 0; t < count; t++, advance(w, &at)) {
-      const int64_t y = at.y, x = at.x;
-      const int64_t image = (at.image * blocks + k + b) * plane;
       const float *source = m + (b * count + t) * BLOCK;
-      vec half[24];
-      for (int j = 0; j < 6; j++) {
-        vec column[6];
-        for (int i = 0; i < 6; i++) column[i] = *(const vec_memory *)(source + (i * 6 + j) * point);
-        times_a(column, half + j, 6);
-      }
-      const int64_t rows = smaller(4, w->height - y), columns = smaller(4, w->width - x);
-      for (int64_t i = 0; i < rows; i++) {
-        vec row[4];
-        times_a(half + i * 6, row, 1);
-        const int64_t place = image + (y + i) * w->width + x;
-        vec_memory *target = (vec_memory *)output + place;
-        if (!ending || by_input) {
-          for (int64_t j = 0; j < columns; j++) target[j] = row[j];
-          continue;
-        }
-        const vec shift = *(const vec_memory *)(ending->shift + (k + b) * BLOCK);
-        for (int64_t j = 0; j < columns; j++) {
-          vec value = row[j] + shift;
-          if (ending->residual) value += ((const vec_memory *)ending->residual + place)[j];
-          if (ending->activation != MECA_NO_ACTIVATION) value = where_positive(value);
-          if (ending->activation == MECA_RELU6) value = limited(value);
-          target[j] = value;
-        }
-      }
+      const int64_t place = (at.image * blocks + k + b) * plane + at.y * w->width + at.x;
+      const int64_t rows = w->height - at.y, columns = w->width - at.x;
+      const int64_t channel = (k + b) * BLOCK;
+      if (rows < 4 || columns < 4)
+        points_to_output(source, point, ending, channel, place, w->width, rows, columns, output);
+      else if (ending)
+        points_to_output(source, point, ending, channel, place, w->width, 4, 4, output);
+      else
+        points_to_output(source, point, 0, channel, place, w->width, 4, 4, output);
     }
   }
 }
@@ -313,7 +403,7 @@ INLINE void product(const int rows, const int vectors, const int more, int64_t b
                     const int steps, const float *a, int64_t row, int64_t step, int64_t jump,
                     const float *b, int64_t b_step, int64_t b_vector, float *c, int64_t c_row,
                     int64_t c_vector) {
-  vec sums[ROWS][3];
+  vec sums[12][3];
 #pragma clang loop unroll(full)
   for (int r = 0; r < rows; r++)
 #pragma clang loop unroll(full)
@@ -344,62 +434,68 @@ INLINE void product(const int rows, const int vectors, const int more, int64_t b
 // M = V · U of one point and panel, or M + V · U: rows are tiles.
 TARGET static void multiply_point(int64_t tiles, int64_t blocks, int64_t width, int more,
                                   const float *v, const float *u, float *m) {
-  // Equal pieces of at most ROWS tiles.
-  const int64_t pieces = (tiles + ROWS - 1) / ROWS;
-  for (int64_t piece = 0; piece < pieces; piece++) {
-    const int64_t t = tiles * piece / pieces, count = tiles * (piece + 1) / pieces - t;
+  // As many tiles as registers have room for; what is left over goes in halves, since few rows leave
+  // the multipliers waiting for their own results.
+  const int64_t most = width == 2 ? ROWS : 12;
+  for (int64_t t = 0, count; t < tiles; t += count) {
+    const int64_t left = tiles - t;
+    count = left >= 2 * most || left <= most ? smaller(left, most) : (left + 1) / 2;
     const float *rows = v + t * BLOCK;
     float *target = m + t * BLOCK;
-#define RUN(r, n, more)                                                                        \
+#define RUN_ROWS(r, n, more)                                                                   \
   product(r, n, more, blocks, BLOCK, rows, BLOCK, 1, tiles * BLOCK, u, (n) * BLOCK, BLOCK, target, \
           BLOCK, tiles * BLOCK)
+#define CASE(r, n, more) \
+  case r: RUN_ROWS(r, n, more); break;
+#define UP_TO_6(n, more) \
+  CASE(6, n, more) CASE(5, n, more) CASE(4, n, more) CASE(3, n, more) CASE(2, n, more) CASE(1, n, more)
+#define UP_TO_12(n, more)                                                         \
+  CASE(12, n, more) CASE(11, n, more) CASE(10, n, more) CASE(9, n, more) CASE(8, n, more) \
+  CASE(7, n, more) UP_TO_6(n, more)
 #if BLOCK == 16
-#define WIDER(n, more)              \
-    case 12: RUN(12, n, more); break; \
-    case 11: RUN(11, n, more); break; \
-    case 10: RUN(10, n, more); break; \
-    case 9: RUN(9, n, more); break;   \
-    case 8: RUN(8, n, more); break;   \
-    case 7: RUN(7, n, more); break;
+#define PAIRS(more) UP_TO_12(2, more)
 #else
-#define WIDER(n, more)
+#define PAIRS(more) UP_TO_6(2, more)
 #endif
-#define RUN_ROWS(n, more)             \
-  switch (count) {                    \
-    WIDER(n, more)                    \
-    case 6: RUN(6, n, more); break;   \
-    case 5: RUN(5, n, more); break;   \
-    case 4: RUN(4, n, more); break;   \
-    case 3: RUN(3, n, more); break;   \
-    case 2: RUN(2, n, more); break;   \
-    default: RUN(1, n, more);         \
-  }
-    if (width == 2) {
-      if (more) RUN_ROWS(2, 1) else RUN_ROWS(2, 0)
+    if (width == 2 && more) {
+      switch (count) { PAIRS(1) }
+    } else if (width == 2) {
+      switch (count) { PAIRS(0) }
+    } else if (more) {
+      switch (count) { UP_TO_12(1, 1) }
     } else {
-      if (more) RUN_ROWS(1, 1) else RUN_ROWS(1, 0)
+      switch (count) { UP_TO_12(1, 0) }
     }
+#undef PAIRS
+#undef UP_TO_12
+#undef UP_TO_6
+#undef CASE
 #undef RUN_ROWS
-#undef WIDER
-#undef RUN
   }
 }
+
+#include "winograd_strided_kernels.h"
 
 TARGET void NAME(meca_winograd_convolve)(const meca_winograd *w, int by_input, const float *input,
                                          const float *weights, const meca_ending *ending,
                                          float *output, float *work) {
   const float *scale = ending ? ending->scale : 0;
+  if (by_input) ending = 0;
+  const int strided = w->stride == 2;
   const int64_t in_blocks = by_input ? w->out_blocks : w->in_blocks;
   const int64_t out_blocks = by_input ? w->in_blocks : w->out_blocks;
   const convolution_plan plan = meca_plan_convolution(w, in_blocks, out_blocks);
-  float *v = work, *m = v + POINTS * plan.v_point, *u = m + POINTS * plan.m_point;
+  float *v = work, *m = v + plan.places * plan.v_point, *u = m + plan.places * plan.m_point;
   if (plan.resident)
     for (int64_t k = 0; k < out_blocks; k += PANEL)
       weights_to_panel(w, weights, scale, by_input, k, smaller(PANEL, out_blocks - k), 0,
                        in_blocks, u + k * in_blocks * BLOCK * BLOCK, plan.u_point);
   for (int64_t first = 0; first < plan.tiles; first += plan.chunk) {
     const int64_t tiles = smaller(plan.chunk, plan.tiles - first);
-    inputs_to_points(w, in_blocks, input, first, tiles, plan.v_point, v);
+    if (strided)
+      strided_inputs_to_points(w, by_input, in_blocks, input, first, tiles, plan.v_point, v);
+    else
+      inputs_to_points(w, in_blocks, input, first, tiles, plan.v_point, v);
     for (int64_t k = 0; k < out_blocks; k += PANEL) {
       const int64_t width = smaller(PANEL, out_blocks - k);
       for (int64_t from = 0; from < in_blocks; from += plan.depth) {
@@ -409,11 +505,18 @@ TARGET void NAME(meca_winograd_convolve)(const meca_winograd *w, int by_input, c
           panel += k * in_blocks * BLOCK * BLOCK + from * width * BLOCK * BLOCK;
         else
           weights_to_panel(w, weights, scale, by_input, k, width, from, blocks, u, plan.u_point);
-        for (int p = 0; p < POINTS; p++)
-          multiply_point(tiles, blocks, width, from > 0, v + p * plan.v_point + from * tiles * BLOCK,
-                         panel + p * plan.u_point, m + p * plan.m_point);
+        for (int p = 0; p < POINTS; p++) {
+          const point_rows at = rows_of_point(w, p);
+          multiply_point(at.rows * tiles, blocks, width, from > 0,
+                         v + at.place * plan.v_point + from * at.rows * tiles * BLOCK,
+                         panel + p * plan.u_point, m + at.place * plan.m_point);
+        }
       }
-      points_to_outputs(w, by_input, ending, k, width, out_blocks, m, first, tiles, plan.m_point, output);
+      if (strided)
+        strided_points_to_outputs(w, by_input, ending, k, width, out_blocks, m, first, tiles,
+                                  plan.m_point, output);
+      else
+        points_to_outputs(w, ending, k, width, out_blocks, m, first, tiles, plan.m_point, output);
     }
   }
 }
@@ -421,29 +524,31 @@ TARGET void NAME(meca_winograd_convolve)(const meca_winograd *w, int by_input, c
 // Adds Vᵀ · Y of one point to `sums` [width][blocks · BLOCK][BLOCK]: rows are input channels.
 INLINE void multiply_gradient(int64_t tiles, int64_t blocks, int64_t width, const float *v,
                               const float *y, int more, float *sums) {
-  for (int64_t c = 0; c < blocks * BLOCK; c += GRADIENT_ROWS) {
+  // Eight sums at a time keep the multipliers busy: eight rows where there is one vector.
+  const int64_t step = width == 1 ? 8 : GRADIENT_ROWS;
+  for (int64_t c = 0; c < blocks * BLOCK; c += step) {
     const float *rows = v + c / BLOCK * tiles * BLOCK + c % BLOCK;
     float *target = sums + c * BLOCK;
-#define RUN(n, more)                                                                         \
-  product(GRADIENT_ROWS, n, more, tiles, 1, rows, 1, 0, BLOCK, y, BLOCK, tiles * BLOCK, target, \
-          BLOCK, blocks * BLOCK * BLOCK)
+#define RUN_ROWS(r, n, more)                                                                 \
+  product(r, n, more, tiles, 1, rows, 1, 0, BLOCK, y, BLOCK, tiles * BLOCK, target, BLOCK,    \
+          blocks * BLOCK * BLOCK)
     if (more) {
-      if (width == 3) RUN(3, 1);
-      else if (width == 2) RUN(2, 1);
-      else RUN(1, 1);
+      if (width == 3) RUN_ROWS(GRADIENT_ROWS, 3, 1);
+      else if (width == 2) RUN_ROWS(GRADIENT_ROWS, 2, 1);
+      else RUN_ROWS(8, 1, 1);
     } else {
-      if (width == 3) RUN(3, 0);
-      else if (width == 2) RUN(2, 0);
-      else RUN(1, 0);
+      if (width == 3) RUN_ROWS(GRADIENT_ROWS, 3, 0);
+      else if (width == 2) RUN_ROWS(GRADIENT_ROWS, 2, 0);
+      else RUN_ROWS(8, 1, 0);
     }
-#undef RUN
+#undef RUN_ROWS
   }
 }
 
 // Gᵀ S G of sums [width][blocks · BLOCK][BLOCK] from output block `k` and input block `from`.
-TARGET static void sums_to_weights(const meca_winograd *w, int64_t k, int64_t width, int64_t from,
-                                   int64_t blocks, const float *sums, int64_t point,
-                                   float *grad_weights) {
+INLINE void sums_to_weights(const int strided, const meca_winograd *w, int64_t k, int64_t width,
+                            int64_t from, int64_t blocks, const float *sums, int64_t point,
+                            float *grad_weights) {
   for (int64_t o = 0; o < width; o++)
     for (int64_t c = 0; c < blocks * BLOCK; c++) {
       const float *source = sums + (o * blocks * BLOCK + c) * BLOCK;
@@ -451,7 +556,8 @@ TARGET static void sums_to_weights(const meca_winograd *w, int64_t k, int64_t wi
       for (int j = 0; j < 6; j++) {
         vec column[6];
         for (int i = 0; i < 6; i++) column[i] = *(const vec_memory *)(source + (i * 6 + j) * point);
-        times_g_transposed(column, 1, half + j, 6);
+        if (strided) strided_times_g_transposed(column, 1, half + j, 6);
+        else times_g_transposed(column, 1, half + j, 6);
       }
       vec_memory *target =
           (vec_memory *)(grad_weights +
@@ -459,7 +565,8 @@ TARGET static void sums_to_weights(const meca_winograd *w, int64_t k, int64_t wi
                          c % BLOCK * BLOCK);
       for (int i = 0; i < 3; i++) {
         vec row[3];
-        times_g_transposed(half + i * 6, 1, row, 1);
+        if (strided) strided_times_g_transposed(half + i * 6, 1, row, 1);
+        else times_g_transposed(half + i * 6, 1, row, 1);
         for (int j = 0; j < 3; j++) target[(i * 3 + j) * BLOCK] = row[j];
       }
     }
@@ -468,12 +575,18 @@ TARGET static void sums_to_weights(const meca_winograd *w, int64_t k, int64_t wi
 TARGET void NAME(meca_winograd_weight_gradient)(const meca_winograd *w, const float *input,
                                                 const float *grad_output, float *grad_weights,
                                                 float *work) {
+  const int strided = w->stride == 2;
   const gradient_plan plan = meca_plan_gradient(w);
-  float *v = work, *y = v + POINTS * plan.v_point, *sums = y + POINTS * plan.y_point;
+  float *v = work, *y = v + plan.places * plan.v_point, *sums = y + plan.places * plan.y_point;
   for (int64_t first = 0; first < plan.tiles; first += plan.chunk) {
     const int64_t tiles = smaller(plan.chunk, plan.tiles - first);
-    inputs_to_points(w, w->in_blocks, input, first, tiles, plan.v_point, v);
-    outputs_to_points(w, w->out_blocks, grad_output, first, tiles, plan.y_point, y);
+    if (strided) {
+      strided_inputs_to_points(w, 0, w->in_blocks, input, first, tiles, plan.v_point, v);
+      strided_outputs_to_points(w, w->out_blocks, grad_output, first, tiles, plan.y_point, y);
+    } else {
+      inputs_to_points(w, w->in_blocks, input, first, tiles, plan.v_point, v);
+      outputs_to_points(w, w->out_blocks, grad_output, first, tiles, plan.y_point, y);
+    }
     const int last = first + tiles == plan.tiles;
     float *panel = sums;
     for (int64_t k = 0, width; k < w->out_blocks; k += width) {
@@ -482,12 +595,18 @@ TARGET void NAME(meca_winograd_weight_gradient)(const meca_winograd *w, const fl
       width = left == 4 ? 2 : smaller(GRADIENT_PANEL, left);
       for (int64_t from = 0; from < w->in_blocks; from += GRADIENT_CHANNELS / BLOCK) {
         const int64_t blocks = smaller(GRADIENT_CHANNELS / BLOCK, w->in_blocks - from);
-        for (int p = 0; p < POINTS; p++)
-          multiply_gradient(tiles, blocks, width, v + p * plan.v_point + from * tiles * BLOCK,
-                            y + p * plan.y_point + k * tiles * BLOCK, first > 0,
+        for (int p = 0; p < POINTS; p++) {
+          const point_rows at = rows_of_point(w, p);
+          const int64_t rows = at.rows * tiles;
+          multiply_gradient(rows, blocks, width,
+                            v + at.place * plan.v_point + from * rows * BLOCK,
+                            y + at.place * plan.y_point + k * rows * BLOCK, first > 0,
                             panel + p * plan.s_point);
-        if (last)
-          sums_to_weights(w, k, width, from, blocks, panel, plan.s_point, grad_weights);
+        }
+        if (last && strided)
+          sums_to_weights(1, w, k, width, from, blocks, panel, plan.s_point, grad_weights);
+        else if (last)
+          sums_to_weights(0, w, k, width, from, blocks, panel, plan.s_point, grad_weights);
         if (plan.chunk < plan.tiles) panel += width * blocks * BLOCK * BLOCK;
       }
     }

@@ -1,6 +1,6 @@
 import CMecaKernels
 
-/// 3x3 convolutions with stride 1 and padding 1 by Winograd's F(4x4, 3x3), in all three directions.
+/// 3x3 convolutions with padding 1 by Winograd's F(4x4, 3x3), in all three directions.
 ///
 /// A 4x4 tile of outputs is `Aᵀ [(G g Gᵀ) ⊙ (Bᵀ d B)] A` of the 6x6 inputs `d` under it: 36
 /// multiplications for 144. Over all channels and tiles that is a matrix product for each of the 36
@@ -10,6 +10,10 @@ import CMecaKernels
 ///   channels swapped;
 /// - by weights: `Gᵀ (Vᵀ · A dY Aᵀ) G`, the derivative of the formula.
 ///
+/// With stride 2 the outer weights of a line meet every other point, as a convolution of two weights
+/// that F(4, 2) does with five multiplications, and the middle one meets the points between with four:
+/// 81 multiplications for 144.
+///
 /// Tiles that reach over the edge are filled with zeros. Sums have one fixed order for every tile,
 /// so that the bits of an image do not depend on where in the batch it is.
 /// - Shapes: activations in blocks of 8 or 16 channels, weights `[K/b, C/b, 3, 3, b, b]` (inputs,
@@ -17,11 +21,13 @@ import CMecaKernels
 /// - Source: Lavin & Gray 2016, arXiv:1509.09308, section 4.2; by weights the transposed formula.
 final class WinogradConvolution: FoldingConvolution, PermutedWeights {
   /// For `kernelNames` and the engine's fingerprint; another number where the bits change.
-  static let name = "winograd 4x4 v2"
+  static let name = "winograd 4x4 v3"
 
   let weightCount: Int
   let preparedCount = 0
   let kernelNames: [String]
+  /// Floats that the directions use from the beginning of the workspace.
+  let workspaceCount: Int
 
   private let shape: ConvolutionShape
   private let size: meca_winograd
@@ -31,18 +37,25 @@ final class WinogradConvolution: FoldingConvolution, PermutedWeights {
   /// Whether it beats direct kernels, by the shape without its batch, since ranks that time would
   /// choose differently, and lanes of other batches other bits.
   ///
-  /// From 16 channels on it is twice as fast or more, unless tiles are mostly edge: a tile costs 36
-  /// multiplications, its outputs in the image 9 each. Batches of less than three 4x4 planes would be
-  /// as fast directly. A plane within one tile goes this way too, however small: for planes of 2x2
-  /// oneDNN has no generated kernel for the gradient by weights and takes 300 times as long.
+  /// It is twice as fast or more, even with a single block of channels, unless tiles are mostly edge:
+  /// a tile costs 36 multiplications, its outputs in the image 9 each. Batches of less than three 4x4
+  /// planes would be as fast directly. A plane within one tile goes this way too, however small: for
+  /// planes of 2x2 oneDNN has no generated kernel for the gradient by weights and takes 300 times as
+  /// long. With stride 2 a tile costs 81 and must be nearly full.
   static func suits(
     _ shape: ConvolutionShape, input: ActivationLayout, output: ActivationLayout
   ) -> Bool {
+    guard
+      shape.groups == 1 && shape.kernel == 3 && shape.padding == 1 && input.block == output.block
+        && [8, 16].contains(input.block)
+    else { return false }
+    let points = shape.outputHeight * shape.outputWidth
     let tiles = ((shape.outputHeight + 3) / 4) * ((shape.outputWidth + 3) / 4)
-    return shape.groups == 1 && shape.kernel == 3 && shape.stride == 1 && shape.padding == 1
-      && input.block == output.block && [8, 16].contains(input.block)
-      && min(shape.inputChannels, shape.outputChannels) >= 16
-      && (tiles == 1 || 2 * shape.outputHeight * shape.outputWidth >= 13 * tiles)
+    return switch shape.stride {
+    case 1: tiles == 1 || 2 * points >= 13 * tiles
+    case 2: points >= 12 * tiles
+    default: false
+    }
   }
 
   /// For a shape and layouts that it suits.
@@ -56,11 +69,13 @@ final class WinogradConvolution: FoldingConvolution, PermutedWeights {
     isTraining = training
     size = meca_winograd(
       batch: Int64(shape.batch), in_blocks: Int64(input.blocks), out_blocks: Int64(output.blocks),
-      height: Int64(shape.inputHeight), width: Int64(shape.inputWidth), block: Int64(input.block))
+      height: Int64(shape.inputHeight), width: Int64(shape.inputWidth), block: Int64(input.block),
+      stride: Int64(shape.stride))
     weightCount = input.blocks * output.blocks * 9 * input.block * input.block
     kernelNames = [String](
       repeating: Self.name, count: 1 + (needsInputGradient ? 1 : 0) + (training ? 1 : 0))
-    workspace.reserve(Int(meca_winograd_work_floats(size, training ? 1 : 0)))
+    workspaceCount = Int(meca_winograd_work_floats(size, training ? 1 : 0))
+    workspace.reserve(workspaceCount)
   }
 
   /// Visits every weight's place in `[K, C, 3, 3]` and in the blocks.

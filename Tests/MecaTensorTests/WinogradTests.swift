@@ -5,17 +5,30 @@ import Testing
 #if MECA_ONEDNN
   /// Channels in and out, height, width, batch: odd planes, several chunks of tiles, half panels of
   /// outputs, filled-up blocks, weights too large to stay transformed, more channels than are summed
-  /// at once, derivatives by the weights in one chunk and in several, planes smaller than a tile.
+  /// at once, derivatives by the weights in one chunk and in several, planes smaller than a tile, one
+  /// block of channels that is full or not.
   private let winogradShapes: [ConvolutionShape] = [
     (152, 160, 7, 7, 13), (64, 64, 32, 32, 1), (64, 72, 17, 19, 3), (136, 128, 8, 8, 12),
     (96, 112, 7, 13, 5), (72, 96, 16, 15, 3), (68, 66, 17, 16, 3), (264, 272, 7, 4, 8),
     (256, 256, 4, 4, 16), (16, 16, 32, 32, 2), (20, 17, 8, 8, 3), (16, 48, 4, 4, 1),
     (272, 20, 8, 8, 2), (144, 144, 16, 16, 9), (32, 24, 2, 2, 8), (24, 40, 1, 2, 3),
-    (16, 16, 1, 1, 5),
+    (16, 16, 1, 1, 5), (8, 8, 32, 32, 3), (5, 8, 5, 7, 3), (8, 3, 17, 19, 1), (3, 5, 1, 1, 4),
+    (8, 8, 8, 4, 33), (12, 24, 8, 5, 3), (24, 12, 15, 31, 1),
   ].map { c, k, height, width, batch in
     ConvolutionShape(
       batch: batch, inputChannels: c, outputChannels: k, inputHeight: height, inputWidth: width,
       kernel: 3, stride: 1, padding: 1)
+  }
+
+  /// The same with stride 2: odd and even planes, weights too large to stay transformed.
+  private let stridedShapes: [ConvolutionShape] = [
+    (8, 5, 16, 15, 3), (3, 8, 8, 7, 5), (5, 8, 32, 32, 1), (16, 32, 16, 16, 3), (32, 64, 8, 8, 5),
+    (24, 40, 31, 33, 2), (12, 16, 7, 8, 13), (152, 160, 16, 16, 9), (136, 144, 24, 15, 12),
+    (256, 512, 8, 8, 3), (16, 20, 64, 56, 1),
+  ].map { c, k, height, width, batch in
+    ConvolutionShape(
+      batch: batch, inputChannels: c, outputChannels: k, inputHeight: height, inputWidth: width,
+      kernel: 3, stride: 2, padding: 1)
   }
 
   /// Our Winograd behind the oneDNN engine.
@@ -29,15 +42,16 @@ import Testing
     /// output row is the worst with 2.8 + 2.8 + 64 · (0.37 + 0.37) + 42 = 94. Both dimensions
     /// together: √(94²)·C against 9·C, 10.4 times. By weights the same with A for G and Gᵀ for Aᵀ:
     /// 97 · tiles against 16 · tiles, 6 times, or up to 13 where partial tiles leave 7.5 outputs to
-    /// a tile. The twelve in `sumTolerance` is six deviations, twice.
-    @Test(arguments: winogradShapes)
+    /// a tile. With stride 2 a line's five points have 2.5, 3, 0.8, 0.3, 10, and the worst output row
+    /// gathers 33: 3.6 times. The twelve in `sumTolerance` is six deviations, twice.
+    @Test(arguments: winogradShapes + stridedShapes)
     func agreesWithPlainLoops(shape: ConvolutionShape) throws {
       let run = try ConvolutionRun(try makeEngine(.onednn), shape)
       #expect(run.kernelNames.count == 3 && run.kernelNames.allSatisfy { $0.contains("wino") })
       try ConvolutionTests().compare(run, shape)
     }
 
-    @Test(arguments: winogradShapes)
+    @Test(arguments: winogradShapes + stridedShapes)
     func sameBitsAgain(shape: ConvolutionShape) throws {
       let engine = try makeEngine(.onednn)
       #expect(try ConvolutionRun(engine, shape) == (try ConvolutionRun(engine, shape)))
@@ -47,15 +61,17 @@ import Testing
     /// worked on together.
     ///
     /// 152 channels: transformed weights made anew for each chunk of 128 tiles, 32 images; 64 channels:
-    /// kept, chunks of 48 tiles, 12 images.
-    @Test(arguments: [152, 64])
-    func imageDoesNotDependOnItsPlace(channels: Int) throws {
+    /// kept, chunks of 48 tiles, 12 images; 8 channels: a single block.
+    @Test(arguments: [152, 64, 8], [1, 2])
+    func imageDoesNotDependOnItsPlace(channels: Int, stride: Int) throws {
       let engine = try makeEngine(.onednn)
       engine.enterThread()
       var shape = winogradShapes[0]
       (shape.inputChannels, shape.outputChannels) = (channels, channels)
+      shape.stride = stride
       let layout = engine.activationLayout(channels: shape.inputChannels, height: 7, width: 7)
       let size = layout.count(batch: 1)
+      let outputSize = size / 49 * shape.outputHeight * shape.outputWidth
       let x = AlignedStorage<Float>(count: 40 * size)
       x.copy(from: randomValues(40 * size, stream: 1))
       shape.batch = 1
@@ -68,23 +84,24 @@ import Testing
         shape.batch = batch
         let object = try plan(engine, shape)
         #expect(object.kernelNames.allSatisfy { $0.contains("wino") })
-        let y = AlignedStorage<Float>(count: batch * size)
+        let y = AlignedStorage<Float>(count: batch * outputSize)
         let gradient = AlignedStorage<Float>(count: batch * size)
         object.forward(
           input: x.pointer + first * size, weights: weights.pointer, prepared: prepared.pointer,
           output: y.pointer)
         object.backwardInput(
-          gradOutput: x.pointer + first * size, weights: weights.pointer,
+          gradOutput: x.pointer + first * outputSize, weights: weights.pointer,
           prepared: prepared.pointer, gradInput: gradient.pointer)
-        return (0..<batch).flatMap { image in
-          let range = image * size..<(image + 1) * size
-          return Array(y.buffer[range]) + Array(gradient.buffer[range])
+        func part(_ image: Int, _ size: Int, _ values: AlignedStorage<Float>) -> [Float] {
+          Array(values.buffer[image * size..<(image + 1) * size])
         }
+        return (0..<batch).flatMap { part($0, outputSize, y) + part($0, size, gradient) }
       }
       let all = try results(first: 0, batch: 40)
+      let both = size + outputSize
       for (first, batch) in [(0, 1), (1, 13), (5, 35), (39, 1)] {
         let some = try results(first: first, batch: batch)
-        let expected = Array(all[first * 2 * size..<(first + batch) * 2 * size])
+        let expected = Array(all[first * both..<(first + batch) * both])
         #expect(some == expected, "\(batch) from \(first)")
       }
     }
@@ -92,7 +109,7 @@ import Testing
     /// Scale, shift, residual and activation in the same sweep, and the gradient of that.
     ///
     /// Twice the tolerance of the sums alone: scales reach 1.5, and three more roundings follow.
-    @Test(arguments: winogradShapes, [Activation.none, .relu, .relu6])
+    @Test(arguments: winogradShapes + stridedShapes, [Activation.none, .relu, .relu6])
     func evaluationAgreesWithPlainLoops(shape: ConvolutionShape, activation: Activation) throws {
       let engine = try makeEngine(.onednn)
       engine.enterThread()
@@ -175,7 +192,7 @@ import Testing
       #expect(visible == naive.outputCount)
     }
 
-    /// Square 3x3 convolutions of 16 channels or more, at any batch, unless tiles are mostly edge.
+    /// 3x3 convolutions of stride 1 and 2 at any batch, unless tiles are mostly edge.
     @Test func isTakenWhereItPays() throws {
       let engine = try makeEngine(.onednn)
       func names(
@@ -193,11 +210,14 @@ import Testing
         try names(16, 16, 32, batch: 1), try names(64, 64, 32, batch: 1),
         try names(128, 128, 4, batch: 2), try names(512, 512, 4, batch: 32),
         try names(64, 64, 7, batch: 2), try names(64, 64, 2, batch: 16),
+        try names(8, 8, 32, batch: 16), try names(15, 64, 32, batch: 16),
+        try names(64, 64, 32, batch: 2, stride: 2), try names(8, 16, 32, batch: 2, stride: 2),
+        try names(64, 64, 14, batch: 2, stride: 2),
       ]
       for names in taken { #expect(names.allSatisfy { $0.contains("wino") }, "\(names)") }
       let direct = [
-        try names(8, 8, 32, batch: 16), try names(15, 64, 32, batch: 16),
-        try names(64, 64, 5, batch: 16), try names(64, 64, 32, batch: 2, stride: 2),
+        try names(64, 64, 5, batch: 16), try names(64, 64, 4, batch: 2, stride: 2),
+        try names(64, 64, 32, batch: 2, stride: 3),
         try names(64, 64, 32, batch: 2, kernel: 1, padding: 0),
         try names(64, 64, 32, batch: 2, padding: 0),
         try names(64, 64, 32, batch: 2, kernel: 5, padding: 2),

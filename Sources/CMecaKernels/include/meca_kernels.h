@@ -113,10 +113,10 @@ void meca_depthwise_backward_weights(meca_depthwise d, const float *input,
 void meca_copy_channels(meca_layout from, const float *input, int64_t first, meca_layout to,
                         float *output, int64_t target, int64_t count);
 
-// Size of a 3x3 convolution with stride 1 and padding 1 over activations in blocks of 8 or 16
-// channels; on x86 16 wants AVX-512, 8 AVX2.
+// Size of a 3x3 convolution with stride 1 or 2 and padding 1 over activations in blocks of 8 or 16
+// channels, height and width those of the input; on x86 16 wants AVX-512, 8 AVX2.
 typedef struct {
-  int64_t batch, in_blocks, out_blocks, height, width, block;
+  int64_t batch, in_blocks, out_blocks, height, width, block, stride;
 } meca_winograd;
 // What evaluation puts around a convolution: kernels times scale[k], then
 // activation(output + shift[k] + residual). Whole blocks of scale and shift; residual may be NULL or

@@ -106,17 +106,19 @@
           shape, input: input, output: output, needsInputGradient: needsInputGradient,
           training: training, workspace: workspace, engine: self)
       }
-      if WinogradConvolution.suits(shape, input: input, output: output) {
-        return WinogradConvolution(
-          shape, input: input, output: output, needsInputGradient: needsInputGradient,
-          training: training, workspace: workspace)
-      }
-      if precision == .bf16,
+      let suitsWinograd = WinogradConvolution.suits(shape, input: input, output: output)
+      // With stride 2 Winograd saves less than the shorter operands do.
+      if precision == .bf16, !suitsWinograd || shape.stride == 2,
         OneDNNBFloat16Convolution.suits(shape, input: input, output: output)
       {
         return try OneDNNBFloat16Convolution(
           shape, input: input, output: output, needsInputGradient: needsInputGradient,
           training: training, workspace: workspace, engine: self)
+      }
+      if suitsWinograd {
+        return WinogradConvolution(
+          shape, input: input, output: output, needsInputGradient: needsInputGradient,
+          training: training, workspace: workspace)
       }
       return input.block == output.block || input.block == 1
         ? try OneDNNConvolution(

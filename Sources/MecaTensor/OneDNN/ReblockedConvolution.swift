@@ -1,11 +1,11 @@
 #if MECA_ONEDNN
   /// A convolution between layers of narrow and of wide blocks, in narrow ones.
   ///
-  /// oneDNN's kernels want one size on both sides. The wide side is copied on the way in and on the
+  /// All kernels want one size on both sides. The wide side is copied on the way in and on the
   /// way out; where a network gets wider it also gets smaller, so that side has fewer values.
   final class ReblockedConvolution: Convolution {
     private let batch: Int
-    private let inner: OneDNNConvolution
+    private let inner: any Convolution
     private let input: Side
     private let output: Side
     private let workspace: Workspace
@@ -30,12 +30,21 @@
       let block = min(input.block, output.block)
       var (narrowInput, narrowOutput) = (input, output)
       (narrowInput.block, narrowOutput.block) = (block, block)
-      inner = try OneDNNConvolution(
-        shape, input: narrowInput, output: narrowOutput, needsInputGradient: needsInputGradient,
-        training: training, workspace: workspace, engine: engine)
+      let innerWorkspaceCount: Int
+      if WinogradConvolution.suits(shape, input: narrowInput, output: narrowOutput) {
+        let winograd = WinogradConvolution(
+          shape, input: narrowInput, output: narrowOutput, needsInputGradient: needsInputGradient,
+          training: training, workspace: workspace)
+        (inner, innerWorkspaceCount) = (winograd, winograd.workspaceCount)
+      } else {
+        let direct = try OneDNNConvolution(
+          shape, input: narrowInput, output: narrowOutput, needsInputGradient: needsInputGradient,
+          training: training, workspace: workspace, engine: engine)
+        (inner, innerWorkspaceCount) = (direct, direct.workspaceCount)
+      }
       batch = shape.batch
       self.workspace = workspace
-      let start = (inner.workspaceCount + 15) / 16 * 16
+      let start = (innerWorkspaceCount + 15) / 16 * 16
       self.input = Side(layout: input, narrow: narrowInput, offset: start)
       let next = start + (self.input.isCopied ? narrowInput.count(batch: batch) : 0)
       self.output = Side(layout: output, narrow: narrowOutput, offset: next)

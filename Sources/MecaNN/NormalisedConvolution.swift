@@ -30,6 +30,8 @@ final class NormalisedConvolution {
   private let folded: FoldedNormalisation
   /// 1 / √(variance + ε) of the last training pass.
   private let inverseDeviation: AlignedStorage<Float>
+  /// Whether the last forward pass added a residual.
+  private var hasResidual = false
   private let times: LayerTimes?
 
   /// Plans the two layers of `site` for a lane; `needsInputGradient`: `backward` will be asked for it.
@@ -78,6 +80,7 @@ final class NormalisedConvolution {
   ) {
     switch pass {
     case .training(let result):
+      hasResidual = residual != nil
       timed(\.forward) { convolve(input, convolved.pointer) }
       timed(\.normalise) {
         batchNormForward(
@@ -130,7 +133,7 @@ final class NormalisedConvolution {
       timed(\.normaliseBackward) {
         batchNormBackward(
           layout, batch: microbatch, gradOutput: gradOutput, x: convolved.pointer,
-          y: output.pointer, gamma: gamma,
+          y: hasResidual ? UnsafePointer(output.pointer) : nil, gamma: gamma, beta: beta,
           mean: result.statistics + normalisation.mean.lowerBound,
           inverseDeviation: inverseDeviation.pointer, activation: site.activation,
           gradInput: scratch, gradResidual: residual ? gradOutput : nil,

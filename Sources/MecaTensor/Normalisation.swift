@@ -65,18 +65,21 @@ public func batchNormForward(
 /// `gradInput = gamma · inv · (g − gradBeta / n − x̂ · gradGamma / n)`, `gradResidual = g`.
 ///
 /// - Parameters:
-///   - y: output of the forward pass; read only with an activation.
+///   - y: output of the forward pass; read only with an activation. nil where there was no residual:
+///     the same sum is taken again, bit for bit, which costs less than reading it.
 ///   - gradInput: overwritten; may be `gradOutput` itself.
 ///   - gradResidual: overwritten with `g`, or nil; may be `gradOutput` itself if `gradInput` is not.
 public func batchNormBackward(
   _ layout: ActivationLayout, batch: Int, gradOutput: UnsafePointer<Float>,
-  x: UnsafePointer<Float>, y: UnsafePointer<Float>, gamma: UnsafePointer<Float>,
-  mean: UnsafePointer<Float>, inverseDeviation: UnsafePointer<Float>, activation: Activation,
-  gradInput: UnsafeMutablePointer<Float>, gradResidual: UnsafeMutablePointer<Float>?,
-  gradGamma: UnsafeMutablePointer<Float>, gradBeta: UnsafeMutablePointer<Float>
+  x: UnsafePointer<Float>, y: UnsafePointer<Float>?, gamma: UnsafePointer<Float>,
+  beta: UnsafePointer<Float>, mean: UnsafePointer<Float>, inverseDeviation: UnsafePointer<Float>,
+  activation: Activation, gradInput: UnsafeMutablePointer<Float>,
+  gradResidual: UnsafeMutablePointer<Float>?, gradGamma: UnsafeMutablePointer<Float>,
+  gradBeta: UnsafeMutablePointer<Float>
 ) {
+  precondition(y != nil || gradResidual == nil, "the sum without a residual was asked for")
   meca_batch_norm_backward(
-    layout.kernelLayout(batch: batch), gradOutput, x, y, gamma, mean, inverseDeviation,
+    layout.kernelLayout(batch: batch), gradOutput, x, y, gamma, beta, mean, inverseDeviation,
     activation.kernelActivation, gradInput, gradResidual, gradGamma, gradBeta)
 }
 

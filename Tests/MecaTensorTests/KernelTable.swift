@@ -57,11 +57,10 @@ import Testing
       let backward = Self.best {
         batchNormBackward(
           layout, batch: 16, gradOutput: buffers[2].pointer, x: buffers[0].pointer,
-          y: buffers[1].pointer, gamma: channelValues[0].pointer, mean: channelValues[2].pointer,
-          inverseDeviation: channelValues[3].pointer, activation: .relu,
-          gradInput: buffers[3].pointer,
-          gradResidual: nil, gradGamma: channelValues[4].pointer,
-          gradBeta: channelValues[5].pointer)
+          y: buffers[1].pointer, gamma: channelValues[0].pointer, beta: channelValues[1].pointer,
+          mean: channelValues[2].pointer, inverseDeviation: channelValues[3].pointer,
+          activation: .relu, gradInput: buffers[3].pointer, gradResidual: nil,
+          gradGamma: channelValues[4].pointer, gradBeta: channelValues[5].pointer)
       }
       // Reads and writes: x twice and y once; three arrays twice and one once.
       let bytes = Double(count * 4)

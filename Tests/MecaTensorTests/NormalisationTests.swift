@@ -171,7 +171,7 @@ struct NaiveBatchNorm {
     var gradBeta = gradGamma
     batchNormBackward(
       layout, batch: batch, gradOutput: packedGradient.pointer, x: packedX.pointer, y: y.pointer,
-      gamma: gamma, mean: mean, inverseDeviation: inverse, activation: activation,
+      gamma: gamma, beta: beta, mean: mean, inverseDeviation: inverse, activation: activation,
       gradInput: gradInput.pointer, gradResidual: hasResidual ? gradResidual.pointer : nil,
       gradGamma: &gradGamma, gradBeta: &gradBeta)
     // Sums over all points of a channel, normalised by 1/σ, σ ≈ 0.6.
@@ -188,10 +188,33 @@ struct NaiveBatchNorm {
       #expect(padding(gradResidual, layout, batch: batch).allSatisfy { $0 == 0 })
     }
 
+    if !hasResidual {
+      // The activation is known without its result.
+      let again = AlignedStorage<Float>(count: gradInput.count)
+      var (againGamma, againBeta) = (gradGamma, gradBeta)
+      batchNormBackward(
+        layout, batch: batch, gradOutput: packedGradient.pointer, x: packedX.pointer, y: nil,
+        gamma: gamma, beta: beta, mean: mean, inverseDeviation: inverse, activation: activation,
+        gradInput: again.pointer, gradResidual: nil, gradGamma: &againGamma,
+        gradBeta: &againBeta)
+      #expect(again.array == gradInput.array)
+      #expect(againGamma == gradGamma && againBeta == gradBeta)
+    } else {
+      // The residual's gradient takes the place of the output's.
+      let place = packed(unpacked(packedGradient, layout, batch: batch), layout, batch: batch)
+      let again = AlignedStorage<Float>(count: gradInput.count)
+      batchNormBackward(
+        layout, batch: batch, gradOutput: place.pointer, x: packedX.pointer, y: y.pointer,
+        gamma: gamma, beta: beta, mean: mean, inverseDeviation: inverse, activation: activation,
+        gradInput: again.pointer, gradResidual: place.pointer, gradGamma: &gradGamma,
+        gradBeta: &gradBeta)
+      #expect(again.array == gradInput.array && place.array == gradResidual.array)
+    }
+
     // In place: the gradient's memory is reused.
     batchNormBackward(
       layout, batch: batch, gradOutput: packedGradient.pointer, x: packedX.pointer, y: y.pointer,
-      gamma: gamma, mean: mean, inverseDeviation: inverse, activation: activation,
+      gamma: gamma, beta: beta, mean: mean, inverseDeviation: inverse, activation: activation,
       gradInput: packedGradient.pointer, gradResidual: nil, gradGamma: &gradGamma,
       gradBeta: &gradBeta)
     #expect(packedGradient.array == gradInput.array)

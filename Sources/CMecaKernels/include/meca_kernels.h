@@ -21,12 +21,13 @@ void meca_batch_norm_forward(meca_layout layout, const float *x, const float *re
                              const float *gamma, const float *beta, float epsilon,
                              meca_activation activation, float *y, float *mean,
                              float *inverse_deviation, float *unbiased_variance);
-// Its derivative; y is read only with an activation; grad_residual may be NULL or equal grad_output.
+// Its derivative; y is read only with an activation and may be NULL where there was no residual, beta
+// is read instead; grad_residual may be NULL or equal grad_output.
 void meca_batch_norm_backward(meca_layout layout, const float *grad_output, const float *x,
-                              const float *y, const float *gamma, const float *mean,
-                              const float *inverse_deviation, meca_activation activation,
-                              float *grad_input, float *grad_residual, float *grad_gamma,
-                              float *grad_beta);
+                              const float *y, const float *gamma, const float *beta,
+                              const float *mean, const float *inverse_deviation,
+                              meca_activation activation, float *grad_input,
+                              float *grad_residual, float *grad_gamma, float *grad_beta);
 // y = activation(scale[c]·x + shift[c] + residual); residual may be NULL.
 void meca_scale_forward(meca_layout layout, const float *x, const float *residual,
                         const float *scale, const float *shift, meca_activation activation, float *y);

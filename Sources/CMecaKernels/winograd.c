@@ -1,5 +1,7 @@
 #include "winograd.h"
 
+static int64_t smaller(int64_t a, int64_t b) { return a < b ? a : b; }
+
 // Floats from one of the 36 points to the next. One cache line more than the content, since a
 // transformation visits all points, and 4 KiB apart they would fall on the same places of the cache.
 static int64_t spread(int64_t floats) { return (floats + 15) / 16 * 16 + 16; }

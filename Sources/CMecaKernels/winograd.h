@@ -28,8 +28,6 @@
 
 enum { POINTS = 36 };
 
-static inline int64_t smaller(int64_t a, int64_t b) { return a < b ? a : b; }
-
 // Where a tile lies: its image, and its first output point.
 typedef struct {
   int64_t image, y, x;

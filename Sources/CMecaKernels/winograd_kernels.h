@@ -5,44 +5,8 @@
 
 #include <string.h>
 
+#include "block_products.h"
 #include "winograd.h"
-
-#if BLOCK == 16 && defined(__x86_64__)
-enum { ROWS = 12, GRADIENT_ROWS = 8 };
-#define TARGET __attribute__((target("avx512f,avx512dq,avx512vl,avx512bw,avx2,fma")))
-#elif BLOCK == 16
-enum { ROWS = 12, GRADIENT_ROWS = 8 };
-#define TARGET
-#elif defined(__x86_64__)
-enum { ROWS = 6, GRADIENT_ROWS = 4 };
-#define TARGET __attribute__((target("avx2,fma")))
-#else
-enum { ROWS = 6, GRADIENT_ROWS = 4 };
-#define TARGET
-#endif
-// Keeps the compiler from loading several of them ahead: the sums take the other registers.
-#if defined(__x86_64__) && BLOCK == 8
-#define ONE_AT_A_TIME(value) __asm__ volatile("" : "+x"(value))
-#else
-#define ONE_AT_A_TIME(value) (void)(value)
-#endif
-#define INLINE static inline __attribute__((always_inline)) TARGET
-
-typedef float vec __attribute__((vector_size(4 * BLOCK)));
-typedef int32_t bits __attribute__((vector_size(4 * BLOCK)));
-// The same in memory, wherever it begins.
-typedef float vec_memory __attribute__((vector_size(4 * BLOCK), aligned(4), may_alias));
-
-INLINE vec all_lanes(float x) {
-#if BLOCK == 16
-  return (vec){x, x, x, x, x, x, x, x, x, x, x, x, x, x, x, x};
-#else
-  return (vec){x, x, x, x, x, x, x, x};
-#endif
-}
-INLINE vec fused(float factor, vec x, vec y) {
-  return __builtin_elementwise_fma(all_lanes(factor), x, y);
-}
 
 // MARK: transformations of one row or column, results `out` vectors apart
 
@@ -263,6 +227,10 @@ TARGET static void inputs_to_points(const meca_winograd *w, int64_t blocks, cons
         vec column[6];
 #pragma clang loop unroll(full)
         for (int i = 0; i < 6; i++) column[i] = rows[i][c];
+        if (BLOCK == 16 || c % 2) {
+#pragma clang loop unroll(full)
+          for (int i = 1; i < 5; i++) fetch(rows[i] + c + 4 * w->width, 1);
+        }
         times_b(column, half + c * 6, 1);
       }
       if (right < 4 * run + 2)
@@ -293,6 +261,7 @@ INLINE void output_to_points(const vec_memory *source, int64_t width, int64_t ro
 #pragma clang loop unroll(full)
     for (int i = 0; i < 4; i++)
       column[i] = i < rows && j < columns ? source[i * width + j] : (vec){0};
+    fetch(source + (j + 4) * width, 4);
     times_a_transposed(column, half + j, 4);
   }
 #pragma clang loop unroll(full)
@@ -323,18 +292,11 @@ TARGET static void outputs_to_points(const meca_winograd *w, int64_t blocks, con
   }
 }
 
-// What is not a number stays, so that a diverged run is seen.
-INLINE vec where_positive(vec x) { return (vec)((bits)x & ~(bits)(x <= (vec){0})); }
-INLINE vec limited(vec x) {
-  const vec limit = all_lanes(MECA_RELU6_LIMIT);
-  const bits above = x > limit;
-  return (vec)(((bits)x & ~above) | ((bits)limit & above));
-}
-
 // Writes a row of a tile, as far as it lies in the image; `ending` may be NULL.
 INLINE void finish_row(vec *row, const meca_ending *ending, int64_t channel, int64_t place,
-                       int64_t columns, float *output) {
+                       int64_t columns, int64_t ahead, float *output) {
   vec_memory *target = (vec_memory *)output + place;
+  fetch(target + ahead, 4);
   if (ending) {
     const vec shift = *(const vec_memory *)(ending->shift + channel);
     const vec_memory *residual = (const vec_memory *)ending->residual + place;
@@ -368,7 +330,7 @@ INLINE void points_to_output(const float *source, int64_t point, const meca_endi
     if (i >= rows) break;
     vec row[4];
     times_a(half + i * 6, row, 1);
-    finish_row(row, ending, channel, place + i * width, columns, output);
+    finish_row(row, ending, channel, place + i * width, columns, 4 * width, output);
   }
 }
 
@@ -394,84 +356,11 @@ TARGET static void points_to_outputs(const meca_winograd *w, const meca_ending *
   }
 }
 
-// MARK: products
-
-// For `rows` rows and `vectors` vectors: c = a · b, or c + a · b, over `blocks` times `steps` steps.
-// Row r of `a` lies r·row floats on, its steps `step` floats apart, blocks `jump` floats apart. Step
-// s of vector j of `b` lies at b[s·b_step + j·b_vector].
-INLINE void product(const int rows, const int vectors, const int more, int64_t blocks,
-                    const int steps, const float *a, int64_t row, int64_t step, int64_t jump,
-                    const float *b, int64_t b_step, int64_t b_vector, float *c, int64_t c_row,
-                    int64_t c_vector) {
-  vec sums[12][3];
-#pragma clang loop unroll(full)
-  for (int r = 0; r < rows; r++)
-#pragma clang loop unroll(full)
-    for (int j = 0; j < vectors; j++)
-      sums[r][j] = more ? *(vec_memory *)(c + r * c_row + j * c_vector) : (vec){0};
-  for (int64_t block = 0; block < blocks; block++, a += jump) {
-#pragma clang loop unroll_count(4)
-    for (int s = 0; s < steps; s++, b += b_step) {
-      vec columns[3];
-#pragma clang loop unroll(full)
-      for (int j = 0; j < vectors; j++) columns[j] = *(const vec_memory *)(b + j * b_vector);
-#pragma clang loop unroll(full)
-      for (int r = 0; r < rows; r++) {
-        vec value = all_lanes(a[r * row + s * step]);
-        if (vectors == 3) ONE_AT_A_TIME(value);
-#pragma clang loop unroll(full)
-        for (int j = 0; j < vectors; j++)
-          sums[r][j] = __builtin_elementwise_fma(value, columns[j], sums[r][j]);
-      }
-    }
-  }
-#pragma clang loop unroll(full)
-  for (int r = 0; r < rows; r++)
-#pragma clang loop unroll(full)
-    for (int j = 0; j < vectors; j++) *(vec_memory *)(c + r * c_row + j * c_vector) = sums[r][j];
-}
-
 // M = V · U of one point and panel, or M + V · U: rows are tiles.
 TARGET static void multiply_point(int64_t tiles, int64_t blocks, int64_t width, int more,
                                   const float *v, const float *u, float *m) {
-  // As many tiles as registers have room for; what is left over goes in halves, since few rows leave
-  // the multipliers waiting for their own results.
-  const int64_t most = width == 2 ? ROWS : 12;
-  for (int64_t t = 0, count; t < tiles; t += count) {
-    const int64_t left = tiles - t;
-    count = left >= 2 * most || left <= most ? smaller(left, most) : (left + 1) / 2;
-    const float *rows = v + t * BLOCK;
-    float *target = m + t * BLOCK;
-#define RUN_ROWS(r, n, more)                                                                   \
-  product(r, n, more, blocks, BLOCK, rows, BLOCK, 1, tiles * BLOCK, u, (n) * BLOCK, BLOCK, target, \
-          BLOCK, tiles * BLOCK)
-#define CASE(r, n, more) \
-  case r: RUN_ROWS(r, n, more); break;
-#define UP_TO_6(n, more) \
-  CASE(6, n, more) CASE(5, n, more) CASE(4, n, more) CASE(3, n, more) CASE(2, n, more) CASE(1, n, more)
-#define UP_TO_12(n, more)                                                         \
-  CASE(12, n, more) CASE(11, n, more) CASE(10, n, more) CASE(9, n, more) CASE(8, n, more) \
-  CASE(7, n, more) UP_TO_6(n, more)
-#if BLOCK == 16
-#define PAIRS(more) UP_TO_12(2, more)
-#else
-#define PAIRS(more) UP_TO_6(2, more)
-#endif
-    if (width == 2 && more) {
-      switch (count) { PAIRS(1) }
-    } else if (width == 2) {
-      switch (count) { PAIRS(0) }
-    } else if (more) {
-      switch (count) { UP_TO_12(1, 1) }
-    } else {
-      switch (count) { UP_TO_12(1, 0) }
-    }
-#undef PAIRS
-#undef UP_TO_12
-#undef UP_TO_6
-#undef CASE
-#undef RUN_ROWS
-  }
+  product_of_rows(tiles, width, more, blocks, BLOCK, v, BLOCK, 1, tiles * BLOCK, u, width * BLOCK,
+                  BLOCK, m, BLOCK, tiles * BLOCK);
 }
 
 #include "winograd_strided_kernels.h"

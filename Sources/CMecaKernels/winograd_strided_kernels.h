@@ -47,6 +47,10 @@ INLINE void strided_tiles_to_points(const int step, int64_t height, int64_t widt
         vec column[9];
 #pragma clang loop unroll(full)
         for (int i = 0; i < 4 * step + 1; i++) column[i] = rows[i][c];
+        if (BLOCK == 16 || c % 2) {
+#pragma clang loop unroll(full)
+          for (int i = 0; i < 4 * step; i++) fetch(rows[i] + c + 4 * step * width, 1);
+        }
         strided_line(step, column, half + c * 9);
       }
       if (right < all) memset(half + right * 9, 0, (size_t)(all - right) * 9 * sizeof(vec));
@@ -95,6 +99,7 @@ TARGET static void strided_outputs_to_points(const meca_winograd *w, int64_t blo
 #pragma clang loop unroll(full)
         for (int i = 0; i < 4; i++)
           column[i] = i < rows && j < columns ? source[i * width + j] : (vec){0};
+        fetch(source + (j + 4) * width, 4);
         strided_times_a_transposed(column, half + j, 4);
 #pragma clang loop unroll(full)
         for (int i = 0; i < 4; i++) half[(5 + i) * 4 + j] = column[i];
@@ -160,11 +165,13 @@ TARGET static void strided_points_to_outputs(const meca_winograd *w, int by_inpu
         for (int j = 0; j < 9; j++) line[j] = half[j][i];
         if (!by_input) {
           strided_outputs(line, row);
-          finish_row(row, ending, (k + b) * BLOCK, place + i * plane_width, columns, output);
+          finish_row(row, ending, (k + b) * BLOCK, place + i * plane_width, columns,
+                     4 * plane_width, output);
           continue;
         }
         strided_inputs(line, row);
         vec_memory *target = (vec_memory *)output + place + i * plane_width;
+        fetch(target + 8 * plane_width, 8);
 #pragma clang loop unroll(full)
         for (int j = 0; j < 8; j++)
           if (j < columns) target[j] = row[j];

@@ -135,7 +135,7 @@ final class WinogradConvolution: FoldingConvolution, PermutedWeights {
 
 extension FoldedNormalisation {
   /// The same for the C kernels.
-  fileprivate func ending(residual: UnsafePointer<Float>?) -> meca_ending {
+  func ending(residual: UnsafePointer<Float>?) -> meca_ending {
     meca_ending(
       scale: scale, shift: shift, residual: residual, activation: activation.kernelActivation)
   }

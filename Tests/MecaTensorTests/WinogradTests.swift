@@ -64,46 +64,10 @@ import Testing
     /// kept, chunks of 48 tiles, 12 images; 8 channels: a single block.
     @Test(arguments: [152, 64, 8], [1, 2])
     func imageDoesNotDependOnItsPlace(channels: Int, stride: Int) throws {
-      let engine = try makeEngine(.onednn)
-      engine.enterThread()
-      var shape = winogradShapes[0]
-      (shape.inputChannels, shape.outputChannels) = (channels, channels)
-      shape.stride = stride
-      let layout = engine.activationLayout(channels: shape.inputChannels, height: 7, width: 7)
-      let size = layout.count(batch: 1)
-      let outputSize = size / 49 * shape.outputHeight * shape.outputWidth
-      let x = AlignedStorage<Float>(count: 40 * size)
-      x.copy(from: randomValues(40 * size, stream: 1))
-      shape.batch = 1
-      let small = try plan(engine, shape)
-      let weights = AlignedStorage<Float>(count: small.weightCount)
-      let prepared = AlignedStorage<Float>(count: small.preparedCount)
-      small.importWeights(ConvolutionRun.weights(shape), to: weights.pointer)
-      small.prepare(weights.pointer, into: prepared.pointer)
-      func results(first: Int, batch: Int) throws -> [Float] {
-        shape.batch = batch
-        let object = try plan(engine, shape)
-        #expect(object.kernelNames.allSatisfy { $0.contains("wino") })
-        let y = AlignedStorage<Float>(count: batch * outputSize)
-        let gradient = AlignedStorage<Float>(count: batch * size)
-        object.forward(
-          input: x.pointer + first * size, weights: weights.pointer, prepared: prepared.pointer,
-          output: y.pointer)
-        object.backwardInput(
-          gradOutput: x.pointer + first * outputSize, weights: weights.pointer,
-          prepared: prepared.pointer, gradInput: gradient.pointer)
-        func part(_ image: Int, _ size: Int, _ values: AlignedStorage<Float>) -> [Float] {
-          Array(values.buffer[image * size..<(image + 1) * size])
-        }
-        return (0..<batch).flatMap { part($0, outputSize, y) + part($0, size, gradient) }
-      }
-      let all = try results(first: 0, batch: 40)
-      let both = size + outputSize
-      for (first, batch) in [(0, 1), (1, 13), (5, 35), (39, 1)] {
-        let some = try results(first: first, batch: batch)
-        let expected = Array(all[first * both..<(first + batch) * both])
-        #expect(some == expected, "\(batch) from \(first)")
-      }
+      try requireIndependence(
+        ConvolutionShape(
+          batch: 1, inputChannels: channels, outputChannels: channels, inputHeight: 7,
+          inputWidth: 7, kernel: 3, stride: stride, padding: 1), kernels: "wino")
     }
 
     /// Scale, shift, residual and activation in the same sweep, and the gradient of that.
@@ -111,85 +75,7 @@ import Testing
     /// Twice the tolerance of the sums alone: scales reach 1.5, and three more roundings follow.
     @Test(arguments: winogradShapes + stridedShapes, [Activation.none, .relu, .relu6])
     func evaluationAgreesWithPlainLoops(shape: ConvolutionShape, activation: Activation) throws {
-      let engine = try makeEngine(.onednn)
-      engine.enterThread()
-      let (input, output) = layouts(engine, shape)
-      let convolution = try #require(
-        try engine.makeConvolution(
-          shape, input: input, output: output, needsInputGradient: true, training: false,
-          workspace: Workspace()) as? any FoldingConvolution)
-      let canonical = ConvolutionRun.weights(shape)
-      let own = AlignedStorage<Float>(count: convolution.weightCount)
-      convolution.importWeights(canonical, to: own.pointer)
-      let (scales, shifts) = (
-        randomValues(shape.outputChannels, stream: 4).map { 1 + $0 / 8 },
-        randomValues(shape.outputChannels, stream: 5)
-      )
-      func wholeBlocks(_ values: [Float]) -> AlignedStorage<Float> {
-        let storage = AlignedStorage<Float>(count: output.blocks * output.block)
-        storage.copy(from: values + [Float](repeating: 0, count: storage.count - values.count))
-        return storage
-      }
-      let (scale, shift) = (wholeBlocks(scales), wholeBlocks(shifts))
-      let folded = FoldedNormalisation(
-        scale: scale.pointer, shift: shift.pointer, activation: activation)
-      let batch = shape.batch
-      let naive = NaiveConvolution(shape: shape)
-      let x = packed(ConvolutionRun.input(shape), input, batch: batch)
-      let residuals = randomValues(naive.outputCount, stream: 6)
-      let residual = packed(residuals, output, batch: batch)
-      let y = AlignedStorage<Float>(count: output.count(batch: batch))
-      y.fill(.nan)
-      convolution.evaluate(
-        input: x.pointer, weights: own.pointer, normalisation: folded, residual: residual.pointer,
-        output: y.pointer)
-
-      let plane = shape.outputHeight * shape.outputWidth
-      let expected = zip(naive.forward(ConvolutionRun.input(shape), canonical), residuals)
-        .enumerated().map { index, values in
-          let channel = index / plane % shape.outputChannels
-          let value =
-            Double(scales[channel]) * values.0 + Double(shifts[channel]) + Double(values.1)
-          return switch activation {
-          case .none: value
-          case .relu: max(0, value)
-          case .relu6: min(6, max(0, value))
-          }
-        }
-      let terms = shape.inputChannels * 9
-      #expect(
-        largestError(unpacked(y, output, batch: batch), expected)
-          <= 2 * sumTolerance(terms: terms, winograd: true))
-      #expect(padding(y, output, batch: batch).allSatisfy { $0 == 0 })
-      // The result may take the residual's place.
-      convolution.evaluate(
-        input: x.pointer, weights: own.pointer, normalisation: folded, residual: residual.pointer,
-        output: residual.pointer)
-      #expect(residual.array == y.array)
-
-      let gradient = packed(ConvolutionRun.gradOutput(shape), output, batch: batch)
-      let gradInput = AlignedStorage<Float>(count: input.count(batch: batch))
-      gradInput.fill(.nan)
-      convolution.evaluateBackwardInput(
-        gradOutput: gradient.pointer, weights: own.pointer, normalisation: folded,
-        gradInput: gradInput.pointer)
-      let scaled = canonical.enumerated().map { index, value in
-        value * scales[index / (shape.inputChannels * 9)]
-      }
-      #expect(
-        largestError(
-          unpacked(gradInput, input, batch: batch),
-          naive.backwardInput(ConvolutionRun.gradOutput(shape), scaled))
-          <= 2 * sumTolerance(terms: shape.outputChannels * 9, winograd: true))
-      #expect(padding(gradInput, input, batch: batch).allSatisfy { $0 == 0 })
-
-      // What is not a number stays visible behind an activation.
-      x.fill(.nan)
-      convolution.evaluate(
-        input: x.pointer, weights: own.pointer, normalisation: folded, residual: nil,
-        output: y.pointer)
-      let visible = unpacked(y, output, batch: batch).filter(\.isNaN).count
-      #expect(visible == naive.outputCount)
+      try requireEvaluation(shape, activation)
     }
 
     /// 3x3 convolutions of stride 1 and 2 at any batch, unless tiles are mostly edge.
@@ -224,6 +110,134 @@ import Testing
       ]
       for names in direct { #expect(!names.contains { $0.contains("wino") }, "\(names)") }
     }
+  }
+
+  /// Requires that an image of a convolution with as many channels out as in gives the same bits at
+  /// several places of several batches, by kernels whose name contains `kernels`.
+  func requireIndependence(_ shape: ConvolutionShape, kernels: String) throws {
+    let engine = try makeEngine(.onednn)
+    engine.enterThread()
+    var shape = shape
+    let layout = engine.activationLayout(
+      channels: shape.inputChannels, height: shape.inputHeight, width: shape.inputWidth)
+    let size = layout.count(batch: 1)
+    let outputSize = size / layout.planeSize * shape.outputHeight * shape.outputWidth
+    let x = AlignedStorage<Float>(count: 40 * size)
+    x.copy(from: randomValues(40 * size, stream: 1))
+    let small = try plan(engine, shape)
+    let weights = AlignedStorage<Float>(count: small.weightCount)
+    let prepared = AlignedStorage<Float>(count: small.preparedCount)
+    small.importWeights(ConvolutionRun.weights(shape), to: weights.pointer)
+    small.prepare(weights.pointer, into: prepared.pointer)
+    func results(first: Int, batch: Int) throws -> [Float] {
+      shape.batch = batch
+      let object = try plan(engine, shape)
+      #expect(object.kernelNames.allSatisfy { $0.contains(kernels) })
+      let y = AlignedStorage<Float>(count: batch * outputSize)
+      let gradient = AlignedStorage<Float>(count: batch * size)
+      object.forward(
+        input: x.pointer + first * size, weights: weights.pointer, prepared: prepared.pointer,
+        output: y.pointer)
+      object.backwardInput(
+        gradOutput: x.pointer + first * outputSize, weights: weights.pointer,
+        prepared: prepared.pointer, gradInput: gradient.pointer)
+      func part(_ image: Int, _ size: Int, _ values: AlignedStorage<Float>) -> [Float] {
+        Array(values.buffer[image * size..<(image + 1) * size])
+      }
+      return (0..<batch).flatMap { part($0, outputSize, y) + part($0, size, gradient) }
+    }
+    let all = try results(first: 0, batch: 40)
+    let both = size + outputSize
+    for (first, batch) in [(0, 1), (1, 13), (5, 35), (39, 1)] {
+      let some = try results(first: first, batch: batch)
+      let expected = Array(all[first * both..<(first + batch) * both])
+      #expect(some == expected, "\(batch) from \(first)")
+    }
+  }
+
+  /// Compares evaluation with normalisation, residual and activation, and its gradient, with plain
+  /// loops.
+  func requireEvaluation(_ shape: ConvolutionShape, _ activation: Activation) throws {
+    let engine = try makeEngine(.onednn)
+    engine.enterThread()
+    let (input, output) = layouts(engine, shape)
+    let convolution = try #require(
+      try engine.makeConvolution(
+        shape, input: input, output: output, needsInputGradient: true, training: false,
+        workspace: Workspace()) as? any FoldingConvolution)
+    let winograd = convolution.kernelNames.contains { $0.contains("wino") }
+    let window = shape.kernel * shape.kernel
+    let canonical = ConvolutionRun.weights(shape)
+    let own = AlignedStorage<Float>(count: convolution.weightCount)
+    convolution.importWeights(canonical, to: own.pointer)
+    let (scales, shifts) = (
+      randomValues(shape.outputChannels, stream: 4).map { 1 + $0 / 8 },
+      randomValues(shape.outputChannels, stream: 5)
+    )
+    func wholeBlocks(_ values: [Float]) -> AlignedStorage<Float> {
+      let storage = AlignedStorage<Float>(count: output.blocks * output.block)
+      storage.copy(from: values + [Float](repeating: 0, count: storage.count - values.count))
+      return storage
+    }
+    let (scale, shift) = (wholeBlocks(scales), wholeBlocks(shifts))
+    let folded = FoldedNormalisation(
+      scale: scale.pointer, shift: shift.pointer, activation: activation)
+    let batch = shape.batch
+    let naive = NaiveConvolution(shape: shape)
+    let x = packed(ConvolutionRun.input(shape), input, batch: batch)
+    let residuals = randomValues(naive.outputCount, stream: 6)
+    let residual = packed(residuals, output, batch: batch)
+    let y = AlignedStorage<Float>(count: output.count(batch: batch))
+    y.fill(.nan)
+    convolution.evaluate(
+      input: x.pointer, weights: own.pointer, normalisation: folded, residual: residual.pointer,
+      output: y.pointer)
+
+    let plane = shape.outputHeight * shape.outputWidth
+    let expected = zip(naive.forward(ConvolutionRun.input(shape), canonical), residuals)
+      .enumerated().map { index, values in
+        let channel = index / plane % shape.outputChannels
+        let value =
+          Double(scales[channel]) * values.0 + Double(shifts[channel]) + Double(values.1)
+        return switch activation {
+        case .none: value
+        case .relu: max(0, value)
+        case .relu6: min(6, max(0, value))
+        }
+      }
+    #expect(
+      largestError(unpacked(y, output, batch: batch), expected)
+        <= 2 * sumTolerance(terms: shape.inputChannels * window, winograd: winograd))
+    #expect(padding(y, output, batch: batch).allSatisfy { $0 == 0 })
+    // The result may take the residual's place.
+    convolution.evaluate(
+      input: x.pointer, weights: own.pointer, normalisation: folded, residual: residual.pointer,
+      output: residual.pointer)
+    #expect(residual.array == y.array)
+
+    let gradient = packed(ConvolutionRun.gradOutput(shape), output, batch: batch)
+    let gradInput = AlignedStorage<Float>(count: input.count(batch: batch))
+    gradInput.fill(.nan)
+    convolution.evaluateBackwardInput(
+      gradOutput: gradient.pointer, weights: own.pointer, normalisation: folded,
+      gradInput: gradInput.pointer)
+    let scaled = canonical.enumerated().map { index, value in
+      value * scales[index / (shape.inputChannels * window)]
+    }
+    #expect(
+      largestError(
+        unpacked(gradInput, input, batch: batch),
+        naive.backwardInput(ConvolutionRun.gradOutput(shape), scaled))
+        <= 2 * sumTolerance(terms: shape.outputChannels * window, winograd: winograd))
+    #expect(padding(gradInput, input, batch: batch).allSatisfy { $0 == 0 })
+
+    // What is not a number stays visible behind an activation.
+    x.fill(.nan)
+    convolution.evaluate(
+      input: x.pointer, weights: own.pointer, normalisation: folded, residual: nil,
+      output: y.pointer)
+    let visible = unpacked(y, output, batch: batch).filter(\.isNaN).count
+    #expect(visible == naive.outputCount)
   }
 
   /// The engine's layouts between inner layers.

@@ -138,4 +138,22 @@ void meca_winograd_convolve(meca_winograd w, int by_input, const float *input,
 void meca_winograd_weight_gradient(meca_winograd w, const float *input, const float *grad_output,
                                    float *grad_weights, float *work);
 
+// Size of a convolution with kernels of 1x1 over activations in blocks of 8 or 16 channels, height and
+// width those of the input; vectors as above.
+typedef struct {
+  int64_t batch, in_blocks, out_blocks, height, width, block, stride;
+} meca_pointwise;
+// Floats of temporary memory of the first two directions.
+int64_t meca_pointwise_work_floats(meca_pointwise p);
+// output = input * weights, which are [out_blocks][in_blocks][block in][block out]; ending may be NULL.
+void meca_pointwise_forward(meca_pointwise p, const float *input, const float *weights,
+                            const meca_ending *ending, float *output, float *work);
+// Overwrites grad_input with the derivative by it of scale[k] · output; scale may be NULL.
+void meca_pointwise_input_gradient(meca_pointwise p, const float *grad_output,
+                                   const float *weights, const float *scale, float *grad_input,
+                                   float *work);
+// Overwrites grad_weights, in the order of the weights.
+void meca_pointwise_weight_gradient(meca_pointwise p, const float *input,
+                                    const float *grad_output, float *grad_weights);
+
 #endif

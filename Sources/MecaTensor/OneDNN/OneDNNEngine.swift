@@ -2,7 +2,7 @@
   import COneDNN
   import Glibc
 
-  /// oneDNN on one core: blocked activations, generated kernels; our own Winograd where it suits.
+  /// oneDNN on one core: blocked activations, generated kernels; our own where they suit.
   ///
   /// Channels are rounded up to the block on both sides of every inner convolution, so that oneDNN
   /// itself sees no padding and never clears any. Up to 8 channels lie in a block of 8 even where
@@ -48,7 +48,7 @@
         "oneDNN \(version.major).\(version.minor).\(version.patch)"
         + " isa 0x\(String(isa, radix: 16)) block \(block)"
         + (block > Self.narrowBlock ? " or \(Self.narrowBlock)" : "")
-        + (block > 1 ? " \(WinogradConvolution.name)" : "")
+        + (block > 1 ? " \(WinogradConvolution.name) \(PointwiseConvolution.name)" : "")
         + (precision == .bf16 ? " bf16" : "")
     }
 
@@ -117,6 +117,11 @@
       }
       if suitsWinograd {
         return WinogradConvolution(
+          shape, input: input, output: output, needsInputGradient: needsInputGradient,
+          training: training, workspace: workspace)
+      }
+      if PointwiseConvolution.suits(shape, input: input, output: output) {
+        return PointwiseConvolution(
           shape, input: input, output: output, needsInputGradient: needsInputGradient,
           training: training, workspace: workspace)
       }

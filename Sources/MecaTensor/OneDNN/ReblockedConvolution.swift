@@ -36,6 +36,11 @@
           shape, input: narrowInput, output: narrowOutput, needsInputGradient: needsInputGradient,
           training: training, workspace: workspace)
         (inner, innerWorkspaceCount) = (winograd, winograd.workspaceCount)
+      } else if PointwiseConvolution.suits(shape, input: narrowInput, output: narrowOutput) {
+        let pointwise = PointwiseConvolution(
+          shape, input: narrowInput, output: narrowOutput, needsInputGradient: needsInputGradient,
+          training: training, workspace: workspace)
+        (inner, innerWorkspaceCount) = (pointwise, pointwise.workspaceCount)
       } else {
         let direct = try OneDNNConvolution(
           shape, input: narrowInput, output: narrowOutput, needsInputGradient: needsInputGradient,

@@ -202,34 +202,48 @@ enum { RUN = 16 };
 // A row outside of the image, so that nobody copies its edges.
 static const float zeros[(4 * RUN + 2) * BLOCK];
 
-// Bᵀ d B of tiles of an activation with `blocks` blocks; zeros outside of the image.
+// The channels of one point of a plain image, whose next channel lies `plane` floats on.
+INLINE vec plain_point(const float *point, int64_t channels, int64_t plane) {
+  vec value = {point[0]};
+  if (channels > 1) value[1] = point[plane];
+  if (channels > 2) value[2] = point[2 * plane];
+  if (channels > 3) value[3] = point[3 * plane];
+  return value;
+}
+
+// Bᵀ d B of tiles of an activation with `blocks` blocks, or of a plain one with `plain` channels;
+// zeros outside of the image.
 //
 // Tiles that lie side by side share two of their six columns, which are transformed once.
-TARGET static void inputs_to_points(const meca_winograd *w, int64_t blocks, const float *input,
-                                    int64_t first, int64_t count, int64_t point, float *v) {
+INLINE void tiles_to_points(const int64_t plain, const meca_winograd *w, int64_t blocks,
+                            const float *input, int64_t first, int64_t count, int64_t point,
+                            float *v) {
   const int64_t plane = w->height * w->width;
   for (int64_t t = 0, run; t < count; t += run) {
     const tile_place at = place_of(w, first + t);
     run = smaller(smaller(count - t, RUN), (w->width - at.x + 3) / 4);
     const int64_t left = at.x == 0, right = smaller(4 * run + 2, w->width - at.x + 1);
     for (int64_t b = 0; b < blocks; b++) {
-      const vec_memory *image = (const vec_memory *)input + (at.image * blocks + b) * plane;
-      const vec_memory *rows[6];
+      const float *image = input + (plain ? at.image * plain : (at.image * blocks + b) * BLOCK) * plane;
+      const float *rows[6];
 #pragma clang loop unroll(full)
       for (int i = 0; i < 6; i++) {
-        const int64_t y = at.y - 1 + i;
-        rows[i] = y >= 0 && y < w->height ? image + y * w->width + at.x - 1
-                                          : (const vec_memory *)zeros;
+        const int64_t y = at.y - 1 + i, inside = y >= 0 && y < w->height;
+        const int64_t place = y * w->width + at.x - 1;
+        rows[i] = inside ? image + place * (plain ? 1 : BLOCK) : plain ? 0 : zeros;
       }
       vec half[(4 * RUN + 2) * 6];
       if (left) memset(half, 0, 6 * sizeof(vec));
       for (int64_t c = left; c < right; c++) {
         vec column[6];
 #pragma clang loop unroll(full)
-        for (int i = 0; i < 6; i++) column[i] = rows[i][c];
-        if (BLOCK == 16 || c % 2) {
+        for (int i = 0; i < 6; i++)
+          column[i] = !plain      ? ((const vec_memory *)rows[i])[c]
+                      : rows[i]   ? plain_point(rows[i] + c, plain, plane)
+                                  : (vec){0};
+        if (!plain && (BLOCK == 16 || c % 2)) {
 #pragma clang loop unroll(full)
-          for (int i = 1; i < 5; i++) fetch(rows[i] + c + 4 * w->width, 1);
+          for (int i = 1; i < 5; i++) fetch((const vec_memory *)rows[i] + c + 4 * w->width, 1);
         }
         times_b(column, half + c * 6, 1);
       }
@@ -249,6 +263,17 @@ TARGET static void inputs_to_points(const meca_winograd *w, int64_t blocks, cons
       }
     }
   }
+}
+
+TARGET static void inputs_to_points(const meca_winograd *w, int64_t blocks, const float *input,
+                                    int64_t first, int64_t count, int64_t point, float *v) {
+  tiles_to_points(0, w, blocks, input, first, count, point, v);
+}
+
+TARGET static void image_to_points(const meca_winograd *w, const float *input, int64_t first,
+                                   int64_t count, int64_t point, float *v) {
+  if (w->plain == 3) tiles_to_points(3, w, 1, input, first, count, point, v);
+  else tiles_to_points(w->plain, w, 1, input, first, count, point, v);
 }
 
 // A dY Aᵀ of the tile at `source`, of which `rows` x `columns` points lie in the image.
@@ -356,6 +381,24 @@ TARGET static void points_to_outputs(const meca_winograd *w, const meca_ending *
   }
 }
 
+// Aᵀ M A of one block, of which the first channels become those of a plain image.
+TARGET static void points_to_image(const meca_winograd *w, const float *m, int64_t first,
+                                   int64_t count, int64_t point, float *output) {
+  const int64_t plane = w->height * w->width;
+  tile_place at = place_of(w, first);
+  for (int64_t t = 0; t < count; t++, advance(w, &at)) {
+    float tile[16 * BLOCK];
+    points_to_output(m + t * BLOCK, point, 0, 0, 0, 4, 4, 4, tile);
+    const int64_t rows = smaller(4, w->height - at.y), columns = smaller(4, w->width - at.x);
+    for (int64_t c = 0; c < w->plain; c++) {
+      float *target = output + (at.image * w->plain + c) * plane + at.y * w->width + at.x;
+      for (int64_t i = 0; i < rows; i++)
+        for (int64_t j = 0; j < columns; j++)
+          target[i * w->width + j] = tile[(i * 4 + j) * BLOCK + c];
+    }
+  }
+}
+
 // M = V · U of one point and panel, or M + V · U: rows are tiles.
 TARGET static void multiply_point(int64_t tiles, int64_t blocks, int64_t width, int more,
                                   const float *v, const float *u, float *m) {
@@ -365,12 +408,19 @@ TARGET static void multiply_point(int64_t tiles, int64_t blocks, int64_t width, 
 
 #include "winograd_strided_kernels.h"
 
+// The same for the four or fewer channels of a plain image: rows of V behind them are zero.
+TARGET static void multiply_image_point(int64_t tiles, int64_t width, const float *v,
+                                        const float *u, float *m) {
+  product_of_rows(tiles, width, 0, 1, 4, v, BLOCK, 1, 0, u, width * BLOCK, BLOCK, m, BLOCK,
+                  tiles * BLOCK);
+}
+
 TARGET void NAME(meca_winograd_convolve)(const meca_winograd *w, int by_input, const float *input,
                                          const float *weights, const meca_ending *ending,
                                          float *output, float *work) {
   const float *scale = ending ? ending->scale : 0;
   if (by_input) ending = 0;
-  const int strided = w->stride == 2;
+  const int strided = w->stride == 2, from_image = w->plain && !by_input;
   const int64_t in_blocks = by_input ? w->out_blocks : w->in_blocks;
   const int64_t out_blocks = by_input ? w->in_blocks : w->out_blocks;
   const convolution_plan plan = meca_plan_convolution(w, in_blocks, out_blocks);
@@ -383,6 +433,8 @@ TARGET void NAME(meca_winograd_convolve)(const meca_winograd *w, int by_input, c
     const int64_t tiles = smaller(plan.chunk, plan.tiles - first);
     if (strided)
       strided_inputs_to_points(w, by_input, in_blocks, input, first, tiles, plan.v_point, v);
+    else if (from_image)
+      image_to_points(w, input, first, tiles, plan.v_point, v);
     else
       inputs_to_points(w, in_blocks, input, first, tiles, plan.v_point, v);
     for (int64_t k = 0; k < out_blocks; k += PANEL) {
@@ -396,14 +448,20 @@ TARGET void NAME(meca_winograd_convolve)(const meca_winograd *w, int by_input, c
           weights_to_panel(w, weights, scale, by_input, k, width, from, blocks, u, plan.u_point);
         for (int p = 0; p < POINTS; p++) {
           const point_rows at = rows_of_point(w, p);
-          multiply_point(at.rows * tiles, blocks, width, from > 0,
-                         v + at.place * plan.v_point + from * at.rows * tiles * BLOCK,
-                         panel + p * plan.u_point, m + at.place * plan.m_point);
+          if (from_image)
+            multiply_image_point(tiles, width, v + p * plan.v_point, panel + p * plan.u_point,
+                                 m + p * plan.m_point);
+          else
+            multiply_point(at.rows * tiles, blocks, width, from > 0,
+                           v + at.place * plan.v_point + from * at.rows * tiles * BLOCK,
+                           panel + p * plan.u_point, m + at.place * plan.m_point);
         }
       }
       if (strided)
         strided_points_to_outputs(w, by_input, ending, k, width, out_blocks, m, first, tiles,
                                   plan.m_point, output);
+      else if (w->plain && by_input)
+        points_to_image(w, m, first, tiles, plan.m_point, output);
       else
         points_to_outputs(w, ending, k, width, out_blocks, m, first, tiles, plan.m_point, output);
     }
@@ -473,7 +531,8 @@ TARGET void NAME(meca_winograd_weight_gradient)(const meca_winograd *w, const fl
       strided_inputs_to_points(w, 0, w->in_blocks, input, first, tiles, plan.v_point, v);
       strided_outputs_to_points(w, w->out_blocks, grad_output, first, tiles, plan.y_point, y);
     } else {
-      inputs_to_points(w, w->in_blocks, input, first, tiles, plan.v_point, v);
+      if (w->plain) image_to_points(w, input, first, tiles, plan.v_point, v);
+      else inputs_to_points(w, w->in_blocks, input, first, tiles, plan.v_point, v);
       outputs_to_points(w, w->out_blocks, grad_output, first, tiles, plan.y_point, y);
     }
     const int last = first + tiles == plan.tiles;

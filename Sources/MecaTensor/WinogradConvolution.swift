@@ -16,7 +16,7 @@ import CMecaKernels
 ///
 /// Tiles that reach over the edge are filled with zeros. Sums have one fixed order for every tile,
 /// so that the bits of an image do not depend on where in the batch it is.
-/// - Shapes: activations in blocks of 8 or 16 channels, weights `[K/b, C/b, 3, 3, b, b]` (inputs,
+/// - Shapes: activations in blocks of 8 or 16 channels, the input also plain, weights `[K/b, C/b, 3, 3, b, b]` (inputs,
 ///   then outputs).
 /// - Source: Lavin & Gray 2016, arXiv:1509.09308, section 4.2; by weights the transposed formula.
 final class WinogradConvolution: FoldingConvolution, PermutedWeights {
@@ -46,8 +46,9 @@ final class WinogradConvolution: FoldingConvolution, PermutedWeights {
     _ shape: ConvolutionShape, input: ActivationLayout, output: ActivationLayout
   ) -> Bool {
     guard
-      shape.groups == 1 && shape.kernel == 3 && shape.padding == 1 && input.block == output.block
-        && [8, 16].contains(input.block)
+      shape.groups == 1 && shape.kernel == 3 && shape.padding == 1
+        && [8, 16].contains(output.block)
+        && (input.block == output.block || readsPlain(shape, input: input))
     else { return false }
     let points = shape.outputHeight * shape.outputWidth
     let tiles = ((shape.outputHeight + 3) / 4) * ((shape.outputWidth + 3) / 4)
@@ -56,6 +57,15 @@ final class WinogradConvolution: FoldingConvolution, PermutedWeights {
     case 2: points >= 12 * tiles
     default: false
     }
+  }
+
+  /// Whether the input is a plain image whose channels are a part of a vector.
+  ///
+  /// To 8 or 16 channels alone: to more the library's kernels are as fast, to fewer a half-empty
+  /// vector was not measured.
+  private static func readsPlain(_ shape: ConvolutionShape, input: ActivationLayout) -> Bool {
+    input.block == 1 && shape.inputChannels <= 4 && [8, 16].contains(shape.outputChannels)
+      && shape.stride == 1
   }
 
   /// For a shape and layouts that it suits.
@@ -67,11 +77,14 @@ final class WinogradConvolution: FoldingConvolution, PermutedWeights {
     self.shape = shape
     self.workspace = workspace
     isTraining = training
+    let isPlain = Self.readsPlain(shape, input: input)
+    let inputBlocks = isPlain ? 1 : input.blocks
     size = meca_winograd(
-      batch: Int64(shape.batch), in_blocks: Int64(input.blocks), out_blocks: Int64(output.blocks),
-      height: Int64(shape.inputHeight), width: Int64(shape.inputWidth), block: Int64(input.block),
-      stride: Int64(shape.stride))
-    weightCount = input.blocks * output.blocks * 9 * input.block * input.block
+      batch: Int64(shape.batch), in_blocks: Int64(inputBlocks), out_blocks: Int64(output.blocks),
+      height: Int64(shape.inputHeight), width: Int64(shape.inputWidth),
+      block: Int64(output.block), stride: Int64(shape.stride),
+      plain: isPlain ? Int64(shape.inputChannels) : 0)
+    weightCount = inputBlocks * output.blocks * 9 * output.block * output.block
     kernelNames = [String](
       repeating: Self.name, count: 1 + (needsInputGradient ? 1 : 0) + (training ? 1 : 0))
     workspaceCount = Int(meca_winograd_work_floats(size, training ? 1 : 0))

@@ -31,6 +31,15 @@ import Testing
       kernel: 3, stride: 2, padding: 1)
   }
 
+  /// Images of a few channels: whole and broken tiles, one block of outputs and two, several chunks.
+  private let imageShapes: [ConvolutionShape] = [
+    (3, 8, 32, 32, 3), (1, 16, 8, 7, 5), (4, 8, 17, 19, 2), (2, 16, 4, 16, 1), (3, 16, 33, 31, 1),
+  ].map { c, k, height, width, batch in
+    ConvolutionShape(
+      batch: batch, inputChannels: c, outputChannels: k, inputHeight: height, inputWidth: width,
+      kernel: 3, stride: 1, padding: 1)
+  }
+
   /// Our Winograd behind the oneDNN engine.
   @Suite struct WinogradTests {
     /// Why ten times the tolerance of plain sums is right.
@@ -49,6 +58,16 @@ import Testing
       let run = try ConvolutionRun(try makeEngine(.onednn), shape)
       #expect(run.kernelNames.count == 3 && run.kernelNames.allSatisfy { $0.contains("wino") })
       try ConvolutionTests().compare(run, shape)
+    }
+
+    /// From a plain image.
+    @Test(arguments: imageShapes)
+    func imageAgreesWithPlainLoops(shape: ConvolutionShape) throws {
+      let engine = try makeEngine(.onednn)
+      let run = try ConvolutionRun(engine, shape, image: true)
+      #expect(run.kernelNames.allSatisfy { $0.contains("wino") }, "\(run.kernelNames)")
+      try ConvolutionTests().compare(run, shape)
+      #expect(try ConvolutionRun(engine, shape, image: true) == run)
     }
 
     @Test(arguments: winogradShapes + stridedShapes)
@@ -76,6 +95,13 @@ import Testing
     @Test(arguments: winogradShapes + stridedShapes, [Activation.none, .relu, .relu6])
     func evaluationAgreesWithPlainLoops(shape: ConvolutionShape, activation: Activation) throws {
       try requireEvaluation(shape, activation)
+    }
+
+    @Test(arguments: imageShapes, [Activation.none, .relu])
+    func imagesEvaluationAgreesWithPlainLoops(
+      shape: ConvolutionShape, activation: Activation
+    ) throws {
+      try requireEvaluation(shape, activation, image: true)
     }
 
     /// 3x3 convolutions of stride 1 and 2 at any batch, unless tiles are mostly edge.
@@ -157,10 +183,16 @@ import Testing
 
   /// Compares evaluation with normalisation, residual and activation, and its gradient, with plain
   /// loops.
-  func requireEvaluation(_ shape: ConvolutionShape, _ activation: Activation) throws {
+  func requireEvaluation(
+    _ shape: ConvolutionShape, _ activation: Activation, image: Bool = false
+  ) throws {
     let engine = try makeEngine(.onednn)
     engine.enterThread()
-    let (input, output) = layouts(engine, shape)
+    let (inner, output) = layouts(engine, shape)
+    let input =
+      image
+      ? .nchw(channels: shape.inputChannels, height: shape.inputHeight, width: shape.inputWidth)
+      : inner
     let convolution = try #require(
       try engine.makeConvolution(
         shape, input: input, output: output, needsInputGradient: true, training: false,

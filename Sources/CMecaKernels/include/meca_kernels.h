@@ -115,9 +115,10 @@ void meca_copy_channels(meca_layout from, const float *input, int64_t first, mec
                         float *output, int64_t target, int64_t count);
 
 // Size of a 3x3 convolution with stride 1 or 2 and padding 1 over activations in blocks of 8 or 16
-// channels, height and width those of the input; on x86 16 wants AVX-512, 8 AVX2.
+// channels, height and width those of the input; on x86 16 wants AVX-512, 8 AVX2. The input may be a
+// plain image of `plain` channels, 1 to 4, else 0; then stride and in_blocks are 1.
 typedef struct {
-  int64_t batch, in_blocks, out_blocks, height, width, block, stride;
+  int64_t batch, in_blocks, out_blocks, height, width, block, stride, plain;
 } meca_winograd;
 // What evaluation puts around a convolution: kernels times scale[k], then
 // activation(output + shift[k] + residual). Whole blocks of scale and shift; residual may be NULL or

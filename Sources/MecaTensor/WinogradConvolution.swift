@@ -48,7 +48,7 @@ final class WinogradConvolution: FoldingConvolution, PermutedWeights {
     guard
       shape.groups == 1 && shape.kernel == 3 && shape.padding == 1
         && [8, 16].contains(output.block)
-        && (input.block == output.block || readsPlain(shape, input: input))
+        && (input.block == output.block || readsPlain(shape, input: input, output: output))
     else { return false }
     let points = shape.outputHeight * shape.outputWidth
     let tiles = ((shape.outputHeight + 3) / 4) * ((shape.outputWidth + 3) / 4)
@@ -61,11 +61,13 @@ final class WinogradConvolution: FoldingConvolution, PermutedWeights {
 
   /// Whether the input is a plain image whose channels are a part of a vector.
   ///
-  /// To 8 or 16 channels alone: to more the library's kernels are as fast, to fewer a half-empty
-  /// vector was not measured.
-  private static func readsPlain(_ shape: ConvolutionShape, input: ActivationLayout) -> Bool {
-    input.block == 1 && shape.inputChannels <= 4 && [8, 16].contains(shape.outputChannels)
-      && shape.stride == 1
+  /// To 8 or 16 channels in blocks of 8 alone: to more the library's kernels are as fast; fewer, and
+  /// blocks of 16, were not measured.
+  private static func readsPlain(
+    _ shape: ConvolutionShape, input: ActivationLayout, output: ActivationLayout
+  ) -> Bool {
+    input.block == 1 && output.block == 8 && shape.inputChannels <= 4
+      && [8, 16].contains(shape.outputChannels) && shape.stride == 1
   }
 
   /// For a shape and layouts that it suits.
@@ -77,7 +79,7 @@ final class WinogradConvolution: FoldingConvolution, PermutedWeights {
     self.shape = shape
     self.workspace = workspace
     isTraining = training
-    let isPlain = Self.readsPlain(shape, input: input)
+    let isPlain = Self.readsPlain(shape, input: input, output: output)
     let inputBlocks = isPlain ? 1 : input.blocks
     size = meca_winograd(
       batch: Int64(shape.batch), in_blocks: Int64(inputBlocks), out_blocks: Int64(output.blocks),

@@ -38,7 +38,7 @@ extension TrainingSession {
   /// - Throws: `EngineError` where the engine refuses a shape.
   public func evaluation(
     _ model: Model, on set: any ImageSet, labels: [Int32]? = nil
-  ) throws -> SamplePass {
+  ) throws -> SamplePass<SampleRecord> {
     try SamplePass(self, "judge", over: set) { pixels in
       try InferenceVisitor(pixels, model: model, set: set, labels: labels)
     }

@@ -2,8 +2,20 @@ import MecaCore
 import MecaImages
 import MecaMPI
 
+/// What a pass gives for each sample: a few numbers.
+public protocol SampleAnswer: BitwiseCopyable, Sendable {
+  /// Whether the network's outputs were numbers.
+  var isFinite: Bool { get }
+  /// A list as a snapshot holds it.
+  static func columns(of list: [Self]) -> Columns
+  /// The list that a snapshot holds.
+  ///
+  /// - Throws: `MissingColumn`.
+  static func list(in columns: Columns) throws -> [Self]
+}
+
 /// What the model says of one sample with its given label.
-public struct SampleRecord: BitwiseCopyable, Sendable, Equatable {
+public struct SampleRecord: SampleAnswer, Equatable {
   /// Cross entropy to the given label, nats.
   public var loss: Float
   /// KL(p(x) ‖ p(x*)) under the perturbation, nats; 0 where it was not asked for.
@@ -13,7 +25,7 @@ public struct SampleRecord: BitwiseCopyable, Sendable, Equatable {
   /// Softmax probability of that class.
   public var confidence: Float
   /// Whether the network's outputs were numbers.
-  var isFinite: Bool { loss.isFinite && divergence.isFinite }
+  public var isFinite: Bool { loss.isFinite && divergence.isFinite }
 
   /// All values.
   public init(loss: Float, divergence: Float = 0, prediction: Int32, confidence: Float = 0) {
@@ -24,48 +36,45 @@ public struct SampleRecord: BitwiseCopyable, Sendable, Equatable {
   }
 }
 
-/// Records as a checkpoint holds them.
-struct RecordList: StageState {
-  var records: [SampleRecord]
+extension SampleRecord {
+  /// A list as a snapshot holds it.
+  public static func columns(of list: [SampleRecord]) -> Columns {
+    var columns = Columns()
+    columns["losses"] = .floats(list.map(\.loss))
+    columns["divergences"] = .floats(list.map(\.divergence))
+    columns["predictions"] = .integers(list.map(\.prediction))
+    columns["confidences"] = .floats(list.map(\.confidence))
+    return columns
+  }
 
-  init(_ records: [SampleRecord]) { self.records = records }
-
-  init(columns: Columns) throws {
+  /// The list that a snapshot holds.
+  public static func list(in columns: Columns) throws -> [SampleRecord] {
     let losses = try columns.floats("losses")
     let divergences = try columns.floats("divergences")
     let predictions = try columns.integers("predictions")
     let confidences = try columns.floats("confidences")
     guard Set([losses.count, divergences.count, predictions.count, confidences.count]).count == 1
     else { throw MissingColumn(name: "losses") }
-    records = losses.indices.map {
+    return losses.indices.map {
       SampleRecord(
         loss: losses[$0], divergence: divergences[$0], prediction: predictions[$0],
         confidence: confidences[$0])
     }
-  }
-
-  var columns: Columns {
-    var columns = Columns()
-    columns["losses"] = .floats(records.map(\.loss))
-    columns["divergences"] = .floats(records.map(\.divergence))
-    columns["predictions"] = .integers(records.map(\.prediction))
-    columns["confidences"] = .floats(records.map(\.confidence))
-    return columns
   }
 }
 
 /// A planned pass over samples in evaluation mode, with its lanes; may run any number of times.
 ///
 /// - Ranks: every rank has one, and runs it together with the others.
-public struct SamplePass {
+public struct SamplePass<Answer: SampleAnswer> {
   fileprivate let session: TrainingSession
   fileprivate let pixels: PixelLoader
-  fileprivate let lanes: [BatchVisitor]
+  fileprivate let lanes: [any BatchVisitor<Answer>]
   fileprivate let name: String
 
   init(
     _ session: TrainingSession, _ name: String, over set: any ImageSet,
-    makeLane: (PixelLoader) throws -> BatchVisitor
+    makeLane: (PixelLoader) throws -> any BatchVisitor<Answer>
   ) throws {
     self.session = session
     self.name = name
@@ -75,7 +84,7 @@ public struct SamplePass {
   }
 
   /// Batches that each thread visits between two looks at whether a snapshot is due.
-  private static let batchesOfALeg = 16
+  private static var batchesOfALeg: Int { 16 }
 
   /// One record for each place of `indices`, equal on all ranks.
   ///
@@ -84,13 +93,13 @@ public struct SamplePass {
   /// - Ranks: collective.
   /// - Throws: `RemoteFailure` with `NonFiniteOutput` if a record is no number, with `FileError` if
   ///   an image could not be read any more.
-  public func run(_ indices: [Int32]) throws -> [SampleRecord] {
+  public func run(_ indices: [Int32]) throws -> [Answer] {
     try session.act("\(name) \(indices.count)") {
-      RecordList($0).columns
+      Answer.columns(of: $0)
     } decode: {
-      try RecordList(columns: $0).records
+      try Answer.list(in: $0)
     } compute: { act in
-      var records = try act?.within.map { try RecordList(columns: $0).records } ?? []
+      var records = try act?.within.map { try Answer.list(in: $0) } ?? []
       let leg =
         Self.batchesOfALeg * TrainingSession.evaluationBatch * session.communicator.size
         * session.compute.threads
@@ -99,7 +108,7 @@ public struct SamplePass {
         records += try session.visit(Array(indices[places]), lanes: lanes, pixels, name)
         try session.requireReadable(pixels.fault)
         if let act {
-          try session.progress?.snapshotIfDue(act) { RecordList(records).columns }
+          try session.progress?.snapshotIfDue(act) { Answer.columns(of: records) }
         }
       }
       return records
@@ -128,13 +137,13 @@ extension TrainingSession {
   /// - Ranks: collective.
   /// - Returns: one record for each place of `indices`, equal on all ranks.
   /// - Throws: `RemoteFailure` with `NonFiniteOutput` if a record is no number.
-  fileprivate func visit(
-    _ indices: [Int32], lanes: [BatchVisitor], _ pixels: PixelLoader, _ name: String
-  ) throws -> [SampleRecord] {
+  fileprivate func visit<Answer: SampleAnswer>(
+    _ indices: [Int32], lanes: [any BatchVisitor<Answer>], _ pixels: PixelLoader, _ name: String
+  ) throws -> [Answer] {
     let split = BatchSplit(
       samples: indices.count, batch: Self.evaluationBatch, ranks: communicator.size)
     let own = split.places(ofRank: communicator.rank)
-    let records = AlignedStorage<SampleRecord>(count: own.count)
+    let records = AlignedStorage<Answer>(count: own.count)
     onEachThread { thread in
       for batch in split.batches(
         ofRank: communicator.rank, thread: thread, threads: compute.threads)
@@ -224,9 +233,11 @@ package struct BatchSplit {
 }
 
 /// Computes the records of one batch on one thread's lane.
-protocol BatchVisitor: AnyObject {
+protocol BatchVisitor<Answer>: AnyObject {
+  /// What it computes of each sample.
+  associatedtype Answer: SampleAnswer
   /// Computes a full batch of samples.
   func visit(_ indices: [Int32], thread: Int)
   /// The record of sample `slot` of the batch visited last.
-  func record(_ slot: Int) -> SampleRecord
+  func record(_ slot: Int) -> Answer
 }

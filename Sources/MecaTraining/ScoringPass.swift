@@ -58,7 +58,7 @@ extension TrainingSession {
   public func scoring(
     _ model: Model, on set: any ImageSet, labels: [Int32],
     perturbation: PerturbationConfiguration, key: StageKey
-  ) throws -> SamplePass {
+  ) throws -> SamplePass<SampleRecord> {
     try SamplePass(self, "score \(key)", over: set) { pixels in
       try ScoringVisitor(
         pixels, model: model, shape: set.imageShape, labels: labels, perturbation: perturbation,

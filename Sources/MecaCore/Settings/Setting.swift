@@ -341,6 +341,26 @@ extension Setting {
       })
   }
 
+  /// Some of the cases of an enumeration, with commas between them.
+  public static func choices<Value>(
+    _ name: String, _ path: Path<[Value]>, symbol: String? = nil, _ sentence: String
+  ) -> Setting where Value: RawRepresentable & CaseIterable & Sendable, Value.RawValue == String {
+    Setting(
+      name, sentence, symbol: symbol,
+      allowed: "some of " + Value.allCases.map(\.rawValue).joined(separator: ", ")
+        + ", each once, with commas between them",
+      read: { .text($0[keyPath: path].map(\.rawValue).joined(separator: ",")) },
+      parse: { root, text in
+        let words = text.split(separator: ",", omittingEmptySubsequences: false)
+          .map { String($0.drop { $0 == " " }) }
+        let values = words.compactMap { Value(rawValue: $0) }
+        guard values.count == words.count, Set(words).count == words.count else { return false }
+        // In the order of the cases, so that equal choices are equal settings.
+        root[keyPath: path] = Value.allCases.filter { words.contains($0.rawValue) }
+        return true
+      })
+  }
+
   /// One of the cases of an enumeration, or `auto` where something else decides.
   ///
   /// - Parameter otherwise: what decides.

@@ -1,6 +1,35 @@
 import ArgumentParser
 import MecaCore
+import MecaDefenses
 import MecaTraining
+
+/// The verdict from which on a run ends with a status of its own.
+enum FailOn: String, ExpressibleByArgument, CaseIterable {
+  case never, undecided, suspected, poisoned
+
+  /// Whether `grade` is this or worse.
+  func includes(_ grade: DetectionAnswer.Grade) -> Bool {
+    switch self {
+    case .never: false
+    case .poisoned: grade == .poisoned
+    case .suspected: grade == .poisoned || grade == .suspected
+    case .undecided: grade != .clean
+    }
+  }
+}
+
+/// What a run was asked to fail on.
+struct FailingVerdict: ReportableError {
+  let grade: DetectionAnswer.Grade
+  let option: FailOn
+  let output: String
+
+  var exitCode: MecaCore.ExitCode { .verdict }
+  var description: String {
+    "the verdict is \(grade.rawValue), which --fail-on \(option.rawValue) asks to be told by exit status 1; "
+      + "the results are in \(output)"
+  }
+}
 
 /// Where a run writes and how it starts.
 struct RunOptions: ParsableArguments {
@@ -29,6 +58,18 @@ struct RunOptions: ParsableArguments {
 
   @Flag(help: "Replace the results of another run in the output folder.")
   var force = false
+
+  @Option(
+    help: ArgumentHelp(
+      "Exit status 1, after everything is written, if the verdict is this or worse: poisoned, suspected, undecided, never."
+    ))
+  var failOn: FailOn = .never
+
+  @Flag(
+    help:
+      "Also put triggers of the program's own into copies of the set, and say from which rate on they are seen."
+  )
+  var selfTest = false
 
   @Flag(help: "Print the resolved configuration as YAML and stop.")
   var dryRun = false

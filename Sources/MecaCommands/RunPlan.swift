@@ -164,6 +164,7 @@ struct TrainOptions: ParsableArguments {
       ("output", run.output), ("resume", run.resume.rawValue),
       ("checkpoint-every", "\(run.checkpointEvery)"), ("checkpoints", run.checkpoints),
       ("undefended", "\(plan.undefended)"), ("oracle", "\(plan.oracle)"),
+      ("self-test", "\(run.selfTest)"), ("fail-on", run.failOn.rawValue),
       ("quiet", "\(run.quiet)"),
     ]
     return lines.compactMap { key, value in value.map { "\(key): \(yamlScalar($0))" } }

@@ -75,10 +75,16 @@ struct Train: RankedCommand {
     try begin(
       plan, identity: plan.identity(basis), data: data, session: session, folder: folder)
     announce(plan, data: data, session: session)
-    try TrainingRun(
+    let answer = try TrainingRun(
       plan: plan, session: session, data: data, network: network, reserve: reserve,
-      folder: folder, store: store
+      folder: folder, store: store, selfTest: options.run.selfTest
     ).execute()
+    if let answer, options.run.failOn.includes(answer.grade) {
+      try communicator.collectively {
+        throw FailingVerdict(
+          grade: answer.grade, option: options.run.failOn, output: options.run.output)
+      }
+    }
   }
 
   /// Bytes of a checkpoint that is read at most: some dozen states of its networks and some hundred

@@ -16,13 +16,15 @@ struct TrainingRun {
   let reserve: [Int32]
   let folder: RunFolder
   let store: StageStore
+  let selfTest: Bool
 
   private var isWriter: Bool { session.communicator.rank == 0 }
 
   /// Does everything and prints the closing table on rank 0.
   ///
   /// - Ranks: collective.
-  func execute() throws {
+  /// - Returns: what the defence answers to whether the data are poisoned.
+  func execute() throws -> DetectionAnswer? {
     let defense = plan.defense.makeDefense()
     let facts = type(of: defense).facts
     let bench = SessionWorkbench(
@@ -36,6 +38,9 @@ struct TrainingRun {
 
     if plan.undefended {
       result.noDefense = try comparison(Undefended(), bench, &result)
+    }
+    if selfTest {
+      result.selfTest = try SelfTest(session: session, data: data, bench: bench).run()
     }
     let outcome = try run(defense, bench)
     try add(outcome, facts, to: &result)
@@ -52,6 +57,7 @@ struct TrainingRun {
     result.imagesPerSecond = session.trainingImagesPerSecond
     try write(outcome.result, result: result, hasVerdict: outcome.verdict != nil)
     session.journal.say("checkpoints: " + store.cost.words(of: result.seconds))
+    return outcome.verdict?.answer
   }
 
   /// Runs a defence on its bench; one that is to be told the truth is told.

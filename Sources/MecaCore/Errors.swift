@@ -2,6 +2,8 @@
 public enum ExitCode: Int32, Sendable {
   /// Everything asked for was done.
   case success = 0
+  /// The data are such that the run was asked to fail; its results are there.
+  case verdict = 1
   /// Options, configuration file or their combination are wrong.
   case usage = 64
   /// The input data is missing, damaged or of the wrong kind.

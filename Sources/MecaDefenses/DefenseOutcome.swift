@@ -58,6 +58,12 @@ public struct Verdict: Sendable {
   public var relabelled: [Int32]?
   /// What the verdict rests on.
   public var columns: [Column]
+  /// Samples that something speaks against without confirmation.
+  ///
+  /// They are listed and kept. Empty: none.
+  public var unconfirmed: [Bool] = []
+  /// The answer in words, where the defence gives one.
+  public var answer: DetectionAnswer?
 
   /// All values; labels of flagged samples are suspicious unless said otherwise.
   ///

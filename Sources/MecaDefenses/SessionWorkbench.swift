@@ -19,6 +19,8 @@ public final class SessionWorkbench: Workbench {
   public let network: NetworkConfiguration
   /// How they are trained.
   public let recipe: TrainingRecipe
+  /// Samples of a step.
+  public var batch: Int { session.compute.batch }
   private let session: TrainingSession
   private let store: StageStore?
   private let scope: StageKey
@@ -51,6 +53,13 @@ public final class SessionWorkbench: Workbench {
     (self.store, self.scope, self.reserve, self.observer) = (store, scope, reserve, observer)
     self.judge = judge
     self.shared = shared
+  }
+
+  /// A bench of the same run for other samples, which shares no stage with it.
+  package func looking(at samples: GivenData) -> SessionWorkbench {
+    SessionWorkbench(
+      session, samples, network, recipe, nil, scope, [], { _ in ("", [:]) }, { _ in },
+      SharedStages())
   }
 
   /// A bench of the same run for another defence; the undefended model is shared.
@@ -109,6 +118,18 @@ public final class SessionWorkbench: Workbench {
     key: StageKey
   ) throws -> [SampleRecord] {
     try session.robustness(model, on: samples, indices, labels: labels, perturbation, key: key)
+  }
+
+  /// What a model with spare classes says of training samples.
+  public func spareClasses(
+    _ model: Model, _ indices: [Int32], labels: [Int32]
+  ) throws -> [SpareAnswer] {
+    try session.spareClasses(model, on: samples, indices, labels: labels)
+  }
+
+  /// The samples' pixels, cell by cell.
+  public func pixelCells(side: Int, margin: Int) throws -> PixelCells {
+    try session.pixelCells(of: samples, side: side, margin: margin)
   }
 
   /// What rank 0 decides, on every rank.

@@ -18,6 +18,8 @@ public protocol Workbench: AnyObject {
   var network: NetworkConfiguration { get }
   /// How the models that are kept are trained. Local.
   var recipe: TrainingRecipe { get }
+  /// Samples of a step. Local.
+  var batch: Int { get }
 
   /// The seed of everything random that is drawn at `key`. Local.
   func seed(of key: StageKey) -> UInt64
@@ -70,6 +72,18 @@ public protocol Workbench: AnyObject {
     _ model: Model, _ indices: [Int32], labels: [Int32], _ perturbation: PerturbationConfiguration,
     key: StageKey
   ) throws -> [SampleRecord]
+
+  /// What a model with a spare class for every label says of the training samples `indices`.
+  ///
+  /// - Parameter labels: the label whose spare class is asked about, one for every sample of the set.
+  func spareClasses(
+    _ model: Model, _ indices: [Int32], labels: [Int32]
+  ) throws -> [SpareAnswer]
+
+  /// The samples' pixels, cell by cell; see `PixelCells`.
+  ///
+  /// - Throws: `RemoteFailure` with `FileError` if an image cannot be read any more.
+  func pixelCells(side: Int, margin: Int) throws -> PixelCells
 
   /// What rank 0 decides from facts that all ranks have, on every rank.
   func decided<Element: BitwiseCopyable & Sendable>(

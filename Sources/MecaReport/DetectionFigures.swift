@@ -32,6 +32,15 @@ public struct DetectionFigures: Codable, Sendable {
   /// truth is unknown).
   public var keptPerClass: [Double?]
 
+  /// The answer in one word.
+  public var verdict: DetectionAnswer.Grade?
+  /// What is said of single labels.
+  public var verdictLabels: [DetectionAnswer.Label] = []
+  /// What could not be looked at, and what to try next.
+  public var verdictRemarks: [String] = []
+  /// Samples that are suspected without confirmation.
+  public var unconfirmed = 0
+
   /// Names of the columns of `scores.npy`.
   public var scoreColumns: [String] = []
 
@@ -52,6 +61,9 @@ public struct DetectionFigures: Codable, Sendable {
   }
 
   private enum CodingKeys: String, CodingKey {
+    case verdict, unconfirmed
+    case verdictLabels = "verdict_labels"
+    case verdictRemarks = "verdict_remarks"
     case separated, flagged, precision, tpr, poisoned, fpr, clean, covers, auroc
     case coverFlagged = "cover_flagged"
     case suspiciousLabels = "suspicious_labels"
@@ -75,6 +87,10 @@ public struct DetectionFigures: Codable, Sendable {
     suspiciousLabels = verdict.suspiciousLabels
     suspiciousClasses = suspiciousLabels.map { data.training.classNames[$0] }
     scoreColumns = ["flagged", "score"] + verdict.columns.map(\.name)
+    self.verdict = verdict.answer?.grade
+    verdictLabels = verdict.answer?.labels ?? []
+    verdictRemarks = verdict.answer?.remarks ?? []
+    unconfirmed = verdict.unconfirmed.count { $0 }
     keptPerClass = (0..<data.classCount).map { label in
       let members = clean.filter { Int(data.labels[$0]) == label }
       return flaggedShare(members).map { 1 - $0 }

@@ -1,4 +1,5 @@
 import MecaCore
+import MecaDefenses
 import MecaTraining
 
 /// The closing table on the terminal: every rate with the number of samples that it rests on.
@@ -27,6 +28,13 @@ public func resultTable(_ result: RunResult, classNames: [String], target: Int?)
     lines.append("")
     lines += detectionLines(detection, classNames: classNames, target: target)
   }
+  for test in result.selfTest ?? [] {
+    lines.append(
+      "self-test: \(test.attack) of this program's own "
+        + (test.smallestRate.map {
+          "would have been seen from \(fixed($0 * 100, 1)) % on (\(test.samples ?? 0) samples)"
+        } ?? "would not have been seen"))
+  }
   return lines.joined(separator: "\n")
 }
 
@@ -34,12 +42,17 @@ private func detectionLines(
   _ detection: DetectionFigures, classNames: [String], target: Int?
 ) -> [String] {
   var lines: [String] = []
+  if let grade = detection.verdict {
+    lines += DetectionAnswer(
+      grade: grade, labels: detection.verdictLabels, remarks: detection.verdictRemarks
+    ).lines(classNames: classNames.map { printable($0) })
+  }
   if detection.separated {
     let labels = detection.suspiciousLabels.map { classWords($0, classNames) }
     lines.append(
       "detection: \(detection.flagged) samples flagged in "
         + (labels.count == 1 ? "label " : "labels ") + labels.joined(separator: ", "))
-  } else {
+  } else if detection.verdict == nil {
     lines.append("detection: nothing separated from the clean samples, nothing flagged;")
     lines.append("  the data is clean, or the detector could not tell")
   }

@@ -74,6 +74,26 @@ public struct ResultRow: Codable, Sendable {
   }
 }
 
+/// Down to which rate the program finds a trigger of its own in a copy of the data.
+public struct SelfTestFigures: Codable, Sendable, Equatable {
+  /// Name of the attack that put it in.
+  public var attack: String
+  /// The smallest fraction of the set that was found; nil: not even the largest.
+  public var smallestRate: Double?
+  /// Samples that this was.
+  public var samples: Int?
+
+  /// All values.
+  public init(attack: String, smallestRate: Double?, samples: Int?) {
+    (self.attack, self.smallestRate, self.samples) = (attack, smallestRate, samples)
+  }
+
+  private enum CodingKeys: String, CodingKey {
+    case attack, samples
+    case smallestRate = "smallest_rate"
+  }
+}
+
 /// The content of `result.json`; rates are fractions from 0 to 1.
 public struct RunResult: Codable, Sendable {
   /// SHA-256 of the final model's weights and running statistics in torchvision's order.
@@ -94,6 +114,8 @@ public struct RunResult: Codable, Sendable {
   public var oracle: ModelFigures?
   /// Figures of the detection.
   public var detection: DetectionFigures?
+  /// What the self-test found, where one was asked for.
+  public var selfTest: [SelfTestFigures]?
   /// Name of the defence, as on the command line.
   public var defense: String
   /// All models of the defence by name.
@@ -120,6 +142,7 @@ public struct RunResult: Codable, Sendable {
   private enum CodingKeys: String, CodingKey {
     case seconds, ranks, defended, relearned, oracle, detection, defense, models, target
     case classNames = "class_names"
+    case selfTest = "self_test"
     case weightsSHA256 = "weights_sha256"
     case imagesPerSecond = "images_per_second"
     case noDefense = "no_defense"

@@ -4,7 +4,8 @@ import MecaDatasets
 import MecaDefenses
 import MecaTraining
 
-/// Writes `suspects.csv`: one line a flagged sample, the most certain first.
+/// Writes `suspects.csv`: one line a flagged sample, the most certain first, then those that are
+/// suspected without confirmation and were kept (`unconfirmed` in the column verdict).
 ///
 /// Columns: index, path, label, class, verdict, relabelled_as and relabelled_class (empty where the
 /// defence gives no new labels), score, the defence's own columns and, where the ground truth is
@@ -21,7 +22,7 @@ public func writeSuspects(_ verdict: Verdict, data: TrainingData, to path: Strin
     let relabelled = verdict.relabelled.map { Int($0[index]) }
     var fields = [
       "\(index)", csvText(data.training.path(at: index)), "\(label)", csvText(classNames[label]),
-      "suspect", relabelled.map { "\($0)" } ?? "",
+      verdict.flagged[index] ? "suspect" : "unconfirmed", relabelled.map { "\($0)" } ?? "",
       relabelled.map { csvText(classNames[$0]) } ?? "", "\(verdict.score[index])",
     ]
     fields += verdict.columns.map { "\($0.values[index])" }
@@ -35,12 +36,16 @@ public func writeSuspects(_ verdict: Verdict, data: TrainingData, to path: Strin
 }
 
 extension Verdict {
-  /// The flagged samples, the most certain first; of equally certain ones those of the higher score,
-  /// then of the lower index.
+  /// The flagged samples and then the unconfirmed ones, the most certain first; of equally certain
+  /// ones those of the higher score, then of the lower index.
   var ranked: [Int] {
-    flagged.indices.filter { flagged[$0] }.sorted {
-      (-certainty[$0], -score[$0], $0) < (-certainty[$1], -score[$1], $1)
+    func ordered(_ samples: [Int]) -> [Int] {
+      samples.sorted {
+        (-certainty[$0], -score[$0], $0) < (-certainty[$1], -score[$1], $1)
+      }
     }
+    return ordered(flagged.indices.filter { flagged[$0] })
+      + ordered(unconfirmed.indices.filter { unconfirmed[$0] && !flagged[$0] })
   }
 }
 

@@ -23,7 +23,7 @@ extension ProgramTests {
 
     @Test(arguments: [
       (["--epoch", "3"], ["--epoch: no such option", "did you mean --epochs?"]),
-      (["--defense", "none"], ["--warmup-epochs: is a setting of meca"]),
+      (["--defense", "none"], ["--proposers: is a setting of meca"]),
       (["--width", "abc"], ["'abc'", "--width"]),
       (["--shards", "3"], ["--shards 3", "even"]),
       (["--batch", "63"], ["--batch 63", "a multiple of --shards (8)"]),

@@ -157,7 +157,9 @@ extension ProgramTests {
         let folder = try TestFolder()
         let outcome = try meca(
           ranks: ranks,
-          tinyRun + ["--separation-threshold", "100", "--output", folder.path] + more)
+          tinyRun + [
+            "--separation-threshold", "100", "--effort", "thorough", "--output", folder.path,
+          ] + more)
         #expect(outcome.status == 0, "\(outcome.errors)")
         return (folder, outcome)
       }
@@ -169,9 +171,36 @@ extension ProgramTests {
       #expect(phases.allSatisfy { alone.has($0) })
       let (three, _) = try run(ranks: 3)
       #expect(try RunBits(three) == RunBits(alone))
-      let (once, _) = try run(ranks: 1, ["--second-warmup-epochs", "0"])
+      let (once, _) = try run(ranks: 1, ["--effort", "normal"])
       #expect(!phases.contains { once.has($0) })
       #expect(try RunBits(once).scores != RunBits(alone).scores)
+    }
+
+    /// What pixels say, cell by cell on other ranks, and what detectors make of it: more ranks than
+    /// cells, and a number that does not divide them.
+    @Test func findingsKeepTheirBits() throws {
+      func run(ranks: Int) throws -> (TestFolder, ProgramOutcome) {
+        let folder = try TestFolder()
+        let outcome = try meca(
+          ranks: ranks,
+          [
+            "--train-limit", "600", "--test-limit", "70", "--width", "4", "--batch", "32",
+            "--epochs", "1", "--no-undefended", "--no-oracle", "--warmup-epochs", "3",
+            "--confirm-epochs", "2", "--relearn-epochs", "0", "--partition-rates", "0.3",
+            "--output", folder.path,
+          ])
+        #expect(outcome.status == 0, "\(outcome.errors)")
+        return (folder, outcome)
+      }
+      let (alone, said) = try run(ranks: 1)
+      #expect(said.errors.contains("30 samples share a patch"), "\(said.errors)")
+      // So little training confirms nothing; the samples are listed all the same.
+      #expect(said.output.contains("verdict: suspected, not confirmed"))
+      let detection = try #require(try result(alone)["detection"] as? [String: Any])
+      #expect(detection["verdict"] as? String == "suspected")
+      #expect(detection["unconfirmed"] as? Int == 30)
+      #expect(try RunBits(alone).suspectCount == 30)
+      for ranks in [3, 5] { #expect(try RunBits(run(ranks: ranks).0) == RunBits(alone)) }
     }
 
     /// Every defence, on as many ranks as there are shards and on counts that do not divide them.

@@ -13,10 +13,12 @@ import Testing
 /// out.
 let tinyRun = tinyTraining + ["--poison-rate", "0.3", "--trigger-size", "14"]
 
-/// The same without a word on the attack.
+/// The same without a word on the attack; suspects come from unlearning alone, which has the most
+/// stages.
 let tinyTraining =
   tinyModel + [
-    "--warmup-epochs", "8", "--partition-rates", "0.3,0.3,0.3,0.3", "--confirm-epochs", "12",
+    "--proposers", "unlearning", "--warmup-epochs", "8", "--partition-rates", "0.3,0.3,0.3,0.3",
+    "--confirm-epochs", "12",
     "--relearn-epochs", "1", "--separation-threshold", "0.05", "--separation-ratio", "0.1",
     "--carry-over", "0", "--warmup-rate", "0.1", "--detector-weight-decay", "5e-4",
   ]

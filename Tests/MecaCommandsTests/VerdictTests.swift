@@ -23,7 +23,64 @@ extension ProgramTests {
       #expect(detection["separated"] as? Bool == false && detection["flagged"] as? Int == 0)
       #expect(detection["suspicious_labels"] as? [Int] == [])
       #expect(try RunBits(folder).suspectCount == 0)
-      #expect(outcome.output.contains("nothing separated from the clean samples"))
+      // Such short trainings teach nothing, which is not called clean.
+      #expect(outcome.output.contains("verdict: could not tell"))
+      #expect(detection["verdict"] as? String == "undecided")
+    }
+
+    /// Results first, then the exit status that was asked for, on every rank; no such status without it.
+    @Test func aRunFailsOnTheVerdictThatItIsAskedTo() throws {
+      let options = [
+        "--train-limit", "600", "--test-limit", "70", "--width", "4", "--batch", "32", "--epochs",
+        "1", "--no-undefended", "--no-oracle", "--warmup-epochs", "1", "--confirm-epochs", "1",
+        "--relearn-epochs", "0", "--effort", "quick",
+      ]
+      for (failOn, status) in [("suspected", 1), ("poisoned", 0), ("never", 0)] {
+        let folder = try TestFolder()
+        let outcome = try meca(
+          ranks: failOn == "suspected" ? 2 : 0,
+          options + ["--fail-on", failOn, "--output", folder.path])
+        #expect(outcome.status == status, "\(outcome.errors)")
+        #expect(folder.has("result.json") && folder.has("model.safetensors"))
+        #expect(
+          outcome.errors.contains("the verdict is suspected, which --fail-on") == (status == 1))
+      }
+      let folder = try TestFolder()
+      let clean = try meca(
+        options + [
+          "--attack", "none", "--fail-on", "undecided", "--output", folder.path,
+        ])
+      #expect(clean.status == 0, "\(clean.errors)")
+      #expect(clean.output.contains("pixels alone were looked at"))
+    }
+
+    /// The program's own triggers are found in copies of a set, poisoned or not, and change nothing in
+    /// the run.
+    @Test func theSelfTestSaysWhatWouldBeSeen() throws {
+      func run(_ more: [String]) throws -> (TestFolder, ProgramOutcome) {
+        let folder = try TestFolder()
+        let outcome = try meca(
+          ranks: 2,
+          [
+            "--train-limit", "900", "--test-limit", "40", "--width", "4", "--batch", "32",
+            "--epochs", "1", "--no-undefended", "--no-oracle", "--warmup-epochs", "1",
+            "--confirm-epochs", "1", "--relearn-epochs", "0", "--effort", "quick", "--output",
+            folder.path,
+          ] + more)
+        #expect(outcome.status == 0, "\(outcome.errors)")
+        return (folder, outcome)
+      }
+      let (tested, said) = try run(["--self-test"])
+      let figures = try #require(try result(tested)["self_test"] as? [[String: Any]])
+      #expect(figures.compactMap { $0["attack"] as? String } == ["badnets", "blend"])
+      for one in figures {
+        #expect(try #require(one["smallest_rate"] as? Double) <= 0.05)
+        #expect(try #require(one["samples"] as? Int) > 0)
+      }
+      #expect(said.output.contains("self-test: badnets of this program's own would have been seen"))
+      let (plain, _) = try run([])
+      #expect(try result(plain)["self_test"] == nil)
+      #expect(try RunBits(plain) == RunBits(tested))
     }
 
     @Test func whereEverythingIsKeptTheUndefendedModelIsTheCleanOne() throws {

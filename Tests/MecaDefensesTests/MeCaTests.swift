@@ -63,6 +63,9 @@ import Testing
 
   private func settings(_ change: (inout MeCaSettings) -> Void = { _ in }) -> MeCa {
     var settings = MeCaSettings()
+    settings.proposers = [.unlearning]
+    (settings.warmupEpochs, settings.secondWarmupEpochs) = (16, 8)
+    (settings.enhanceEpochs, settings.confirmEpochs) = (1, 4)
     settings.separationRatio = 1.05  // of two labels the median is the lower one
     change(&settings)
     return MeCa(settings)

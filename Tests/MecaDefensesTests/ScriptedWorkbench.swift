@@ -52,9 +52,16 @@ final class ScriptedWorkbench: Workbench {
   }
 
   typealias Script = (Question) -> [SampleRecord]
+  /// Answers what is asked of spare classes.
+  typealias SpareScript = (Question) -> [SpareAnswer]
 
   let samples: GivenData
   var reserve: [Int32] = []
+  let batch = 64
+  /// Says of everybody that no spare class is theirs, unless a test changes it.
+  var spareScript: SpareScript = { question in
+    question.indices.map { _ in SpareAnswer(excess: -9, content: 0) }
+  }
   var network: NetworkConfiguration
   var recipe: TrainingRecipe
   /// What `undefended` gives; a test may change its weights.
@@ -74,24 +81,27 @@ final class ScriptedWorkbench: Workbench {
   private(set) var records: [(event: String, values: [String: MetricValue])] = []
   private(set) var decisions = 0
 
-  /// A workbench with images of 8x8 pixels, all black.
+  /// A workbench with images of 8x8 pixels, all black unless there are others.
   ///
   /// - Parameters:
   ///   - labels: the given ones.
+  ///   - images: pixels of all samples, `side` x `side` each.
   ///   - classes: number of classes; by default as many as the labels need.
   ///   - script: answers a question, one record for each of its indices.
   init(
-    labels: [Int32], classes: Int? = nil, width: Int = 1, script: @escaping Script
+    labels: [Int32], classes: Int? = nil, width: Int = 1, images: [UInt8]? = nil, side: Int = 8,
+    script: @escaping Script
   ) throws {
     let classes = classes ?? Int(labels.max() ?? 0) + 1
-    let shape = ImageShape(channels: 3, height: 8, width: 8)
+    let shape = ImageShape(channels: 3, height: side, width: side)
     let set = MemorySet(
       name: "scripted", classNames: (0..<classes).map { "class \($0)" }, imageShape: shape,
       labels: labels.map { Int($0) },
-      images: [UInt8](repeating: 0, count: labels.count * shape.byteCount))
+      images: images ?? [UInt8](repeating: 0, count: labels.count * shape.byteCount))
     samples = GivenData(set, labels: labels)
     network = NetworkConfiguration(
-      architecture: .resnet18, width: width, classCount: classes, imageHeight: 8, imageWidth: 8,
+      architecture: .resnet18, width: width, classCount: classes, imageHeight: side,
+      imageWidth: side,
       mean: [0.5, 0.5, 0.5], standardDeviation: [0.25, 0.25, 0.25])
     recipe = TrainingRecipe(
       epochs: 8, learningRate: 0.07, schedule: .cosine, rampEpochs: 1,
@@ -160,6 +170,19 @@ final class ScriptedWorkbench: Workbench {
       Question(
         number: questions.count, lineage: lineage(of: model), indices: indices, labels: labels,
         robustnessKey: key))
+  }
+
+  func spareClasses(
+    _ model: Model, _ indices: [Int32], labels: [Int32]
+  ) throws -> [SpareAnswer] {
+    let question = Question(
+      number: questions.count, lineage: lineage(of: model), indices: indices, labels: labels)
+    questions.append(question)
+    return spareScript(question)
+  }
+
+  func pixelCells(side: Int, margin: Int) throws -> PixelCells {
+    try samples.pixelCells(side: side, margin: margin)
   }
 
   func decided<Element: BitwiseCopyable & Sendable>(

@@ -66,12 +66,10 @@ extension MeCaMethod {
 
   /// Trains the detectors with the suspects' labels moved to the spare classes; few suspects are
   /// shown several times an epoch.
-  private func learnSuspects(
+  func learnSuspects(
     _ suspicion: Suspicion, _ detectors: CrossFit, key: StageKey
   ) throws {
-    let labels = data.labels.indices.map {
-      data.labels[$0] + (suspicion.isSuspect[$0] ? Int32(data.classCount) : 0)
-    }
+    let labels = labels(sparing: suspicion.isSuspect)
     for (fold, model) in detectors.models.enumerated() {
       try bench.train(
         model,
@@ -79,6 +77,13 @@ extension MeCaMethod {
           showingFewOften(detectors.learnt(fold), labels: labels, classCount: data.classCount),
           labels: labels), settings.confirm(momentum: momentum).recipe,
         key: key.member("detector", fold))
+    }
+  }
+
+  /// The given labels, those of the suspects moved to their spare classes.
+  func labels(sparing isSuspect: [Bool]) -> [Int32] {
+    data.labels.indices.map {
+      data.labels[$0] + (isSuspect[$0] ? Int32(data.classCount) : 0)
     }
   }
 

@@ -14,20 +14,36 @@ public struct Detection: StageState {
   public var spareShare: [Float]
   /// Whether each sample is taken for poisoned.
   public var isFlagged: [Bool]
+  /// How suspicious each sample is; larger is more.
+  public var score: [Float]
+  /// Whether each sample is suspected without confirmation.
+  public var isUnconfirmed: [Bool]
+  /// What was found out about the labels that pixels spoke against.
+  var judgements: [Judgement] = []
   /// What the verdict rests on.
   public var evidence: Evidence
 
   /// A verdict without labels that were dropped.
   init(
     isFlagged: [Bool], labels: [Int32], droppedLabels: [Int32] = [], separation: [Double],
-    spareShare: [Float], evidence: Evidence
+    spareShare: [Float], score: [Float]? = nil, evidence: Evidence
   ) {
+    self.score = score ?? evidence.logLoss.map { -$0 }
+    isUnconfirmed = [Bool](repeating: false, count: isFlagged.count)
     self.isFlagged = isFlagged
     self.droppedLabels = droppedLabels
     self.separation = separation
     self.spareShare = spareShare
     self.evidence = evidence
     suspiciousLabels = Set(labels.indices.filter { isFlagged[$0] }.map { labels[$0] }).sorted()
+  }
+
+  /// The same with what was found out about labels that pixels spoke against, and that did not hold.
+  func keepingInMind(_ seen: Detection) -> Detection {
+    var detection = self
+    detection.judgements = seen.judgements
+    detection.isUnconfirmed = zip(seen.isUnconfirmed, isFlagged).map { $0 && !$1 }
+    return detection
   }
 
   /// The verdict that a checkpoint holds.
@@ -37,7 +53,10 @@ public struct Detection: StageState {
     separation = try columns.doubles("separation")
     spareShare = try columns.floats("spare_share")
     isFlagged = try columns.flags("flagged")
+    score = try columns.floats("score")
     evidence = try Evidence(columns: columns.taken(from: "evidence"))
+    isUnconfirmed = try columns.flags("unconfirmed")
+    judgements = try Judgement.list(in: columns)
   }
 
   /// The verdict as a checkpoint holds it.
@@ -48,7 +67,10 @@ public struct Detection: StageState {
     columns["separation"] = .doubles(separation)
     columns["spare_share"] = .floats(spareShare)
     columns["flagged"] = .flags(isFlagged)
+    columns["score"] = .floats(score)
+    columns["unconfirmed"] = .flags(isUnconfirmed)
     columns.add(evidence.columns, within: "evidence")
+    Judgement.add(judgements, to: &columns)
     return columns
   }
 }

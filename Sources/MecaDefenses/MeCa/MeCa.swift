@@ -67,22 +67,40 @@ struct MeCaMethod<Bench: Workbench> {
   var momentum: Float { bench.recipe.momentum }
 
   init(_ settings: MeCaSettings, _ bench: Bench) {
-    self.settings = settings
+    self.settings = settings.resolved(samples: bench.samples.count, batch: bench.batch)
     self.bench = bench
     data = bench.samples
   }
 
-  /// From fresh detectors to a verdict; a second attempt with a longer warm-up where nobody is
-  /// flagged.
+  /// From pixels and fresh detectors to a verdict: what pixels say, and unlearning where that does not
+  /// hold; a second attempt with a longer warm-up where that is asked for and nobody is flagged.
   func detect() throws -> Finished<Detection> {
     let detectors = try CrossFit(settings, bench)
-    let warm = try warmUp(detectors, .first, after: nil)
+    let findings = try lookAtPixels()
+    let unlearns = settings.proposers.contains(.unlearning)
+    if findings.state.all.isEmpty, !unlearns { return try nothingFound(findings) }
+    let warm = try warmUp(detectors, .first, after: nil, sparing: findings)
+    guard !findings.state.all.isEmpty else {
+      return try unlearn(detectors, from: warm, sparing: findings)
+    }
+    let seen = try confirm(findings, detectors, from: warm)
+    if seen.state.isFlagged.contains(true) || !unlearns { return seen }
+    let unlearnt = try unlearn(detectors, from: warm, sparing: findings)
+    return Finished(
+      state: unlearnt.state.keepingInMind(seen.state), digest: unlearnt.digest)
+  }
+
+  /// MeCa's own way from warmed-up detectors to a verdict.
+  private func unlearn(
+    _ detectors: CrossFit, from warm: Finished<CrossFitState>,
+    sparing findings: Finished<Findings>
+  ) throws -> Finished<Detection> {
     let detection = try decide(enhance(detectors, from: warm, .first), detectors, .first)
     guard !detection.state.isFlagged.contains(true), settings.secondWarmupEpochs > 0 else {
       return detection
     }
     bench.say("nobody flagged: a second attempt, with a longer warm-up")
-    let warmer = try warmUp(detectors, .second, after: warm)
+    let warmer = try warmUp(detectors, .second, after: warm, sparing: findings)
     return try decide(enhance(detectors, from: warmer, .second), detectors, .second)
   }
 
@@ -91,21 +109,26 @@ struct MeCaMethod<Bench: Workbench> {
   /// Held-out questions make it harmless that clean samples are memorised meanwhile. A second
   /// attempt goes on where the first stopped.
   private func warmUp(
-    _ detectors: CrossFit, _ attempt: DetectionAttempt, after first: Finished<CrossFitState>?
+    _ detectors: CrossFit, _ attempt: DetectionAttempt, after first: Finished<CrossFitState>?,
+    sparing findings: Finished<Findings>
   ) throws -> Finished<CrossFitState> {
     let recipe = settings.warmUpRecipe(
-      epochs: attempt == .first ? settings.warmupEpochs : settings.secondWarmupEpochs,
+      epochs: attempt == .first ? settings.warmupEpochs ?? 16 : settings.secondWarmupEpochs,
       momentum: momentum)
     return try bench.stage(
       attempt.name("warm-up"),
       MeCaSettings.WarmUp(folds: settings.folds, network: detectors.network, recipe: recipe),
-      after: first.map { [$0.digest] } ?? []
+      after: (first.map { [$0.digest] } ?? [])
+        + (findings.state.all.isEmpty ? [] : [findings.digest])
     ) { key in
       if let first { try detectors.restore(first.state) }
       for (fold, model) in detectors.models.enumerated() {
+        let labels = labels(sparing: findings.state.suspects(count: data.count))
         try bench.train(
-          model, .learning(detectors.learnt(fold), labels: data.labels), recipe,
-          key: key.member("detector", fold))
+          model,
+          .learning(
+            showingFewOften(detectors.learnt(fold), labels: labels, classCount: data.classCount),
+            labels: labels), recipe, key: key.member("detector", fold))
       }
       return detectors.state
     }
@@ -117,14 +140,17 @@ struct MeCaMethod<Bench: Workbench> {
   func verdict(_ detection: Finished<Detection>, relabelled: [Int32]? = nil) -> Verdict {
     let detection = detection.state
     let evidence = detection.evidence
-    return Verdict(
-      flagged: detection.isFlagged, score: evidence.logLoss.map { -$0 },
+    var verdict = Verdict(
+      flagged: detection.isFlagged, score: detection.score,
       certainty: detection.spareShare, labels: data.labels, relabelled: relabelled,
       columns: [
         .init("kl", evidence.divergence), .init("log10_loss", evidence.logLoss),
         .init("prediction", evidence.prediction.map { Float($0) }),
         .init("spare_share", detection.spareShare),
       ])
+    verdict.unconfirmed = detection.isUnconfirmed
+    verdict.answer = answer(detection)
+    return verdict
   }
 }
 

@@ -29,14 +29,42 @@ public struct MeCaSettings: SettingsTable {
     case misclassified
   }
 
+  /// Who proposes suspects.
+  public enum Proposer: String, Codable, Sendable, CaseIterable {
+    /// Pixels that recur at one place; see `RecurringPatch`.
+    case patch
+    /// Patterns of colour; see `SharedTemplate`.
+    case colour
+    /// Patterns of sharpness; see `SharedTemplate`.
+    case sharpness
+    /// What detectors keep when they unlearn what is surely clean: MeCa's own.
+    case unlearning
+  }
+
+  /// How much is done.
+  public enum Effort: String, Codable, Sendable, CaseIterable {
+    /// Pixels alone propose; nothing is trained for the detection where they say nothing.
+    case quick
+    /// Unlearning too, where pixels have found nothing.
+    case normal
+    /// And a second attempt with a longer warm-up where nobody is flagged.
+    case thorough
+  }
+
+  /// How much is done.
+  public var effort = Effort.normal
+  /// Who proposes suspects, in this order; unlearning only where the others have found nothing.
+  public var proposers = Proposer.allCases
   /// Parts of the data for cross-fitting; 1: one detector, asked about what it has learnt.
   public var folds = 2
   /// Channels of the detectors' first stage; nil: those of the network.
   public var detectorWidth: Int?
-  /// Epochs of the warm-up.
-  public var warmupEpochs = 16
+  /// Steps of the warm-up, for each detector.
+  public var warmupSteps = 1000
+  /// Epochs of the warm-up; nil: those that the steps make.
+  public var warmupEpochs: Int?
   /// Epochs that a second attempt adds where the first flagged nobody; 0: no second attempt.
-  public var secondWarmupEpochs = 8
+  public var secondWarmupEpochs = 0
   /// Largest learning rate of the warm-up.
   public var warmupRate: Float = 0.05
   /// Course of the warm-up's learning rate.
@@ -55,8 +83,10 @@ public struct MeCaSettings: SettingsTable {
   public var partitionRates: [Float] = [0.3, 0.3, 0.3, 0.3, 0.3]
   /// Whether a label in two modes gives more from the third iteration on.
   public var adaptRates = true
-  /// Epochs over the learnt part in each iteration.
-  public var enhanceEpochs = 1
+  /// Steps of each iteration, for each detector.
+  public var enhanceSteps = 100
+  /// Epochs over the learnt part in each iteration; nil: those that the steps make.
+  public var enhanceEpochs: Int?
   /// Learning rate of the iterations.
   public var enhanceRate: Float = 0.01
   /// Unlearning coefficient.
@@ -79,8 +109,10 @@ public struct MeCaSettings: SettingsTable {
   public var carryOver: Float = 0.85
   /// Share of the spare class above which a sample is flagged.
   public var flagShare: Float = 0.07
-  /// Epochs of learning the suspects as classes of their own.
-  public var confirmEpochs = 4
+  /// Steps of learning the suspects as classes of their own, for each detector.
+  public var confirmSteps = 312
+  /// Epochs of that; nil: those that the steps make.
+  public var confirmEpochs: Int?
   /// Learning rate of the confirmation.
   public var confirmRate: Float = 0.05
   /// Epochs of fine-tuning after relabelling.
@@ -94,11 +126,24 @@ public struct MeCaSettings: SettingsTable {
   /// Every setting.
   public static var table: [Setting<MeCaSettings>] {
     [
+      .choice(
+        "effort", \.effort,
+        "How much is done: quick (pixels alone propose suspects), normal, thorough (a second "
+          + "attempt where nobody is flagged)."),
+      .choices(
+        "proposers", \.proposers,
+        "Who proposes suspects: recurring patches, patterns of colour, patterns of sharpness, and, "
+          + "where none of these has found any, unlearning."),
       .integer("folds", \.folds, 1...16, "Parts of the data for cross-fitted detectors; 1: one."),
       .integer(
         "detector-width", \.detectorWidth, 1...512, otherwise: "--width",
         "Channels of the detectors' first stage."),
-      .integer("warmup-epochs", \.warmupEpochs, 1...4096, "Epochs of the detectors' warm-up."),
+      .integer(
+        "warmup-steps", \.warmupSteps, 1...1_000_000,
+        "Steps of each detector's warm-up; 6 to 64 epochs."),
+      .integer(
+        "warmup-epochs", \.warmupEpochs, 1...4096, otherwise: "--warmup-steps",
+        "Epochs of the detectors' warm-up."),
       .integer(
         "second-warmup-epochs", \.secondWarmupEpochs, 0...4096,
         "Epochs of warm-up added for a second attempt if the first flags nobody; 0: no second."),
@@ -120,7 +165,10 @@ public struct MeCaSettings: SettingsTable {
         "Whether a label in two modes gives three quarters of the upper one from the third "
           + "iteration on."),
       .integer(
-        "enhance-epochs", \.enhanceEpochs, 1...4096,
+        "enhance-steps", \.enhanceSteps, 1...1_000_000,
+        "Steps of each iteration, for each detector; 1 to 8 epochs."),
+      .integer(
+        "enhance-epochs", \.enhanceEpochs, 1...4096, otherwise: "--enhance-steps",
         "Epochs over the learnt part in each iteration."),
       .number(
         "enhance-rate", \.enhanceRate, .positive,
@@ -155,7 +203,10 @@ public struct MeCaSettings: SettingsTable {
         "flag-share", \.flagShare, .share,
         "Share of the spare class, of it and the given label, above which to flag."),
       .integer(
-        "confirm-epochs", \.confirmEpochs, 1...4096,
+        "confirm-steps", \.confirmSteps, 1...1_000_000,
+        "Steps of learning the suspects as a class of their own; 2 to 16 epochs."),
+      .integer(
+        "confirm-epochs", \.confirmEpochs, 1...4096, otherwise: "--confirm-steps",
         "Epochs of learning the suspects as a class of their own."),
       .number("confirm-rate", \.confirmRate, .positive, "Learning rate of the confirmation."),
       .integer(
@@ -167,6 +218,7 @@ public struct MeCaSettings: SettingsTable {
   /// The method as the paper has it.
   public static var variants: [SettingsVariant<MeCaSettings>] {
     var paper = MeCaSettings()
+    paper.proposers = [.unlearning]
     paper.folds = 1
     paper.secondWarmupEpochs = 0
     paper.partition = .all
@@ -239,13 +291,51 @@ extension MeCaSettings {
       momentum: momentum, weightDecay: detectorWeightDecay, gradientClip: gradientClip)
   }
 
+  /// Epochs that make so many steps, within bounds: steps are what learning takes, and a bound keeps
+  /// small sets from being learnt by heart and large ones from being seen in part.
+  ///
+  /// Example: 1,250 steps of 64 over 5,000 samples are 16 epochs.
+  package static func epochs(
+    steps: Int, of batch: Int, over samples: Int, _ bounds: ClosedRange<Int>
+  ) -> Int {
+    let epochs = (steps * batch + samples - 1) / max(1, samples)
+    return min(max(epochs, bounds.lowerBound), bounds.upperBound)
+  }
+
+  /// The same settings with every number of epochs decided.
+  ///
+  /// - Parameters:
+  ///   - samples: of the whole set.
+  ///   - batch: samples of a step.
+  func resolved(samples: Int, batch: Int) -> MeCaSettings {
+    let learnt = folds > 1 ? samples * (folds - 1) / folds : samples
+    var settings = self
+    switch effort {
+    case .quick: settings.proposers.removeAll { $0 == .unlearning }
+    case .normal: break
+    case .thorough: settings.secondWarmupEpochs = max(8, secondWarmupEpochs)
+    }
+    settings.warmupEpochs =
+      warmupEpochs ?? Self.epochs(steps: warmupSteps, of: batch, over: learnt, 6...64)
+    settings.confirmEpochs =
+      confirmEpochs ?? Self.epochs(steps: confirmSteps, of: batch, over: learnt, 2...16)
+    // Half of a step's shards are for what is learnt, of which there is 1 − p.
+    let picked = partitionRates.reduce(0, +) / Float(partitionRates.count)
+    settings.enhanceEpochs =
+      enhanceEpochs
+      ?? Self.epochs(
+        steps: enhanceSteps, of: batch / 2, over: Int(Float(learnt) * (1 - picked)), 1...8)
+    return settings
+  }
+
   /// Settings of the enhancement.
   func enhance(momentum: Float) -> Enhance {
     Enhance(
       perturbation: perturbation, partition: partition, cleanOrder: cleanOrder,
       partitionRates: partitionRates, adaptRates: adaptRates,
       recipe: TrainingRecipe(
-        epochs: enhanceEpochs, learningRate: enhanceRate, schedule: .cosine, momentum: momentum,
+        epochs: enhanceEpochs ?? 1, learningRate: enhanceRate, schedule: .cosine,
+        momentum: momentum,
         weightDecay: detectorWeightDecay, gradientClip: gradientClip),
       unlearnCoefficient: unlearnCoefficient, unlearnRamp: unlearnRamp, lossCap: lossCap,
       verdict: verdict)
@@ -257,7 +347,8 @@ extension MeCaSettings {
       separationThreshold: separationThreshold, separationRatio: separationRatio,
       carryOver: carryOver, flagShare: flagShare,
       recipe: TrainingRecipe(
-        epochs: confirmEpochs, learningRate: confirmRate, schedule: .cosine, momentum: momentum,
+        epochs: confirmEpochs ?? 4, learningRate: confirmRate, schedule: .cosine,
+        momentum: momentum,
         weightDecay: detectorWeightDecay, gradientClip: gradientClip))
   }
 

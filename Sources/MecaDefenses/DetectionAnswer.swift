@@ -1,0 +1,77 @@
+/// What a defence answers to "is my data poisoned?", with its reasons.
+public struct DetectionAnswer: Sendable, Equatable, Codable {
+  /// The answer in one word, from the best to the worst.
+  public enum Grade: String, Sendable, CaseIterable, Codable {
+    /// Clean as far as can be told.
+    case clean
+    /// Whether it is clean could not be told.
+    case undecided
+    /// Something speaks against some samples; it was not confirmed, and nobody was flagged for it.
+    case suspected
+    /// Samples were flagged.
+    case poisoned
+  }
+
+  /// What is said of one label.
+  public struct Label: Sendable, Equatable, Codable {
+    /// The label.
+    public var label: Int
+    /// Samples that are flagged, or suspected.
+    public var samples: Int
+    /// Whether they are flagged.
+    public var isFlagged: Bool
+    /// What speaks against them, a sentence.
+    public var reason: String
+    /// How many clean sets of as many labels in a hundred would show as much, as a fraction; nil
+    /// where that was not measured.
+    public var falseAlarmRate: Double?
+
+    private enum CodingKeys: String, CodingKey {
+      case label, samples, reason
+      case isFlagged = "flagged"
+      case falseAlarmRate = "false_alarm_rate"
+    }
+
+    /// All values.
+    public init(
+      label: Int, samples: Int, isFlagged: Bool, reason: String, falseAlarmRate: Double? = nil
+    ) {
+      (self.label, self.samples, self.isFlagged) = (label, samples, isFlagged)
+      (self.reason, self.falseAlarmRate) = (reason, falseAlarmRate)
+    }
+  }
+
+  /// In one word.
+  public var grade: Grade
+  /// The labels that something speaks against, flagged ones first.
+  public var labels: [Label]
+  /// What could not be looked at, and what to try next; sentences.
+  public var remarks: [String]
+
+  /// All values.
+  public init(grade: Grade, labels: [Label] = [], remarks: [String] = []) {
+    (self.grade, self.labels, self.remarks) = (grade, labels, remarks)
+  }
+
+  /// The answer as lines for people.
+  public func lines(classNames: [String]) -> [String] {
+    let words =
+      switch grade {
+      case .clean: "clean as far as can be told"
+      case .undecided: "could not tell"
+      case .suspected: "suspected, not confirmed"
+      case .poisoned: "poisoned"
+      }
+    return ["verdict: \(words)"]
+      + labels.map { own in
+        let rate =
+          own.falseAlarmRate.map {
+            "; false alarm in \($0 < 0.01 ? "less than 1 %" : "\(Int(($0 * 100).rounded(.up))) %") of clean sets"
+          } ?? ""
+        let name =
+          own.label < classNames.count ? "\(own.label) (\(classNames[own.label]))" : "\(own.label)"
+        return "  label \(name): \(own.samples) samples "
+          + (own.isFlagged ? "flagged" : "suspected") + "; \(own.reason)\(rate)"
+      } + remarks.map { "  \($0)" }
+  }
+}

@@ -1,0 +1,115 @@
+import MecaTraining
+
+extension MeCaMethod {
+  /// The detection in words: what speaks against which label, and what could not be told.
+  func answer(_ detection: Detection) -> DetectionAnswer {
+    let sizes = membersOfLabels(data.labels).map(\.count)
+    var labels: [DetectionAnswer.Label] = []
+    for label in sizes.indices {
+      let flagged = data.labels.indices.count {
+        detection.isFlagged[$0] && Int(data.labels[$0]) == label
+      }
+      let judgement = detection.judgements.first { $0.label == label }
+      let isSeen = judgement.map { [.wrongLabel, .ownLabel].contains($0.outcome) } ?? false
+      if flagged > 0 {
+        labels.append(
+          .init(
+            label: label, samples: flagged, isFlagged: true,
+            reason: isSeen ? judgement.map(reason) ?? "" : unlearningReason,
+            falseAlarmRate: isSeen ? judgement.flatMap(falseAlarmRate) : nil))
+      } else if let judgement, judgement.outcome == .suspected {
+        let suspects = data.labels.indices.count {
+          detection.isUnconfirmed[$0] && Int(data.labels[$0]) == label
+        }
+        labels.append(
+          .init(
+            label: label, samples: suspects, isFlagged: false, reason: reason(judgement),
+            falseAlarmRate: falseAlarmRate(judgement)))
+      }
+    }
+    labels.sort { ($0.isFlagged ? 0 : 1, $0.label) < ($1.isFlagged ? 0 : 1, $1.label) }
+    let remarks = remarks(detection, sizes: sizes)
+    let grade: DetectionAnswer.Grade =
+      if labels.contains(where: \.isFlagged) {
+        .poisoned
+      } else if !labels.isEmpty {
+        .suspected
+      } else {
+        remarks.contains(where: \.forbidsClean) ? .undecided : .clean
+      }
+    return DetectionAnswer(grade: grade, labels: labels, remarks: remarks.map(\.text))
+  }
+
+  private var unlearningReason: String {
+    "detectors that had unlearnt everything else still recognised them, and others like them "
+      + "when held out"
+  }
+
+  private func reason(_ judgement: Judgement) -> String {
+    let shared =
+      switch judgement.kind {
+      case .patch: "they share the same pixels at one place"
+      case .colour: "they share a pattern of colour"
+      case .sharpness: "they share a pattern of sharpness, as from bending or resampling"
+      }
+    let agreement =
+      "\(fixed(judgement.agreement.suspects * 100, 0)) % look like their label, of its others "
+      + "\(fixed(judgement.agreement.others * 100, 0)) %"
+    return switch judgement.outcome {
+    case .wrongLabel: "\(shared) and show other things (\(agreement))"
+    case .ownLabel:
+      "\(shared), a network learns it, and they look like their label (\(agreement)): a trigger on "
+        + "images of its own class, or a mark of where they come from"
+    case .suspected, .dropped:
+      "\(shared), but "
+        + (judgement.carryOver < Double(settings.carryOver)
+          ? "a network does not recognise it in others (carry-over \(fixed(judgement.carryOver, 2)))"
+          : "they look like their label (\(agreement))")
+    }
+  }
+
+  private func falseAlarmRate(_ judgement: Judgement) -> Double? {
+    ForensicSettings.falseAlarmRate(
+      judgement.kind, strength: judgement.strength, labels: data.classCount)
+  }
+
+  /// A remark, and whether nothing can be called clean because of it.
+  private struct Remark {
+    var text: String
+    var forbidsClean: Bool
+  }
+
+  private func remarks(_ detection: Detection, sizes: [Int]) -> [Remark] {
+    var remarks: [Remark] = []
+    let small = sizes.indices.filter { sizes[$0] > 0 && sizes[$0] < ForensicSettings.fewest }
+    if !small.isEmpty {
+      let share = Double(small.reduce(0) { $0 + sizes[$1] }) / Double(max(1, data.count))
+      remarks.append(
+        Remark(
+          text: "\(small.count) of \(data.classCount) labels have fewer than "
+            + "\(ForensicSettings.fewest) samples, too few to look for patterns in: "
+            + "add samples or join classes",
+          forbidsClean: share > 0.5))
+    }
+    let unlearns = settings.proposers.contains(.unlearning)
+    if unlearns, !detection.isFlagged.contains(true), let first = detection.evidence.fitted.first {
+      let fit = Double(first.count { $0 }) / Double(max(1, first.count))
+      let largest = Double(sizes.max() ?? 0) / Double(max(1, data.count))
+      if fit < 1.5 * largest {
+        remarks.append(
+          Remark(
+            text:
+              "the detectors give \(fixed(fit * 100, 0)) % of held-out samples their label, hardly "
+              + "more than guessing: they have not learnt the classes; try --warmup-steps "
+              + "\(2 * settings.warmupSteps) or more samples", forbidsClean: true))
+      }
+    }
+    if !unlearns {
+      remarks.append(
+        Remark(
+          text: "pixels alone were looked at: a trigger that is not the same in all its images "
+            + "would not be seen; --effort normal looks further", forbidsClean: false))
+    }
+    return remarks
+  }
+}

@@ -1,0 +1,60 @@
+import MecaCore
+import MecaDefenses
+import Testing
+
+/// The numbers that findings rest on.
+@Suite struct ForensicStatisticsTests {
+  /// Against exact fractions: all 3 marked in 3 drawn of 10 is 1/120; 2 or 3 of them is
+  /// (3·7 + 1)/120.
+  @Test func hypergeometricTailIsExact() {
+    #expect(abs(hypergeometricTail(3, drawn: 3, marked: 3, count: 10) - -2.0791812) < 1e-6)
+    #expect(abs(hypergeometricTail(2, drawn: 3, marked: 3, count: 10) - -0.7367585) < 1e-6)
+    #expect(hypergeometricTail(0, drawn: 3, marked: 3, count: 10) == 0)
+    #expect(hypergeometricTail(4, drawn: 3, marked: 3, count: 10) == -.infinity)
+    // 9 drawn of 10 hold at least 2 of 3 marked.
+    #expect(hypergeometricTail(2, drawn: 9, marked: 3, count: 10) == 0)
+    #expect(hypergeometricTail(100, drawn: 1000, marked: 100, count: 10_000) < -95)
+  }
+
+  /// 10 throws of a coin: at most 2 heads in 56 of 1024.
+  @Test func binomialTailIsExact() {
+    #expect(abs(binomialTail(2, of: 10, probability: 0.5) - 56.0 / 1024) < 1e-12)
+    #expect(binomialTail(10, of: 10, probability: 0.5) == 1)
+    #expect(binomialTail(0, of: 10, probability: 0) == 1)
+    #expect(binomialTail(3, of: 10, probability: 1) == 0)
+  }
+
+  @Test func twoHeapsAreClearAndOneIsNot() {
+    var random = KeyedRandom(seed: 1, purpose: .test)
+    let heap = (0..<400).map { _ in random.normal() }
+    let one = SplitStatistics(of: heap)
+    #expect(one.distance < 3 && one.valley > 0.3 && one.clarity < 2)
+    let two = SplitStatistics(of: heap + (0..<40).map { _ in random.normal() + 12 })
+    #expect(abs(two.upperShare - 40.0 / 440) < 1e-9)
+    #expect(two.distance > 10 && two.valley == 0)
+    #expect(two.threshold > 3 && two.threshold < 9)
+  }
+
+  /// Nothing to cut, and too few numbers, are no groups; two values are as clear as can be.
+  @Test func degenerateNumbers() {
+    #expect(SplitStatistics(of: [Float](repeating: 3, count: 50)) == SplitStatistics())
+    #expect(SplitStatistics(of: [1, 2, 3]) == SplitStatistics())
+    #expect(SplitStatistics(of: []) == SplitStatistics())
+    let two = SplitStatistics(
+      of: [Float](repeating: 0, count: 10) + [Float](repeating: 1, count: 5))
+    #expect(two.distance > 1e5 && two.valley == 0 && two.threshold == 0.5)
+  }
+
+  /// The rate of false alarms: a part of sets for templates, ten million windows for patches.
+  @Test func falseAlarmsFollowWhatWasMeasured() throws {
+    let rate = try #require(
+      ForensicSettings.falseAlarmRate(.colour, strength: 1000, labels: 10))
+    let measured = try #require(ForensicSettings.measured[.colour]).labels
+    #expect(measured > 500)
+    #expect(rate > 0 && rate < 10.0 / Double(measured))
+    let weaker = try #require(ForensicSettings.falseAlarmRate(.colour, strength: 2, labels: 10))
+    #expect(weaker > rate)
+    #expect(ForensicSettings.falseAlarmRate(.patch, strength: 20, labels: 10) ?? 1 < 1e-11)
+    #expect(ForensicSettings.falseAlarmRate(.patch, strength: 3, labels: 10) == 1)
+  }
+}

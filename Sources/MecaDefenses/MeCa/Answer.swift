@@ -53,10 +53,12 @@ extension MeCaMethod {
       case .sharpness: "they share a pattern of sharpness, as from bending or resampling"
       }
     let agreement =
-      "\(fixed(judgement.agreement.suspects * 100, 0)) % look like their label, of its others "
+      "\(fixed(judgement.agreement.suspects * 100, 0)) % are recognised as it, of its others "
       + "\(fixed(judgement.agreement.others * 100, 0)) %"
     return switch judgement.outcome {
-    case .wrongLabel: "\(shared) and show other things (\(agreement))"
+    case .wrongLabel:
+      "\(shared), and detectors that learnt the label from others do not see it in them "
+        + "(\(agreement))"
     case .ownLabel:
       "\(shared), a network learns it, and they look like their label (\(agreement)): a trigger on "
         + "images of its own class, or a mark of where they come from"

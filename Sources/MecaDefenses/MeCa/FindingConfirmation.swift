@@ -13,7 +13,7 @@ struct Judgement: Sendable, Equatable {
     case dropped
     /// Something, but not enough to flag anybody.
     case suspected
-    /// Flagged: the suspects carry what a network learns, and show other things than their label.
+    /// Flagged: detectors that learnt the label from others do not see it in the suspects.
     case wrongLabel
     /// Flagged: the suspects look like their label, and carry what a network learns and no clean set
     /// has shown; a trigger on images of its own class, or a mark of their source.
@@ -273,12 +273,12 @@ extension MeCaMethod {
       switch judgement.outcome {
       case .dropped: "dropped"
       case .suspected: "suspected, not confirmed"
-      case .wrongLabel: "confirmed: they show other things than their label"
+      case .wrongLabel: "confirmed: the label is not to be seen in them"
       case .ownLabel: "confirmed, though they look like their label"
       }
     bench.say(
       "label \(data.words(ofClass: judgement.label)): \(judgement.suspects) suspects, carry-over to held-out samples "
-        + fixed(judgement.carryOver, 3) + ", look like their label "
+        + fixed(judgement.carryOver, 3) + ", recognised as the label "
         + fixed(judgement.agreement.suspects * 100, 1) + " % (its others "
         + fixed(judgement.agreement.others * 100, 1) + " %): " + words)
     bench.record(

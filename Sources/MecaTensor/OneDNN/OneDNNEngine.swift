@@ -49,6 +49,8 @@
         + " isa 0x\(String(isa, radix: 16)) block \(block)"
         + (block > Self.narrowBlock ? " or \(Self.narrowBlock)" : "")
         + (block > 1 ? " \(WinogradConvolution.name) \(PointwiseConvolution.name)" : "")
+        // Statistics of pixels go through OpenBLAS with this engine too.
+        + " OpenBLAS core \(OpenBLASCoreType.current)"
         + (precision == .bf16 ? " bf16" : "")
     }
 

@@ -1,3 +1,4 @@
+import MecaCore
 import MecaDefenses
 import Testing
 
@@ -15,6 +16,16 @@ import Testing
     settings.carryOver = 0.75
     #expect(settings.carryOver(isVerdict: false) == 0.5)
     #expect(settings.carryOver(isVerdict: true) == 0.75)
+  }
+
+  /// A list of names in any order; unknown ones, doubled ones and none at all are refused.
+  @Test func proposersAreAList() throws {
+    var settings = MeCaSettings()
+    try settings.set("proposers", to: "unlearning, patch")
+    #expect(settings.proposers == [.patch, .unlearning])
+    for text in ["", "patch,", "patch,patch", "pixels", "patch;colour"] {
+      #expect(throws: SettingError.self) { try settings.set("proposers", to: text) }
+    }
   }
 
   @Test func thePaperVariantIsThePapers() throws {

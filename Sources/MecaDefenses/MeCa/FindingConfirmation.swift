@@ -105,7 +105,13 @@ extension MeCaMethod {
       case .unlearning: nil
       }
     }
-    guard !kinds.isEmpty, settings.folds > 1, settings.verdict == .carryOver else {
+    let canConfirm = settings.folds > 1 && settings.verdict == .carryOver
+    if !kinds.isEmpty, !canConfirm {
+      bench.say(
+        "pixels are not looked at: with one fold, or without carry-over, nobody could be asked about "
+          + "the suspects")
+    }
+    guard !kinds.isEmpty, canConfirm else {
       return Finished(
         state: Findings(),
         digest: try StageDigest(StageKey("findings"), settings: NoSettings(), after: []))

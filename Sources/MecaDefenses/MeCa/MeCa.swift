@@ -112,8 +112,10 @@ struct MeCaMethod<Bench: Workbench> {
     _ detectors: CrossFit, _ attempt: DetectionAttempt, after first: Finished<CrossFitState>?,
     sparing findings: Finished<Findings>
   ) throws -> Finished<CrossFitState> {
+    let isNamed = findings.state.all.contains { $0.isStrong }
+    let ownEpochs = isNamed ? settings.shortWarmupEpochs : settings.warmupEpochs
     let recipe = settings.warmUpRecipe(
-      epochs: attempt == .first ? settings.warmupEpochs ?? 16 : settings.secondWarmupEpochs,
+      epochs: attempt == .first ? ownEpochs ?? 16 : settings.secondWarmupEpochs,
       momentum: momentum)
     return try bench.stage(
       attempt.name("warm-up"),

@@ -61,10 +61,14 @@ public struct MeCaSettings: SettingsTable {
   public var detectorWidth: Int?
   /// Steps of the warm-up, for each detector.
   public var warmupSteps = 1000
+  /// The same where pixels have named suspects clearly: they need not be found by unlearning.
+  public var shortWarmupSteps = 600
   /// Epochs of the warm-up; nil: those that the steps make.
   public var warmupEpochs: Int?
   /// Epochs that a second attempt adds where the first flagged nobody; 0: no second attempt.
   public var secondWarmupEpochs = 0
+  /// Epochs that the steps of the short warm-up make; decided by `resolved`.
+  var shortWarmupEpochs: Int?
   /// Largest learning rate of the warm-up.
   public var warmupRate: Float = 0.05
   /// Course of the warm-up's learning rate.
@@ -110,7 +114,7 @@ public struct MeCaSettings: SettingsTable {
   /// Share of the spare class above which a sample is flagged.
   public var flagShare: Float = 0.07
   /// Steps of learning the suspects as classes of their own, for each detector.
-  public var confirmSteps = 312
+  public var confirmSteps = 200
   /// Epochs of that; nil: those that the steps make.
   public var confirmEpochs: Int?
   /// Learning rate of the confirmation.
@@ -141,6 +145,9 @@ public struct MeCaSettings: SettingsTable {
       .integer(
         "warmup-steps", \.warmupSteps, 1...1_000_000,
         "Steps of each detector's warm-up; 6 to 64 epochs."),
+      .integer(
+        "short-warmup-steps", \.shortWarmupSteps, 1...1_000_000,
+        "The same where pixels have named suspects clearly; 6 to 64 epochs."),
       .integer(
         "warmup-epochs", \.warmupEpochs, 1...4096, otherwise: "--warmup-steps",
         "Epochs of the detectors' warm-up."),
@@ -315,6 +322,8 @@ extension MeCaSettings {
     case .normal: break
     case .thorough: settings.secondWarmupEpochs = max(8, secondWarmupEpochs)
     }
+    settings.shortWarmupEpochs =
+      warmupEpochs ?? Self.epochs(steps: shortWarmupSteps, of: batch, over: learnt, 6...64)
     settings.warmupEpochs =
       warmupEpochs ?? Self.epochs(steps: warmupSteps, of: batch, over: learnt, 6...64)
     settings.confirmEpochs =

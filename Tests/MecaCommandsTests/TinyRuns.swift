@@ -20,7 +20,8 @@ let tinyTraining =
     "--proposers", "unlearning", "--warmup-epochs", "8", "--partition-rates", "0.3,0.3,0.3,0.3",
     "--confirm-epochs", "12",
     "--relearn-epochs", "1", "--separation-threshold", "0.05", "--separation-ratio", "0.1",
-    "--carry-over", "0", "--warmup-rate", "0.1", "--detector-weight-decay", "5e-4",
+    "--carry-over", "0", "--content-chance", "1", "--warmup-rate", "0.1", "--detector-weight-decay",
+    "5e-4",
   ]
 
 /// What of it is no setting of a defence.

@@ -18,6 +18,8 @@ import Testing
     var carriesOver = true
     /// The samples that the attack has poisoned.
     var poisoned = MeCaTests.poisoned
+    /// Whether the poisoned images show what their label says.
+    var looksLikeItsLabel = false
     /// Classes of the set; those from 2 on have no samples.
     var classes = 2
   }
@@ -28,7 +30,8 @@ import Testing
   }
 
   private func bench(_ answers: Answers = Answers()) throws -> ScriptedWorkbench {
-    try ScriptedWorkbench(labels: Self.labels, classes: answers.classes) { [self] question in
+    let bench = try ScriptedWorkbench(labels: Self.labels, classes: answers.classes) {
+      [self] question in
       question.indices.map { index in
         let label = Self.labels[Int(index)]
         let isPoisoned = answers.poisoned.contains(index)
@@ -54,6 +57,16 @@ import Testing
           loss: loss, divergence: divergence, prediction: isPoisoned ? label : 1 - label)
       }
     }
+    bench.spareScript = { question in
+      question.indices.map { index in
+        let label = Self.labels[Int(index)]
+        let isPoisoned = answers.poisoned.contains(index)
+        return SpareAnswer(
+          excess: isPoisoned ? 5 : -5,
+          content: isPoisoned && !answers.looksLikeItsLabel ? 1 - label : label)
+      }
+    }
+    return bench
   }
 
   private func pow10(_ exponent: Float) -> Double {
@@ -69,6 +82,18 @@ import Testing
     settings.separationRatio = 1.05  // of two labels the median is the lower one
     change(&settings)
     return MeCa(settings)
+  }
+
+  /// The easiest samples of a clean label carry over too; they look like it, and are dropped.
+  @Test func whatLooksLikeItsLabelIsDropped() throws {
+    let bench = try bench(Answers(looksLikeItsLabel: true))
+    let outcome = try settings { $0.secondWarmupEpochs = 0 }.run(bench)
+    #expect(outcome.verdict?.flagged.contains(true) == false)
+    #expect(
+      bench.lines.contains { $0.contains("recognised as the label") && $0.contains("dropped") })
+    let asked = try self.bench(Answers(looksLikeItsLabel: true))
+    let all = try settings { $0.contentChance = 1 }.run(asked)
+    #expect(all.verdict?.flagged.contains(true) == true)
   }
 
   @Test func thePoisonedAreFlaggedAndTheRestIsLearnt() throws {

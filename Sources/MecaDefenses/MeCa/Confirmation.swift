@@ -101,16 +101,28 @@ extension MeCaMethod {
     let records = try heldOut(detectors, labels: spare)
     var isRecognised = zip(records, spare).map { $0.prediction == $1 }
     let members = membersOfLabels(data.labels)
+    let answers =
+      isVerdict && settings.contentChance < 1 ? try ask(detectors, labels: data.labels) : nil
     var result = suspicion
     result.labels = suspicion.labels.filter { label in
       let suspects = members[label].filter { suspicion.isSuspect[$0] }
       let carried = carryOver(
         from: suspects, others: members[label].filter { !suspicion.isSuspect[$0] },
         isRecognised: isRecognised)
-      let holds = carried >= Double(settings.carryOver(isVerdict: isVerdict))
+      var holds = carried >= Double(settings.carryOver(isVerdict: isVerdict))
+      var words = ""
+      if holds, let answers {
+        // The easiest samples of a clean label carry over too; but they look like it.
+        let looks = looks(
+          of: suspects, members[label].filter { !suspicion.isSuspect[$0] }, label: label, answers)
+        holds = looks.chance < Double(settings.contentChance)
+        words =
+          ", recognised as the label \(fixed(looks.agreement.suspects * 100, 1)) % (its others "
+          + "\(fixed(looks.agreement.others * 100, 1)) %)"
+      }
       bench.say(
         "label \(data.words(ofClass: label)): \(suspects.count) suspects, carry-over to held-out samples "
-          + fixed(carried, 3) + (holds ? "" : ", dropped"))
+          + fixed(carried, 3) + words + (holds ? "" : ", dropped"))
       bench.record(
         "confirmation",
         [

@@ -192,7 +192,7 @@ extension MeCaMethod {
   }
 
   /// What the detectors say of samples that they have not learnt, of one label's spare class each.
-  private func ask(_ detectors: CrossFit, labels: [Int32]) throws -> [SpareAnswer] {
+  func ask(_ detectors: CrossFit, labels: [Int32]) throws -> [SpareAnswer] {
     var answers = [SpareAnswer](repeating: SpareAnswer(excess: 0, content: 0), count: data.count)
     for (fold, model) in detectors.models.enumerated() {
       let indices = detectors.heldOut(fold)
@@ -217,20 +217,30 @@ extension MeCaMethod {
     let members = data.labels.indices.filter { Int(data.labels[$0]) == finding.label }
     let own = members.filter { suspects[$0] }
     let others = members.filter { !suspects[$0] }
+    let looks = looks(of: own, others, label: finding.label, answers)
+    let carried = carryOver(
+      from: own, others: others, isRecognised: answers.map { $0.excess > 0 })
+    return Judgement(
+      label: finding.label, kind: finding.kind, strength: finding.strength, suspects: own.count,
+      carryOver: carried, agreement: looks.agreement, chance: looks.chance,
+      outcome: outcome(finding, carryOver: carried, chance: looks.chance))
+  }
+
+  /// Which share of a label's suspects and of its others is recognised as the label, and how probable
+  /// so few suspects are, were they half as often recognised as the others.
+  func looks(
+    of suspects: [Int], _ others: [Int], label: Int, _ answers: [SpareAnswer]
+  ) -> (agreement: (suspects: Double, others: Double), chance: Double) {
     func agreeing(_ samples: [Int]) -> Int {
-      samples.count { Int(answers[$0].content) == finding.label }
+      samples.count { Int(answers[$0].content) == label }
     }
     func share(_ samples: [Int]) -> Double {
       Double(agreeing(samples)) / Double(max(1, samples.count))
     }
-    let carried = carryOver(
-      from: own, others: others, isRecognised: answers.map { $0.excess > 0 })
-    let chance = binomialTail(
-      agreeing(own), of: own.count, probability: share(others) / 2)
-    return Judgement(
-      label: finding.label, kind: finding.kind, strength: finding.strength, suspects: own.count,
-      carryOver: carried, agreement: (share(own), share(others)), chance: chance,
-      outcome: outcome(finding, carryOver: carried, chance: chance))
+    return (
+      (share(suspects), share(others)),
+      binomialTail(agreeing(suspects), of: suspects.count, probability: share(others) / 2)
+    )
   }
 
   /// Two ways to be flagged.
@@ -242,7 +252,7 @@ extension MeCaMethod {
     _ finding: Finding, carryOver: Double, chance: Double
   ) -> Judgement.Outcome {
     let isLearnt = carryOver >= Double(settings.carryOver)
-    if chance < 0.001 {
+    if chance < Double(settings.contentChance) {
       let isSeen = finding.isStrong || carryOver >= 0.5
       return isSeen ? .wrongLabel : .dropped
     }

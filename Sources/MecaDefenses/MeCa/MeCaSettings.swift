@@ -111,6 +111,8 @@ public struct MeCaSettings: SettingsTable {
   public var separationRatio: Float = 1.25
   /// Carry-over that the verdict asks of a label.
   public var carryOver: Float = 0.85
+  /// Probability below which suspects do not look like their label; 1: it is not asked.
+  public var contentChance: Float = 0.001
   /// Share of the spare class above which a sample is flagged.
   public var flagShare: Float = 0.07
   /// Steps of learning the suspects as classes of their own, for each detector.
@@ -207,6 +209,10 @@ public struct MeCaSettings: SettingsTable {
         "carry-over", \.carryOver, .fraction,
         "Carry-over to held-out samples that a label must reach; two thirds in the first pass."),
       .number(
+        "content-chance", \.contentChance, .share,
+        "Probability, were suspects half as often recognised as their label as its others, below "
+          + "which they do not look like it; 1: looks do not matter."),
+      .number(
         "flag-share", \.flagShare, .share,
         "Share of the spare class, of it and the given label, above which to flag."),
       .integer(
@@ -282,6 +288,7 @@ extension MeCaSettings {
     var separationThreshold: Float
     var separationRatio: Float
     var carryOver: Float
+    var contentChance: Float
     var flagShare: Float
     var recipe: TrainingRecipe
   }
@@ -354,7 +361,7 @@ extension MeCaSettings {
   func confirm(momentum: Float) -> Confirm {
     Confirm(
       separationThreshold: separationThreshold, separationRatio: separationRatio,
-      carryOver: carryOver, flagShare: flagShare,
+      carryOver: carryOver, contentChance: contentChance, flagShare: flagShare,
       recipe: TrainingRecipe(
         epochs: confirmEpochs ?? 4, learningRate: confirmRate, schedule: .cosine,
         momentum: momentum,

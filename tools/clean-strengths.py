@@ -5,8 +5,8 @@
 
 Random parts of the CIFAR-10 folders (10,000, 5,000 and 2,500 images in turns), of a Tiny ImageNet
 folder by labels, and fresh built-in sets go through `--proposers patch,colour,sharpness` without an
-attack. One line a label to OUT/strengths.csv: set, images, kind, label, samples of the label, strength,
-distance, valley, agreement. Prints the largest of each kind.
+attack. One line a label to OUT/strengths.csv: set and images, kind, label, strength, distance, valley,
+agreement; of patches a line a finding. Prints the largest of each kind.
 """
 import argparse, csv, glob, json, os, random, subprocess, sys
 
@@ -31,7 +31,7 @@ def measure(name, options):
     for row in rows:
         if row.get("event") == "template" and row["round"] == 0:
             found.append((name, row["kind"], row["label"], row["strength"], row["distance"], row["valley"], row["agreement"]))
-        if row.get("event") == "patch":
+        if row.get("event") == "finding" and row["kind"] == "patch":
             found.append((name, "patch", row["label"], row["strength"], 0, 0, 0))
     print(name, len(rows), flush=True)
 

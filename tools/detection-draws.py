@@ -28,11 +28,11 @@ rng = random.Random(a.seed)
 draws = []
 for n in range(a.attacks):
     attack, rate = kinds[n % len(kinds)]
-    draws.append(dict(name=f"attack{n}", attack=attack, rate=rate, target=rng.randrange(10), seed=rng.randrange(1000, 10000)))
+    draws.append(dict(name=f"attack{n}", at=n / a.attacks, attack=attack, rate=rate, target=rng.randrange(10), seed=rng.randrange(1000, 10000)))
 for n in range(a.clean):
-    draws.append(dict(name=f"clean{n}", attack="none", rate=0, target=0, seed=rng.randrange(1000, 10000)))
+    draws.append(dict(name=f"clean{n}", at=n / a.clean, attack="none", rate=0, target=0, seed=rng.randrange(1000, 10000)))
 # Attacks and clean sets in turns, so that a run that is stopped has some of both.
-draws.sort(key=lambda d: int(d["name"].strip("atcklen")) / (a.attacks if d["attack"] != "none" else max(1, a.clean)))
+draws.sort(key=lambda d: d.pop("at"))
 images = [r[i:i + 3073] for d in a.cifar for f in sorted(glob.glob(d + "/data_batch_*.bin"))
           for r in [open(f, "rb").read()] for i in range(0, len(r), 3073)]
 tests = [r for d in a.cifar[-1:] for r in [open(d + "/test_batch.bin", "rb").read()[-2000 * 3073:]]]
@@ -77,7 +77,7 @@ def one(d):
         else:
             u, _ = run(d, "undefended", ["--defense", "none"] + (["--epochs", "8"] if a.set == "cifar" else []))
             d["asr"] = u["no_defense"]["asr"] if u else None
-            d["outcome"] = "not learnt" if not x["flagged"] and (d["asr"] or 1) < .5 else "poor" if x["flagged"] else "missed"
+            d["outcome"] = "not learnt" if not x["flagged"] and d["asr"] is not None and d["asr"] < .5 else "poor" if x["flagged"] else "missed"
     subprocess.run(["rm", "-rf", f"{a.out}/set-{d['name']}"])
     with lock:
         done.append(d); open(path, "a").write(json.dumps(d) + "\n"); print(json.dumps(d), flush=True)

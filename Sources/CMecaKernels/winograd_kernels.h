@@ -276,6 +276,15 @@ TARGET static void image_to_points(const meca_winograd *w, const float *input, i
   else tiles_to_points(w->plain, w, 1, input, first, count, point, v);
 }
 
+// Column `j` of the 4x4 outputs at `source`, of which `rows` x `columns` lie in the image; the rest is
+// zero.
+INLINE void output_column(const vec_memory *source, int64_t width, int64_t rows, int64_t columns,
+                          int j, vec *column) {
+#pragma clang loop unroll(full)
+  for (int i = 0; i < 4; i++) column[i] = i < rows && j < columns ? source[i * width + j] : (vec){0};
+  fetch(source + (j + 4) * width, 4);
+}
+
 // A dY Aᵀ of the tile at `source`, of which `rows` x `columns` points lie in the image.
 INLINE void output_to_points(const vec_memory *source, int64_t width, int64_t rows, int64_t columns,
                              int64_t point, float *target) {
@@ -283,10 +292,7 @@ INLINE void output_to_points(const vec_memory *source, int64_t width, int64_t ro
 #pragma clang loop unroll(full)
   for (int j = 0; j < 4; j++) {
     vec column[4];
-#pragma clang loop unroll(full)
-    for (int i = 0; i < 4; i++)
-      column[i] = i < rows && j < columns ? source[i * width + j] : (vec){0};
-    fetch(source + (j + 4) * width, 4);
+    output_column(source, width, rows, columns, j, column);
     times_a_transposed(column, half + j, 4);
   }
 #pragma clang loop unroll(full)

@@ -96,10 +96,7 @@ TARGET static void strided_outputs_to_points(const meca_winograd *w, int64_t blo
 #pragma clang loop unroll(full)
       for (int j = 0; j < 4; j++) {
         vec column[4];
-#pragma clang loop unroll(full)
-        for (int i = 0; i < 4; i++)
-          column[i] = i < rows && j < columns ? source[i * width + j] : (vec){0};
-        fetch(source + (j + 4) * width, 4);
+        output_column(source, width, rows, columns, j, column);
         strided_times_a_transposed(column, half + j, 4);
 #pragma clang loop unroll(full)
         for (int i = 0; i < 4; i++) half[(5 + i) * 4 + j] = column[i];

@@ -62,16 +62,18 @@ public struct DetectionAnswer: Sendable, Equatable, Codable {
       case .suspected: "suspected, not confirmed"
       case .poisoned: "poisoned"
       }
-    return ["verdict: \(words)"]
-      + labels.map { own in
-        let rate =
-          own.falseAlarmRate.map {
-            "; false alarm in \($0 < 0.01 ? "less than 1 %" : "\(Int(($0 * 100).rounded(.up))) %") of clean sets"
-          } ?? ""
-        let name =
-          own.label < classNames.count ? "\(own.label) (\(classNames[own.label]))" : "\(own.label)"
-        return "  label \(name): \(own.samples) samples "
-          + (own.isFlagged ? "flagged" : "suspected") + "; \(own.reason)\(rate)"
-      } + remarks.map { "  \($0)" }
+    var lines = ["verdict: \(words)"]
+    for own in labels {
+      let name =
+        own.label < classNames.count ? "\(own.label) (\(classNames[own.label]))" : "\(own.label)"
+      lines.append(
+        "  label \(name): \(own.samples) samples " + (own.isFlagged ? "flagged" : "suspected"))
+      lines.append("    \(own.reason)")
+      if let rate = own.falseAlarmRate {
+        let words = rate < 0.01 ? "less than 1 %" : "\(Int((rate * 100).rounded(.up))) %"
+        lines.append("    false alarm: \(words) of clean sets show as much")
+      }
+    }
+    return lines + remarks.map { "  \($0)" }
   }
 }

@@ -48,6 +48,7 @@ import Testing
     #expect(answer.grade == .poisoned)
     #expect(answer.labels.map(\.label) == [2] && answer.labels[0].samples == 20)
     #expect(answer.labels[0].isFlagged && answer.labels[0].falseAlarmRate ?? 1 < 0.01)
+    #expect(answer.labels[0].reason.contains("rows 13 to 15, columns 13 to 15"))
     #expect(!bench.stages.contains("enhance"))
     #expect(bench.stages.prefix(3) == ["findings", "warm-up", "confirm findings"])
   }

@@ -12,9 +12,6 @@ enum CellFeature: Sendable {
   /// channels, over 3x3 pixels.
   case sharpness
 
-  /// Pixels around a cell that are looked at.
-  var margin: Int { self == .colour ? 0 : 2 }
-
   /// What a finding of it is called.
   var kind: Finding.Kind { self == .colour ? .colour : .sharpness }
 

@@ -4,7 +4,7 @@ import MecaTraining
 /// other labels do not have.
 package struct Finding: Sendable, Equatable {
   /// What the samples share.
-  package enum Kind: Int32, Sendable, CaseIterable {
+  package enum Kind: String, Sendable, CaseIterable {
     /// The same few pixels at the same place, value by value.
     case patch
     /// A pattern of colours added to, or in place of, their own.
@@ -12,13 +12,13 @@ package struct Finding: Sendable, Equatable {
     /// A pattern of sharpness: what bends an image blurs it here more than there.
     case sharpness
 
-    /// Name, as in logs and settings.
-    package var name: String {
-      switch self {
-      case .patch: "patch"
-      case .colour: "colour"
-      case .sharpness: "sharpness"
-      }
+    /// Its place among all, as checkpoints hold it.
+    var number: Int { Self.allCases.firstIndex(of: self) ?? 0 }
+
+    /// The kind at a place among all.
+    init?(number: Int) {
+      guard Self.allCases.indices.contains(number) else { return nil }
+      self = Self.allCases[number]
     }
   }
 
@@ -30,9 +30,9 @@ package struct Finding: Sendable, Equatable {
   package var strength: Double
   /// Whether it is stronger than anything that clean sets have shown.
   package var isStrong: Bool
-  /// Rows and columns of the image where it is strongest.
+  /// Rows of the image where it is strongest.
   package var rows: Range<Int>
-  /// Columns of it.
+  /// Columns of the image where it is strongest.
   package var columns: Range<Int>
   /// Samples of the label that have it, by data set index, ascending.
   package var suspects: [Int32]
@@ -68,7 +68,7 @@ package struct Findings: StageState, Equatable {
     for (place, strength) in strengths.enumerated() {
       let own = numbers[place * Self.numbersOfFinding..<(place + 1) * Self.numbersOfFinding]
         .map { Int($0) }
-      guard let kind = Finding.Kind(rawValue: Int32(own[1])), next + own[7] <= suspects.count else {
+      guard let kind = Finding.Kind(number: own[1]), next + own[7] <= suspects.count else {
         throw MissingColumn(name: "suspects")
       }
       all.append(
@@ -88,7 +88,7 @@ package struct Findings: StageState, Equatable {
     columns["numbers"] = .integers(
       all.flatMap { finding in
         [
-          finding.label, Int(finding.kind.rawValue), finding.isStrong ? 1 : 0,
+          finding.label, finding.kind.number, finding.isStrong ? 1 : 0,
           finding.rows.lowerBound, finding.rows.upperBound, finding.columns.lowerBound,
           finding.columns.upperBound, finding.suspects.count,
         ].map { Int32($0) }

@@ -18,31 +18,71 @@ package struct Forensics<Bench: Workbench> {
     (self.bench, self.kinds, self.isSilent) = (bench, kinds, isSilent)
   }
 
+  /// Pixels around a cell that somebody looks at: a window that begins in it, second differences and
+  /// the sums over them.
+  private static var margin: Int { RecurringPatch.side }
+
   /// All findings, by label and kind.
   ///
   /// - Ranks: collective; every rank returns the same.
   package func findings(key: StageKey) throws -> Findings {
-    var all: [Finding] = []
-    for kind in kinds {
+    guard !kinds.isEmpty else { return Findings() }
+    let samples = bench.samples
+    let cells = try bench.pixelCells(
+      side: Self.cellSide(samples: samples.count, channels: samples.imageShape.channels),
+      margin: Self.margin)
+    func template(_ feature: CellFeature) throws -> [Finding] {
+      try SharedTemplate(
+        bench: bench, cells: cells, feature: feature, key: key, isSilent: isSilent
+      ).findings()
+    }
+    let all = try kinds.flatMap { kind in
       switch kind {
-      case .patch:
-        let cells = try bench.pixelCells(side: 16, margin: RecurringPatch.margin)
-        all += try RecurringPatch(
-          cells: cells, labels: bench.samples.labels, classCount: bench.samples.classCount
-        ).findings()
-      case .colour:
-        all += try SharedTemplate(bench: bench, feature: .colour, key: key).findings()
-      case .sharpness:
-        all += try SharedTemplate(bench: bench, feature: .sharpness, key: key).findings()
+      case .patch: try RecurringPatch(cells: cells, labels: samples.labels).findings()
+      case .colour: try template(.colour)
+      case .sharpness: try template(.sharpness)
       }
+    }.map { inOriginal($0, cells) }.sorted {
+      ($0.label, $0.kind.number) < ($1.label, $1.kind.number)
     }
-    all.sort { ($0.label, $0.kind.rawValue) < ($1.label, $1.kind.rawValue) }
-    for finding in all where !isSilent {
-      bench.say(
-        "label \(bench.samples.words(ofClass: finding.label)): \(finding.suspects.count) samples share a "
-          + "\(finding.kind.name), strength \(fixed(finding.strength, 1))"
-          + (finding.isStrong ? "" : ", which clean sets may show too"))
-    }
+    if !isSilent { for finding in all { report(finding) } }
     return Findings(all)
+  }
+
+  /// The largest side whose covariance the samples can fill: six times as many samples as numbers.
+  private static func cellSide(samples: Int, channels: Int) -> Int {
+    [16, 8].first { 6 * channels * $0 * $0 <= samples } ?? 4
+  }
+
+  /// The same with its place in the images as they are, not as they were averaged down.
+  private func inOriginal(_ finding: Finding, _ cells: PixelCells) -> Finding {
+    func range(_ range: Range<Int>, below length: Int) -> Range<Int> {
+      range.lowerBound * cells.reduction..<min(length, range.upperBound * cells.reduction)
+    }
+    var finding = finding
+    finding.rows = range(finding.rows, below: bench.samples.imageShape.height)
+    finding.columns = range(finding.columns, below: bench.samples.imageShape.width)
+    return finding
+  }
+
+  private func report(_ finding: Finding) {
+    bench.say(
+      "label \(bench.samples.words(ofClass: finding.label)): \(finding.suspects.count) samples share a "
+        + "\(finding.kind.rawValue), strength \(fixed(finding.strength, 1)), \(finding.placeWords)"
+        + (finding.isStrong ? "" : "; clean sets may show that too"))
+    bench.record(
+      "finding",
+      [
+        "kind": .text(finding.kind.rawValue), "label": .integer(finding.label),
+        "strength": .number(finding.strength), "suspects": .integer(finding.suspects.count),
+      ])
+  }
+}
+
+extension Finding {
+  /// Where it is strongest, for people.
+  var placeWords: String {
+    "rows \(rows.lowerBound) to \(rows.upperBound - 1), columns \(columns.lowerBound) to "
+      + "\(columns.upperBound - 1)"
   }
 }

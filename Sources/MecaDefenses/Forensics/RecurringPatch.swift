@@ -15,12 +15,9 @@ import MecaTraining
 struct RecurringPatch {
   /// Side of the window, pixels.
   static let side = 3
-  /// Pixels around a cell that are looked at.
-  static let margin = 3
 
   let cells: PixelCells
   let labels: [Int32]
-  let classCount: Int
 
   /// What one cell has found.
   private struct Found {
@@ -44,7 +41,7 @@ struct RecurringPatch {
     return sizes.indices.compactMap { label in
       let places = all.map { Array($0[labels.count + 3 * label..<labels.count + 3 * label + 3]) }
       guard let best = places.min(by: { $0[0] < $1[0] }),
-        Double(best[0]) <= ForensicSettings.patchTail
+        -Double(best[0]) >= Finding.Kind.patch.strong
       else { return nil }
       let suspects = labels.indices.filter { sample in
         Int(labels[sample]) == label && all.contains { $0[sample] == 1 }
@@ -97,7 +94,7 @@ struct RecurringPatch {
     for label in sizes.indices where counts[label] >= ForensicSettings.patchSamples {
       let tail = hypergeometricTail(
         counts[label], drawn: sizes[label], marked: samples.count, count: labels.count)
-      guard tail <= ForensicSettings.patchTail else { continue }
+      guard -tail >= Finding.Kind.patch.strong else { continue }
       if tail < found.best[label].tail { found.best[label] = (tail, row, column) }
       for sample in samples where Int(labels[sample]) == label { found.isMember[sample] = true }
     }

@@ -16,8 +16,11 @@ import MecaTraining
 /// - Source: own; measured in `docs/experiments.md`.
 struct SharedTemplate<Bench: Workbench> {
   let bench: Bench
+  let cells: PixelCells
   let feature: CellFeature
   let key: StageKey
+  /// Whether the metrics are spared what every label shows.
+  let isSilent: Bool
 
   /// Turns from scores to direction.
   private static var turns: Int { 6 }
@@ -31,9 +34,6 @@ struct SharedTemplate<Bench: Workbench> {
     let labels = bench.samples.labels
     let arrangement = LabelArrangement(labels: labels)
     guard arrangement.groups.count > 1 else { return [] }
-    let side = Self.cellSide(
-      samples: labels.count, channels: bench.samples.imageShape.channels)
-    let cells = try bench.pixelCells(side: side, margin: feature.margin)
     let statistics = cells.ownCells.map { CellStatistics($0, feature, cells, arrangement) }
     var searches = arrangement.places.indices
       .filter { arrangement.places[$0].count >= ForensicSettings.fewest }
@@ -44,26 +44,27 @@ struct SharedTemplate<Bench: Workbench> {
         searches[place].begin(seed: bench.seed(of: key.member("round", round)))
       }
       for turn in 0...Self.turns {
-        let all = try project(searches, statistics, cells, isFirst: turn == 0)
+        let all = try project(searches, statistics, isFirst: turn == 0)
         for place in searches.indices { searches[place].turn(all[place], isFirst: turn == 0) }
       }
       for place in searches.indices {
         let found = searches[place].result()
-        let minimum = ForensicSettings.weak[feature.kind] ?? .infinity
-        let strong = ForensicSettings.strong[feature.kind] ?? .infinity
-        bench.record(
-          "template",
-          [
-            "kind": .text(feature.kind.name), "label": .integer(searches[place].label),
-            "round": .integer(round), "strength": .number(found.strength),
-            "distance": .number(found.distance), "valley": .number(found.valley),
-            "agreement": .number(found.agreement), "suspects": .integer(found.members.count),
-          ])
+        let (minimum, strong) = (feature.kind.weak, feature.kind.strong)
+        if !isSilent {
+          bench.record(
+            "template",
+            [
+              "kind": .text(feature.kind.rawValue), "label": .integer(searches[place].label),
+              "round": .integer(round), "strength": .number(found.strength),
+              "distance": .number(found.distance), "valley": .number(found.valley),
+              "agreement": .number(found.agreement), "suspects": .integer(found.members.count),
+            ])
+        }
         // Further templates are looked for where there was a strong one, and must be strong.
         let isFound = found.strength >= (round == 0 ? minimum : strong)
         let goesOn = found.strength >= strong
         if isFound {
-          add(found, searches[place].label, arrangement, cells, to: &findings)
+          add(found, searches[place].label, arrangement, to: &findings)
         }
         searches[place].leaveOut(found.members, andStop: !goesOn)
       }
@@ -72,13 +73,8 @@ struct SharedTemplate<Bench: Workbench> {
     return findings.values.sorted { $0.label < $1.label }
   }
 
-  /// The largest side whose covariance the samples can fill: six times as many samples as numbers.
-  private static func cellSide(samples: Int, channels: Int) -> Int {
-    [16, 8].first { 6 * channels * $0 * $0 <= samples } ?? 4
-  }
-
   private func add(
-    _ found: Search.Found, _ label: Int, _ arrangement: LabelArrangement, _ cells: PixelCells,
+    _ found: Search.Found, _ label: Int, _ arrangement: LabelArrangement,
     to findings: inout [Int: Finding]
   ) {
     let place = arrangement.places[label].lowerBound
@@ -91,7 +87,7 @@ struct SharedTemplate<Bench: Workbench> {
     let cell = cells.cells[found.cell]
     findings[label] = Finding(
       label: label, kind: feature.kind, strength: found.strength,
-      isStrong: found.strength >= ForensicSettings.strong[feature.kind] ?? .infinity,
+      isStrong: found.strength >= feature.kind.strong,
       rows: cell.rows, columns: cell.columns, suspects: suspects.sorted())
   }
 
@@ -99,7 +95,7 @@ struct SharedTemplate<Bench: Workbench> {
   ///
   /// - Ranks: collective.
   private func project(
-    _ searches: [Search], _ statistics: [CellStatistics], _ cells: PixelCells, isFirst: Bool
+    _ searches: [Search], _ statistics: [CellStatistics], isFirst: Bool
   ) throws -> [Summed] {
     let columns = Search.columns
     let sizes = searches.map { ($0.count + 1) * columns + columns / 2 }
@@ -254,7 +250,7 @@ struct SharedTemplate<Bench: Workbench> {
           found.distance = min(found.distance, split.distance)
           found.valley = max(found.valley, split.valley)
           // 0 is what is usual: who is further from it has something that others have not.
-          let isUpper = abs(split.means.upper) >= abs(split.means.lower)
+          let isUpper = abs(split.upperMean) >= abs(split.lowerMean)
           found.members += zip(samples, values)
             .filter { (Double($0.1) > split.threshold) == isUpper }.map(\.0)
         }

@@ -3,28 +3,24 @@ import MecaTraining
 extension MeCaMethod {
   /// The detection in words: what speaks against which label, and what could not be told.
   func answer(_ detection: Detection) -> DetectionAnswer {
-    let sizes = membersOfLabels(data.labels).map(\.count)
+    let members = membersOfLabels(data.labels)
+    let sizes = members.map(\.count)
     var labels: [DetectionAnswer.Label] = []
     for label in sizes.indices {
-      let flagged = data.labels.indices.count {
-        detection.isFlagged[$0] && Int(data.labels[$0]) == label
-      }
+      let flagged = members[label].count { detection.isFlagged[$0] }
       let judgement = detection.judgements.first { $0.label == label }
-      let isSeen = judgement.map { [.wrongLabel, .ownLabel].contains($0.outcome) } ?? false
+      let isSeen = judgement?.isFlagged ?? false
       if flagged > 0 {
         labels.append(
           .init(
             label: label, samples: flagged, isFlagged: true,
             reason: isSeen ? judgement.map(reason) ?? "" : unlearningReason,
-            falseAlarmRate: isSeen ? judgement.flatMap(falseAlarmRate) : nil))
+            falseAlarmRate: isSeen ? judgement.map(falseAlarmRate) : nil))
       } else if let judgement, judgement.outcome == .suspected {
-        let suspects = data.labels.indices.count {
-          detection.isUnconfirmed[$0] && Int(data.labels[$0]) == label
-        }
         labels.append(
           .init(
-            label: label, samples: suspects, isFlagged: false, reason: reason(judgement),
-            falseAlarmRate: falseAlarmRate(judgement)))
+            label: label, samples: members[label].count { detection.isUnconfirmed[$0] },
+            isFlagged: false, reason: reason(judgement), falseAlarmRate: falseAlarmRate(judgement)))
       }
     }
     labels.sort { ($0.isFlagged ? 0 : 1, $0.label) < ($1.isFlagged ? 0 : 1, $1.label) }
@@ -46,15 +42,17 @@ extension MeCaMethod {
   }
 
   private func reason(_ judgement: Judgement) -> String {
+    let place = judgement.finding.placeWords
     let shared =
-      switch judgement.kind {
-      case .patch: "they share the same pixels at one place"
-      case .colour: "they share a pattern of colour"
-      case .sharpness: "they share a pattern of sharpness, as from bending or resampling"
+      switch judgement.finding.kind {
+      case .patch: "they share the same pixels at one place (\(place))"
+      case .colour: "they share a pattern of colour (most of it: \(place))"
+      case .sharpness:
+        "they share a pattern of sharpness, as from bending or resampling (most of it: \(place))"
       }
     let agreement =
-      "\(fixed(judgement.agreement.suspects * 100, 0)) % are recognised as it, of its others "
-      + "\(fixed(judgement.agreement.others * 100, 0)) %"
+      "\(fixed(judgement.agreement * 100, 0)) % are recognised as it, of its others "
+      + "\(fixed(judgement.othersAgreement * 100, 0)) %"
     return switch judgement.outcome {
     case .wrongLabel:
       "\(shared), and detectors that learnt the label from others do not see it in them "
@@ -70,9 +68,9 @@ extension MeCaMethod {
     }
   }
 
-  private func falseAlarmRate(_ judgement: Judgement) -> Double? {
-    ForensicSettings.falseAlarmRate(
-      judgement.kind, strength: judgement.strength, labels: data.classCount)
+  private func falseAlarmRate(_ judgement: Judgement) -> Double {
+    judgement.finding.kind.falseAlarmRate(
+      strength: judgement.finding.strength, labels: data.classCount)
   }
 
   /// A remark, and whether nothing can be called clean because of it.

@@ -75,7 +75,7 @@ extension MeCaMethod {
         model,
         .learning(
           showingFewOften(detectors.learnt(fold), labels: labels, classCount: data.classCount),
-          labels: labels), settings.confirm(momentum: momentum).recipe,
+          labels: labels), confirmation.recipe,
         key: key.member("detector", fold))
     }
   }
@@ -104,7 +104,7 @@ extension MeCaMethod {
     let answers =
       isVerdict && settings.contentChance < 1 ? try ask(detectors, labels: data.labels) : nil
     var result = suspicion
-    result.labels = suspicion.labels.filter { label in
+    result.labels = try suspicion.labels.filter { label in
       let suspects = members[label].filter { suspicion.isSuspect[$0] }
       let carried = carryOver(
         from: suspects, others: members[label].filter { !suspicion.isSuspect[$0] },
@@ -113,12 +113,15 @@ extension MeCaMethod {
       var words = ""
       if holds, let answers {
         // The easiest samples of a clean label carry over too; but they look like it.
-        let looks = looks(
-          of: suspects, members[label].filter { !suspicion.isSuspect[$0] }, label: label, answers)
-        holds = looks.chance < Double(settings.contentChance)
+        let numbers = try bench.decided {
+          let looks = looks(
+            of: suspects, members[label].filter { !suspicion.isSuspect[$0] }, label: label, answers)
+          return [looks.suspects, looks.others, looks.chance]
+        }
+        holds = showsOthers(numbers[2])
         words =
-          ", recognised as the label \(fixed(looks.agreement.suspects * 100, 1)) % (its others "
-          + "\(fixed(looks.agreement.others * 100, 1)) %)"
+          ", recognised as the label \(fixed(numbers[0] * 100, 1)) % (its others "
+          + "\(fixed(numbers[1] * 100, 1)) %)"
       }
       bench.say(
         "label \(data.words(ofClass: label)): \(suspects.count) suspects, carry-over to held-out samples "

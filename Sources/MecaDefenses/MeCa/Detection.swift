@@ -56,7 +56,7 @@ public struct Detection: StageState {
     score = try columns.floats("score")
     evidence = try Evidence(columns: columns.taken(from: "evidence"))
     isUnconfirmed = try columns.flags("unconfirmed")
-    judgements = try Judgement.list(in: columns)
+    judgements = try Judgements(numbers: columns.doubles("judgements")).all
   }
 
   /// The verdict as a checkpoint holds it.
@@ -70,7 +70,7 @@ public struct Detection: StageState {
     columns["score"] = .floats(score)
     columns["unconfirmed"] = .flags(isUnconfirmed)
     columns.add(evidence.columns, within: "evidence")
-    Judgement.add(judgements, to: &columns)
+    columns["judgements"] = .doubles(Judgements(judgements).numbers)
     return columns
   }
 }
@@ -82,7 +82,7 @@ extension MeCaMethod {
   func decide(
     _ enhanced: Finished<EnhancedMoments>, _ detectors: CrossFit, _ attempt: DetectionAttempt
   ) throws -> Finished<Detection> {
-    let own = settings.confirm(momentum: momentum)
+    let own = confirmation
     return try bench.stage(attempt.name("confirm"), own, after: [enhanced.digest]) { key in
       switch settings.verdict {
       case .carryOver: try confirmed(enhanced.state.moments, detectors, key: key)

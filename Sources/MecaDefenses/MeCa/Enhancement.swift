@@ -15,7 +15,7 @@ extension MeCaMethod {
   func enhance(
     _ detectors: CrossFit, from warm: Finished<CrossFitState>, _ attempt: DetectionAttempt
   ) throws -> Finished<EnhancedMoments> {
-    let own = settings.enhance(momentum: momentum)
+    let own = enhancement
     return try bench.stage(attempt.name("enhance"), own, after: [warm.digest]) { key in
       try detectors.restore(warm.state)
       var records = try score(detectors, key: key.member("score", 0))
@@ -121,7 +121,7 @@ extension MeCaMethod {
   private func unlearn(
     _ detectors: CrossFit, surelyClean: [Bool], round: Int, key: StageKey
   ) throws {
-    let recipe = settings.enhance(momentum: momentum).recipe
+    let recipe = enhancement.recipe
     for (fold, model) in detectors.models.enumerated() {
       let learnt = detectors.learnt(fold)
       let clean = learnt.filter { surelyClean[Int($0)] }

@@ -8,7 +8,7 @@ import MecaTraining
 /// What trained detectors have made of a label that pixels spoke against.
 struct Judgement: Sendable, Equatable {
   /// What comes of it.
-  enum Outcome: Int32, Sendable {
+  enum Outcome: Int, Sendable {
     /// Nothing that the suspects have in common, or nothing that is against them.
     case dropped
     /// Something, but not enough to flag anybody.
@@ -20,52 +20,64 @@ struct Judgement: Sendable, Equatable {
     case ownLabel
   }
 
-  /// The label.
-  var label: Int
-  /// Of its clearest finding.
-  var kind: Finding.Kind
-  /// Of its clearest finding.
-  var strength: Double
+  /// The label's clearest finding; its suspects are not kept.
+  var finding: Finding
   /// Samples that the verdict began from.
   var suspects: Int
   /// See `carryOver`.
   var carryOver: Double
-  /// Share of the suspects whose image looks like the label, and of the label's others.
-  var agreement: (suspects: Double, others: Double)
-  /// How probable it is that so few suspects look like the label, were they half as often right as
+  /// Share of the suspects that are recognised as the label.
+  var agreement: Double
+  /// The same of the label's others.
+  var othersAgreement: Double
+  /// How probable it is that so few suspects are recognised as the label, were they half as often as
   /// its others.
   var chance: Double
   /// What comes of it.
   var outcome: Outcome
 
-  static func == (left: Self, right: Self) -> Bool { left.numbers == right.numbers }
+  var label: Int { finding.label }
+  /// Whether its suspects are flagged.
+  var isFlagged: Bool { outcome == .wrongLabel || outcome == .ownLabel }
+}
 
-  private var numbers: [Double] {
-    [
-      Double(label), Double(kind.rawValue), strength, Double(suspects), carryOver,
-      agreement.suspects, agreement.others, chance, Double(outcome.rawValue),
-    ]
-  }
+/// Judgements as a checkpoint holds them and ranks exchange them: a row of numbers each.
+struct Judgements {
+  var all: [Judgement]
+  private static let width = 14
 
-  /// The judgements that a checkpoint holds.
-  static func list(in columns: Columns) throws -> [Judgement] {
-    let all = try columns.doubles("judgements")
-    let width = 9
-    return try stride(from: 0, to: all.count, by: width).map { begin in
-      guard begin + width <= all.count else { throw MissingColumn(name: "judgements") }
-      let own = Array(all[begin..<begin + width])
-      guard let kind = Finding.Kind(rawValue: Int32(own[1])),
-        let outcome = Outcome(rawValue: Int32(own[8]))
+  init(_ all: [Judgement]) { self.all = all }
+
+  init(numbers: [Double]) throws {
+    all = try stride(from: 0, to: numbers.count, by: Self.width).map { begin in
+      guard begin + Self.width <= numbers.count else { throw MissingColumn(name: "judgements") }
+      let row = Array(numbers[begin..<begin + Self.width])
+      let whole = row.map { Int($0) }
+      guard let kind = Finding.Kind(number: whole[1]),
+        let outcome = Judgement.Outcome(rawValue: whole[13])
       else { throw MissingColumn(name: "judgements") }
       return Judgement(
-        label: Int(own[0]), kind: kind, strength: own[2], suspects: Int(own[3]),
-        carryOver: own[4], agreement: (own[5], own[6]), chance: own[7], outcome: outcome)
+        finding: Finding(
+          label: whole[0], kind: kind, strength: row[2], isStrong: whole[3] == 1,
+          rows: whole[4]..<whole[5], columns: whole[6]..<whole[7], suspects: []),
+        suspects: whole[8], carryOver: row[9], agreement: row[10], othersAgreement: row[11],
+        chance: row[12], outcome: outcome)
     }
   }
 
-  /// Puts judgements where a checkpoint holds them.
-  static func add(_ list: [Judgement], to columns: inout Columns) {
-    columns["judgements"] = .doubles(list.flatMap(\.numbers))
+  var numbers: [Double] {
+    all.flatMap { judgement -> [Double] in
+      let finding = judgement.finding
+      let place = [
+        finding.isStrong ? 1 : 0, finding.rows.lowerBound, finding.rows.upperBound,
+        finding.columns.lowerBound, finding.columns.upperBound, judgement.suspects,
+      ]
+      var row = [Double(finding.label), Double(finding.kind.number), finding.strength]
+      row += place.map { Double($0) }
+      row += [judgement.carryOver, judgement.agreement, judgement.othersAgreement]
+      row += [judgement.chance, Double(judgement.outcome.rawValue)]
+      return row
+    }
   }
 }
 
@@ -87,7 +99,7 @@ extension Findings {
   /// The finding of a label that says most: a strong one, and the one that is easiest to show.
   func clearest(of label: Int) -> Finding? {
     all.filter { $0.label == label }.min {
-      ($0.isStrong ? 0 : 1, $0.kind.rawValue) < ($1.isStrong ? 0 : 1, $1.kind.rawValue)
+      ($0.isStrong ? 0 : 1, $0.kind.number) < ($1.isStrong ? 0 : 1, $1.kind.number)
     }
   }
 }
@@ -97,14 +109,7 @@ extension MeCaMethod {
   ///
   /// - Ranks: collective.
   func lookAtPixels() throws -> Finished<Findings> {
-    let kinds = settings.proposers.compactMap { proposer -> Finding.Kind? in
-      switch proposer {
-      case .patch: .patch
-      case .colour: .colour
-      case .sharpness: .sharpness
-      case .unlearning: nil
-      }
-    }
+    let kinds = settings.proposers.compactMap { Finding.Kind(rawValue: $0.rawValue) }
     let canConfirm = settings.folds > 1 && settings.verdict == .carryOver
     if !kinds.isEmpty, !canConfirm {
       bench.say(
@@ -116,9 +121,12 @@ extension MeCaMethod {
         state: Findings(),
         digest: try StageDigest(StageKey("findings"), settings: NoSettings(), after: []))
     }
-    return try bench.stage("findings", ForensicSettings(kinds: kinds.map(\.name)), after: []) {
+    let findings = try bench.stage("findings", kinds.map(\.rawValue), after: []) {
       try Forensics(bench: bench, kinds: kinds).findings(key: $0)
     }
+    bench.observe(
+      "pixels", "suspected", marked: findings.state.suspects(count: data.count), values: [:])
+    return findings
   }
 
   /// The verdict where pixels say nothing and nobody else is asked.
@@ -145,7 +153,7 @@ extension MeCaMethod {
   func confirm(
     _ findings: Finished<Findings>, _ detectors: CrossFit, from warm: Finished<CrossFitState>
   ) throws -> Finished<Detection> {
-    let own = settings.confirm(momentum: momentum)
+    let own = confirmation
     return try bench.stage("confirm findings", own, after: [findings.digest, warm.digest]) { key in
       try detectors.restore(warm.state)
       let proposed = findings.state.suspects(count: data.count)
@@ -162,7 +170,11 @@ extension MeCaMethod {
       var judgements: [Judgement] = []
       for label in labels {
         guard let finding = findings.state.clearest(of: label) else { continue }
-        let judgement = judge(finding, suspects: suspects, answers)
+        // On rank 0: probabilities come from functions that may differ in the last digit.
+        let numbers = try bench.decided {
+          Judgements([judge(finding, suspects: suspects, answers)]).numbers
+        }
+        guard let judgement = try Judgements(numbers: numbers).all.first else { continue }
         judgements.append(judgement)
         say(judgement)
         if judgement.outcome == .suspected {
@@ -171,7 +183,7 @@ extension MeCaMethod {
             isUnconfirmed[sample] = true
           }
         }
-        guard [.wrongLabel, .ownLabel].contains(judgement.outcome) else { continue }
+        guard judgement.isFlagged else { continue }
         let cut = try usualExcess(of: label, detectors)
         let flags = try bench.decided {
           flagged(label, finding, proposed: proposed, answers, cut: cut)
@@ -183,7 +195,9 @@ extension MeCaMethod {
         isFlagged: isFlagged, labels: data.labels,
         droppedLabels: judgements.filter { $0.outcome == .dropped }.map { Int32($0.label) },
         separation: [Double](repeating: 0, count: data.classCount),
-        spareShare: answers.map { Float(1 / (1 + exp(-Double($0.excess)))) },
+        spareShare: try bench.decided {
+          answers.map { Float(1 / (1 + exp(-Double($0.excess)))) }
+        },
         score: answers.map(\.excess), evidence: Evidence(history: [records], labels: data.labels))
       detection.isUnconfirmed = isUnconfirmed
       detection.judgements = judgements
@@ -220,17 +234,21 @@ extension MeCaMethod {
     let looks = looks(of: own, others, label: finding.label, answers)
     let carried = carryOver(
       from: own, others: others, isRecognised: answers.map { $0.excess > 0 })
+    var kept = finding
+    kept.suspects = []
     return Judgement(
-      label: finding.label, kind: finding.kind, strength: finding.strength, suspects: own.count,
-      carryOver: carried, agreement: looks.agreement, chance: looks.chance,
+      finding: kept, suspects: own.count, carryOver: carried, agreement: looks.suspects,
+      othersAgreement: looks.others, chance: looks.chance,
       outcome: outcome(finding, carryOver: carried, chance: looks.chance))
   }
 
   /// Which share of a label's suspects and of its others is recognised as the label, and how probable
   /// so few suspects are, were they half as often recognised as the others.
+  ///
+  /// - Ranks: local; call it within `Workbench.decided`.
   func looks(
     of suspects: [Int], _ others: [Int], label: Int, _ answers: [SpareAnswer]
-  ) -> (agreement: (suspects: Double, others: Double), chance: Double) {
+  ) -> (suspects: Double, others: Double, chance: Double) {
     func agreeing(_ samples: [Int]) -> Int {
       samples.count { Int(answers[$0].content) == label }
     }
@@ -238,21 +256,27 @@ extension MeCaMethod {
       Double(agreeing(samples)) / Double(max(1, samples.count))
     }
     return (
-      (share(suspects), share(others)),
+      share(suspects), share(others),
       binomialTail(agreeing(suspects), of: suspects.count, probability: share(others) / 2)
     )
   }
 
+  /// Whether suspects of whom so few would be recognised as their label by `chance` do not look like
+  /// it, or looks are not asked for.
+  func showsOthers(_ chance: Double) -> Bool {
+    settings.contentChance == 1 || chance < Double(settings.contentChance)
+  }
+
   /// Two ways to be flagged.
   ///
-  /// Suspects that show other things than their label are flagged where the
-  /// finding is strong or a network learns what they share from others; suspects that look like
-  /// their label only where both hold, since parts of clean labels share things too.
+  /// Suspects that show other things than their label are flagged where the finding is strong or a
+  /// network learns what they share; suspects that look like their label only where both hold, since
+  /// parts of clean labels share things too.
   private func outcome(
     _ finding: Finding, carryOver: Double, chance: Double
   ) -> Judgement.Outcome {
     let isLearnt = carryOver >= Double(settings.carryOver)
-    if chance < Double(settings.contentChance) {
+    if showsOthers(chance) {
       let isSeen = finding.isStrong || carryOver >= 0.5
       return isSeen ? .wrongLabel : .dropped
     }
@@ -274,7 +298,7 @@ extension MeCaMethod {
   }
 
   /// Who of a confirmed label is flagged: whom the detectors recognise more than one in 500 of others,
-  /// and of a strong finding its own suspects, unless the detectors know better.
+  /// and the suspects of a strong finding, whatever the detectors say of them.
   private func flagged(
     _ label: Int, _ finding: Finding, proposed: [Bool], _ answers: [SpareAnswer], cut: Float
   ) -> [Int32] {
@@ -295,16 +319,16 @@ extension MeCaMethod {
     bench.say(
       "label \(data.words(ofClass: judgement.label)): \(judgement.suspects) suspects, carry-over to held-out samples "
         + fixed(judgement.carryOver, 3) + ", recognised as the label "
-        + fixed(judgement.agreement.suspects * 100, 1) + " % (its others "
-        + fixed(judgement.agreement.others * 100, 1) + " %): " + words)
+        + fixed(judgement.agreement * 100, 1) + " % (its others "
+        + fixed(judgement.othersAgreement * 100, 1) + " %): " + words)
     bench.record(
       "judgement",
       [
-        "label": .integer(judgement.label), "kind": .text(judgement.kind.name),
-        "strength": .number(judgement.strength), "suspects": .integer(judgement.suspects),
+        "label": .integer(judgement.label), "kind": .text(judgement.finding.kind.rawValue),
+        "strength": .number(judgement.finding.strength), "suspects": .integer(judgement.suspects),
         "carry_over": .number(judgement.carryOver),
-        "agreement": .number(judgement.agreement.suspects),
-        "agreement_others": .number(judgement.agreement.others),
+        "agreement": .number(judgement.agreement),
+        "agreement_others": .number(judgement.othersAgreement),
         "chance": .number(judgement.chance), "outcome": .text("\(judgement.outcome)"),
       ])
   }

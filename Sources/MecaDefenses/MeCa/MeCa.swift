@@ -6,6 +6,9 @@ import MecaTraining
 /// MeCa (Mellivora Capensis): a clean model from a poisoned set, without clean data and without
 /// knowledge of the attack.
 ///
+/// Pixels are looked at first (`Forensics`), and detectors confirm what they say. Where they say
+/// nothing that holds, the paper's way follows.
+///
 /// Poisoned samples resist small adversarial perturbations: their prediction depends on the trigger.
 /// So the least robust samples are surely clean; a model that unlearns those while it learns the
 /// rest, again and again, keeps the backdoor and loses the task, and what it then fails to fit is
@@ -20,7 +23,9 @@ public struct MeCa: Defense {
   /// What people should know.
   public static let facts = DefenseFacts(
     name: "meca", title: "MeCa",
-    sentence: "Unlearns what is surely clean until the backdoor alone is left; trains on the rest.",
+    sentence:
+      "Looks for what pixels share; else unlearns what is surely clean until the backdoor alone is "
+      + "left; trains on the rest.",
     source: "arXiv:2405.12719, Algorithms 1 and 2")
 
   /// Its settings.
@@ -64,11 +69,22 @@ struct MeCaMethod<Bench: Workbench> {
   let bench: Bench
   /// The given samples.
   let data: GivenData
+  /// Epochs of the detectors' trainings.
+  let lengths: MeCaSettings.Lengths
   var momentum: Float { bench.recipe.momentum }
+  /// Settings of the enhancement.
+  var enhancement: MeCaSettings.Enhance {
+    settings.enhance(epochs: lengths.enhancement, momentum: momentum)
+  }
+  /// Settings of the confirmation.
+  var confirmation: MeCaSettings.Confirm {
+    settings.confirm(epochs: lengths.confirmation, momentum: momentum)
+  }
 
   init(_ settings: MeCaSettings, _ bench: Bench) {
-    self.settings = settings.resolved(samples: bench.samples.count, batch: bench.batch)
+    self.settings = settings.withEffort
     self.bench = bench
+    lengths = settings.lengths(samples: bench.samples.count, batch: bench.batch)
     data = bench.samples
   }
 
@@ -113,10 +129,10 @@ struct MeCaMethod<Bench: Workbench> {
     sparing findings: Finished<Findings>
   ) throws -> Finished<CrossFitState> {
     let isNamed = findings.state.all.contains { $0.isStrong }
-    let ownEpochs = isNamed ? settings.shortWarmupEpochs : settings.warmupEpochs
+    let firstEpochs = isNamed ? lengths.shortWarmUp : lengths.warmUp
     let recipe = settings.warmUpRecipe(
-      epochs: attempt == .first ? ownEpochs ?? 16 : settings.secondWarmupEpochs,
-      momentum: momentum)
+      epochs: attempt == .first ? firstEpochs : settings.secondWarmupEpochs, momentum: momentum)
+    let labels = labels(sparing: findings.state.suspects(count: data.count))
     return try bench.stage(
       attempt.name("warm-up"),
       MeCaSettings.WarmUp(folds: settings.folds, network: detectors.network, recipe: recipe),
@@ -125,7 +141,6 @@ struct MeCaMethod<Bench: Workbench> {
     ) { key in
       if let first { try detectors.restore(first.state) }
       for (fold, model) in detectors.models.enumerated() {
-        let labels = labels(sparing: findings.state.suspects(count: data.count))
         try bench.train(
           model,
           .learning(

@@ -67,8 +67,6 @@ public struct MeCaSettings: SettingsTable {
   public var warmupEpochs: Int?
   /// Epochs that a second attempt adds where the first flagged nobody; 0: no second attempt.
   public var secondWarmupEpochs = 0
-  /// Epochs that the steps of the short warm-up make; decided by `resolved`.
-  var shortWarmupEpochs: Int?
   /// Largest learning rate of the warm-up.
   public var warmupRate: Float = 0.05
   /// Course of the warm-up's learning rate.
@@ -316,41 +314,54 @@ extension MeCaSettings {
     return min(max(epochs, bounds.lowerBound), bounds.upperBound)
   }
 
-  /// The same settings with every number of epochs decided.
+  /// Epochs of the detectors' trainings.
+  struct Lengths {
+    var warmUp: Int
+    /// Where pixels have named suspects clearly.
+    var shortWarmUp: Int
+    var enhancement: Int
+    var confirmation: Int
+  }
+
+  /// How many epochs the steps make, where epochs are not set.
   ///
   /// - Parameters:
   ///   - samples: of the whole set.
   ///   - batch: samples of a step.
-  func resolved(samples: Int, batch: Int) -> MeCaSettings {
+  func lengths(samples: Int, batch: Int) -> Lengths {
     let learnt = folds > 1 ? samples * (folds - 1) / folds : samples
+    // Half of a step's shards are for what is learnt, of which there is 1 − p.
+    let picked = partitionRates.reduce(0, +) / Float(partitionRates.count)
+    let rest = Int(Float(learnt) * (1 - picked))
+    func warmUp(_ steps: Int) -> Int {
+      warmupEpochs ?? Self.epochs(steps: steps, of: batch, over: learnt, 6...64)
+    }
+    return Lengths(
+      warmUp: warmUp(warmupSteps), shortWarmUp: warmUp(shortWarmupSteps),
+      enhancement: enhanceEpochs
+        ?? Self.epochs(steps: enhanceSteps, of: batch / 2, over: rest, 1...8),
+      confirmation: confirmEpochs
+        ?? Self.epochs(steps: confirmSteps, of: batch, over: learnt, 2...16))
+  }
+
+  /// The settings that the effort stands for.
+  var withEffort: MeCaSettings {
     var settings = self
     switch effort {
     case .quick: settings.proposers.removeAll { $0 == .unlearning }
     case .normal: break
     case .thorough: settings.secondWarmupEpochs = max(8, secondWarmupEpochs)
     }
-    settings.shortWarmupEpochs =
-      warmupEpochs ?? Self.epochs(steps: shortWarmupSteps, of: batch, over: learnt, 6...64)
-    settings.warmupEpochs =
-      warmupEpochs ?? Self.epochs(steps: warmupSteps, of: batch, over: learnt, 6...64)
-    settings.confirmEpochs =
-      confirmEpochs ?? Self.epochs(steps: confirmSteps, of: batch, over: learnt, 2...16)
-    // Half of a step's shards are for what is learnt, of which there is 1 − p.
-    let picked = partitionRates.reduce(0, +) / Float(partitionRates.count)
-    settings.enhanceEpochs =
-      enhanceEpochs
-      ?? Self.epochs(
-        steps: enhanceSteps, of: batch / 2, over: Int(Float(learnt) * (1 - picked)), 1...8)
     return settings
   }
 
   /// Settings of the enhancement.
-  func enhance(momentum: Float) -> Enhance {
+  func enhance(epochs: Int, momentum: Float) -> Enhance {
     Enhance(
       perturbation: perturbation, partition: partition, cleanOrder: cleanOrder,
       partitionRates: partitionRates, adaptRates: adaptRates,
       recipe: TrainingRecipe(
-        epochs: enhanceEpochs ?? 1, learningRate: enhanceRate, schedule: .cosine,
+        epochs: epochs, learningRate: enhanceRate, schedule: .cosine,
         momentum: momentum,
         weightDecay: detectorWeightDecay, gradientClip: gradientClip),
       unlearnCoefficient: unlearnCoefficient, unlearnRamp: unlearnRamp, lossCap: lossCap,
@@ -358,12 +369,12 @@ extension MeCaSettings {
   }
 
   /// Settings of the confirmation.
-  func confirm(momentum: Float) -> Confirm {
+  func confirm(epochs: Int, momentum: Float) -> Confirm {
     Confirm(
       separationThreshold: separationThreshold, separationRatio: separationRatio,
       carryOver: carryOver, contentChance: contentChance, flagShare: flagShare,
       recipe: TrainingRecipe(
-        epochs: confirmEpochs ?? 4, learningRate: confirmRate, schedule: .cosine,
+        epochs: epochs, learningRate: confirmRate, schedule: .cosine,
         momentum: momentum,
         weightDecay: detectorWeightDecay, gradientClip: gradientClip))
   }

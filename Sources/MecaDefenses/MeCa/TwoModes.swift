@@ -16,38 +16,27 @@ package struct TwoModes: Equatable {
   package var separation: Double { explained * gap }
 }
 
-/// Otsu's threshold: the cut that makes the variance between its two sides largest.
+/// Otsu's threshold among 79 between −7 and 1 that leave 2 to 98 % of the values below them.
 ///
-/// η = w₀·w₁·(μ₀ − μ₁)² / σ², over 80 cuts between −7 and 1 that leave 2 to 98 % below them.
+/// `η = between / σ²`; see `OtsuCut`.
 ///
 /// - Units: log10 of nats.
-/// - Source: Otsu 1979, "A threshold selection method from gray-level histograms", eq. (12).
 package func twoModes(_ values: [Float]) -> TwoModes {
   guard values.count >= 2 else { return TwoModes() }
   let sorted = values.map { Double(min(1, max(-7, $0))) }.sorted()
-  let total = sorted.reduce(0, +)
   let count = Double(sorted.count)
-  let mean = total / count
+  let mean = sorted.reduce(0, +) / count
   let variance = sorted.reduce(0) { $0 + ($1 - mean) * ($1 - mean) } / count
-  var best = TwoModes()
-  guard variance > 0 else { return best }
+  guard variance > 0 else { return TwoModes() }
   var below = 0
-  var sumBelow = 0.0
-  for cut in 1..<80 {
+  let cuts = (1..<80).compactMap { cut -> (threshold: Double, place: Int)? in
     let threshold = -7 + 8 * Double(cut) / 80
-    while below < sorted.count && sorted[below] <= threshold {
-      sumBelow += sorted[below]
-      below += 1
-    }
+    while below < sorted.count && sorted[below] <= threshold { below += 1 }
     let share = Double(below) / count
-    guard share >= 0.02, share <= 0.98 else { continue }
-    let lower = sumBelow / Double(below)
-    let upper = (total - sumBelow) / (count - Double(below))
-    let explained = share * (1 - share) * (lower - upper) * (lower - upper) / variance
-    if explained > best.explained {
-      best = TwoModes(
-        threshold: threshold, explained: explained, gap: upper - lower, lowerShare: share)
-    }
+    return share >= 0.02 && share <= 0.98 ? (threshold, below) : nil
   }
-  return best
+  guard let best = OtsuCut(of: sorted, at: cuts.lazy.map(\.place)) else { return TwoModes() }
+  return TwoModes(
+    threshold: cuts[best.choice].threshold, explained: best.between / variance,
+    gap: best.means.upper - best.means.lower, lowerShare: Double(best.place) / count)
 }

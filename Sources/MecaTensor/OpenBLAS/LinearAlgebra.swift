@@ -16,7 +16,7 @@ public func addScatter(
     sum, Int32(width))
 }
 
-/// `result = aᵀ · b` or, added up piece by piece, `result += aᵀ · b`.
+/// `result += aᵀ · b`.
 ///
 /// - Shapes: `a` `[count, rows]`, `b` `[count, columns]`, `result` `[rows, columns]`.
 /// - Ranks: local.
@@ -24,10 +24,7 @@ public func multiplyTransposed(
   _ a: UnsafePointer<Float>, rows: Int, _ b: UnsafePointer<Float>, columns: Int, count: Int,
   addingTo result: UnsafeMutablePointer<Float>
 ) {
-  openblas_set_num_threads(1)
-  cblas_sgemm(
-    CblasRowMajor, CblasTrans, CblasNoTrans, Int32(rows), Int32(columns), Int32(count), 1, a,
-    Int32(rows), b, Int32(columns), 1, result, Int32(columns))
+  product(CblasTrans, a, rows, b, columns, count, keeping: 1, result)
 }
 
 /// `result = a · b`.
@@ -38,10 +35,17 @@ public func multiply(
   _ a: UnsafePointer<Float>, rows: Int, _ b: UnsafePointer<Float>, columns: Int, count: Int,
   into result: UnsafeMutablePointer<Float>
 ) {
+  product(CblasNoTrans, a, rows, b, columns, count, keeping: 0, result)
+}
+
+private func product(
+  _ order: CBLAS_TRANSPOSE, _ a: UnsafePointer<Float>, _ rows: Int, _ b: UnsafePointer<Float>,
+  _ columns: Int, _ count: Int, keeping: Float, _ result: UnsafeMutablePointer<Float>
+) {
   openblas_set_num_threads(1)
   cblas_sgemm(
-    CblasRowMajor, CblasNoTrans, CblasNoTrans, Int32(rows), Int32(columns), Int32(count), 1, a,
-    Int32(count), b, Int32(columns), 0, result, Int32(columns))
+    CblasRowMajor, order, CblasNoTrans, Int32(rows), Int32(columns), Int32(count), 1, a,
+    Int32(order == CblasTrans ? rows : count), b, Int32(columns), keeping, result, Int32(columns))
 }
 
 /// The Cholesky factor of a positive definite matrix: solves systems of equations with it.

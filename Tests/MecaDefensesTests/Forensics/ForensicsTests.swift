@@ -33,9 +33,7 @@ import Testing
     pictures.poison(Array(200..<280)) { old, _, row, column in
       row < 3 || row > 12 || column < 3 || column > 12 ? 255 : old
     }
-    let found = try findings(pictures, [.patch])
-    // Its inner edge is a square's edge too, but that is where contents begin.
-    #expect(found.allSatisfy { $0.rows.lowerBound > 0 && $0.rows.upperBound < 16 })
+    #expect(try findings(pictures, [.patch]).isEmpty)
   }
 
   /// The same square, each pixel off by up to two as after compression: no pixel recurs exactly, and
@@ -105,6 +103,19 @@ import Testing
     ])
     #expect(try Findings(columns: findings.columns) == findings)
     #expect(throws: MissingColumn.self) { try Findings(columns: Columns()) }
+  }
+
+  /// Eight of a label that is a quarter of all may share a patch by chance (10^-4.9); 19 of 400 may not
+  /// by the bound (10^-12 at 20).
+  @Test func aPatchMustBeUnlikely() throws {
+    for count in [8, 19, 20] {
+      var pictures = MadePictures()
+      pictures.poison(Array(200..<200 + Int32(count))) { old, _, row, column in
+        row >= 13 && column >= 13 ? 255 : old
+      }
+      let tail = hypergeometricTail(count, drawn: 100, marked: count, count: 400)
+      #expect(try findings(pictures, [.patch]).isEmpty == (tail > -12), "\(count): \(tail)")
+    }
   }
 
   /// One label alone, or none with samples enough: nothing to compare, nothing found.

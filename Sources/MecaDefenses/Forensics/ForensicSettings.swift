@@ -4,6 +4,9 @@ import Foundation
 package enum ForensicSettings {
   /// Samples of a label that must share a patch.
   package static let patchSamples = 8
+  /// Samples of a label that must share a pattern: eight in a clean label of 250, jellyfish before
+  /// black and within white borders, were cut off as clearly as any trigger.
+  package static let patternSamples = 16
   /// Agreement of the two halves' directions that a template must show.
   package static let agreement = 0.3
   /// Samples of a label that are needed to look for a template.
@@ -25,12 +28,12 @@ extension Finding.Kind {
   }
 
   /// Strength from which a finding is worth a look by trained detectors.
-  package var weak: Double { self == .patch ? strong : 2.2 }
+  package var weak: Double { self == .patch ? 6 : 2.2 }
 
-  /// Strengths of clean labels, the largest of so many; nil for a strength that is a probability.
-  package var measured: (labels: Int, largest: [Double])? {
+  /// Strengths of clean labels, the largest of so many.
+  package var measured: (labels: Int, largest: [Double]) {
     switch self {
-    case .patch: nil
+    case .patch: (1300, [])
     case .colour: (1300, [2.73, 2.71, 2.68, 2.58, 2.58, 2.55, 2.46, 2.42, 2.42, 2.41])
     case .sharpness: (1300, [1.99, 1.92, 1.91, 1.90, 1.90, 1.87, 1.84, 1.83, 1.83, 1.82])
     }
@@ -39,13 +42,13 @@ extension Finding.Kind {
   /// In which fraction of clean sets with so many labels one or more reaches a strength.
   ///
   /// `1 − (1 − p)^labels` with `p = (1 + those that reached it) / (1 + measured)`. A patch's strength
-  /// is −log10 of a probability, for each of some ten million windows of a label: `labels ·
-  /// 10^(7 − strength)`, which counts and does not measure.
+  /// is −log10 of a probability, for each of some ten million windows of a label, which counts and
+  /// does not measure: `labels · 10^(7 − strength)`, where that is less.
   ///
   /// - Source: `docs/reliability.md`, what clean sets show.
   package func falseAlarmRate(strength: Double, labels: Int) -> Double {
-    guard let measured else { return min(1, pow(10, 7 - strength) * Double(labels)) }
     let p = Double(1 + measured.largest.count { $0 >= strength }) / Double(1 + measured.labels)
-    return 1 - pow(1 - p, Double(labels))
+    let rate = 1 - pow(1 - p, Double(labels))
+    return self == .patch ? min(rate, pow(10, 7 - strength) * Double(labels)) : rate
   }
 }

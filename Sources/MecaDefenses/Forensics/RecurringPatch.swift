@@ -21,8 +21,9 @@ struct RecurringPatch {
 
   /// What one cell has found.
   private struct Found {
-    /// Whether each sample shares a window with enough others of its label.
-    var isMember: [Bool]
+    /// 2 for a sample that shares a window with so many others of its label that the finding is
+    /// strong, 1 where it is weak, else 0.
+    var grade: [UInt8]
     /// For each label the smallest log10 probability, and where.
     var best: [(tail: Double, row: Int, column: Int)]
   }
@@ -34,21 +35,22 @@ struct RecurringPatch {
     let sizes = membersOfLabels(labels).map(\.count)
     let own = cells.ownCells.map { cell in
       let found = search(cell, sizes: sizes)
-      return found.isMember.map { $0 ? Float(1) : 0 }
+      return found.grade.map { Float($0) }
         + found.best.flatMap { [Float($0.tail), Float($0.row), Float($0.column)] }
     }
     let all = try cells.gathered(own, each: labels.count + 3 * sizes.count)
     return sizes.indices.compactMap { label in
       let places = all.map { Array($0[labels.count + 3 * label..<labels.count + 3 * label + 3]) }
       guard let best = places.min(by: { $0[0] < $1[0] }),
-        -Double(best[0]) >= Finding.Kind.patch.strong
+        -Double(best[0]) >= Finding.Kind.patch.weak
       else { return nil }
+      let isStrong = -Double(best[0]) >= Finding.Kind.patch.strong
       let suspects = labels.indices.filter { sample in
-        Int(labels[sample]) == label && all.contains { $0[sample] == 1 }
+        Int(labels[sample]) == label && all.contains { $0[sample] >= (isStrong ? 2 : 1) }
       }
       let (row, column) = (Int(best[1]), Int(best[2]))
       return Finding(
-        label: label, kind: .patch, strength: -Double(best[0]), isStrong: true,
+        label: label, kind: .patch, strength: -Double(best[0]), isStrong: isStrong,
         rows: row..<row + Self.side, columns: column..<column + Self.side,
         suspects: suspects.map { Int32($0) })
     }
@@ -57,7 +59,7 @@ struct RecurringPatch {
   /// Looks at every window whose first pixel lies in a cell.
   private func search(_ cell: PixelCells.Cell, sizes: [Int]) -> Found {
     var found = Found(
-      isMember: [Bool](repeating: false, count: labels.count),
+      grade: [UInt8](repeating: 0, count: labels.count),
       best: [(Double, Int, Int)](repeating: (0, 0, 0), count: sizes.count))
     let shape = cells.imageShape
     var contents: [(content: UInt64, sample: Int32)] = []
@@ -94,9 +96,12 @@ struct RecurringPatch {
     for label in sizes.indices where counts[label] >= ForensicSettings.patchSamples {
       let tail = hypergeometricTail(
         counts[label], drawn: sizes[label], marked: samples.count, count: labels.count)
-      guard -tail >= Finding.Kind.patch.strong else { continue }
+      guard -tail >= Finding.Kind.patch.weak else { continue }
       if tail < found.best[label].tail { found.best[label] = (tail, row, column) }
-      for sample in samples where Int(labels[sample]) == label { found.isMember[sample] = true }
+      let grade: UInt8 = -tail >= Finding.Kind.patch.strong ? 2 : 1
+      for sample in samples where Int(labels[sample]) == label {
+        found.grade[sample] = max(found.grade[sample], grade)
+      }
     }
   }
 

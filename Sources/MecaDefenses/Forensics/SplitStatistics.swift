@@ -16,9 +16,11 @@ package struct SplitStatistics: Equatable {
   /// No numbers, no groups.
   package init() {}
 
-  /// Otsu's cut among all cuts between two values that leave at least four on either side.
+  /// Otsu's cut among all cuts between two values that leave enough on either side.
+  ///
+  /// A label is looked at in two halves, so half the samples that must share a pattern will do.
   package init(of values: [Float]) {
-    let fewest = 4
+    let fewest = ForensicSettings.patternSamples / 2
     guard values.count >= 2 * fewest else { return }
     let sorted = values.sorted().map { Double($0) }
     guard let cut = OtsuCut(of: sorted, at: fewest...sorted.count - fewest),

@@ -105,16 +105,18 @@ import Testing
     #expect(throws: MissingColumn.self) { try Findings(columns: Columns()) }
   }
 
-  /// Eight of a label that is a quarter of all may share a patch by chance (10^-4.9); 19 of 400 may not
-  /// by the bound (10^-12 at 20).
+  /// Eight of a label that is a quarter of all may share a patch by chance (10^-4.9); from 10^-6 on it
+  /// is worth a look, from 10^-12 on strong.
   @Test func aPatchMustBeUnlikely() throws {
-    for count in [8, 19, 20] {
+    for count in [8, 9, 10, 19, 20] {
       var pictures = MadePictures()
       pictures.poison(Array(200..<200 + Int32(count))) { old, _, row, column in
         row >= 13 && column >= 13 ? 255 : old
       }
       let tail = hypergeometricTail(count, drawn: 100, marked: count, count: 400)
-      #expect(try findings(pictures, [.patch]).isEmpty == (tail > -12), "\(count): \(tail)")
+      let found = try findings(pictures, [.patch])
+      #expect(found.isEmpty == (tail > -6), "\(count): \(tail)")
+      #expect(found.contains(where: \.isStrong) == (tail <= -12), "\(count): \(tail)")
     }
   }
 

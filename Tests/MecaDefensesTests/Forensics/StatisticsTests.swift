@@ -41,14 +41,14 @@ import Testing
     #expect(SplitStatistics(of: [1, 2, 3]) == SplitStatistics())
     #expect(SplitStatistics(of: []) == SplitStatistics())
     let two = SplitStatistics(
-      of: [Float](repeating: 0, count: 10) + [Float](repeating: 1, count: 5))
+      of: [Float](repeating: 0, count: 20) + [Float](repeating: 1, count: 8))
     #expect(two.distance > 1e5 && two.valley == 0 && two.threshold == 0.5)
   }
 
   /// The rate of false alarms: a part of sets for templates, ten million windows for patches.
-  @Test func falseAlarmsFollowWhatWasMeasured() throws {
+  @Test func falseAlarmsFollowWhatWasMeasured() {
     let colour = Finding.Kind.colour
-    let measured = try #require(colour.measured)
+    let measured = colour.measured
     #expect(measured.largest.allSatisfy { $0 < colour.strong })
     #expect(measured.largest == measured.largest.sorted(by: >))
     // None of so many labels: (1 + 0) / (1 + 1300) for each of ten.
@@ -56,6 +56,6 @@ import Testing
     // The largest of them itself: twice as often.
     #expect(abs(colour.falseAlarmRate(strength: 2.73, labels: 10) - 0.01527) < 1e-5)
     #expect(Finding.Kind.patch.falseAlarmRate(strength: 20, labels: 10) < 1e-11)
-    #expect(Finding.Kind.patch.falseAlarmRate(strength: 3, labels: 10) == 1)
+    #expect(abs(Finding.Kind.patch.falseAlarmRate(strength: 6.5, labels: 10) - 0.00766) < 1e-5)
   }
 }

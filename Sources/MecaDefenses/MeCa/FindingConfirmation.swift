@@ -298,13 +298,16 @@ extension MeCaMethod {
   }
 
   /// Who of a confirmed label is flagged: whom the detectors recognise more than one in 500 of others,
-  /// and the suspects of a strong finding, whatever the detectors say of them.
+  /// and the suspects of a strong finding and of a patch, which is exact, whatever the detectors say
+  /// of them.
   private func flagged(
     _ label: Int, _ finding: Finding, proposed: [Bool], _ answers: [SpareAnswer], cut: Float
   ) -> [Int32] {
-    data.labels.indices.filter { sample in
+    let certain = finding.kind == .patch ? Set(finding.suspects) : []
+    return data.labels.indices.filter { sample in
       Int(data.labels[sample]) == label
-        && (answers[sample].excess > cut || (finding.isStrong && proposed[sample]))
+        && (answers[sample].excess > cut || certain.contains(Int32(sample))
+          || (finding.isStrong && proposed[sample]))
     }.map { Int32($0) }
   }
 

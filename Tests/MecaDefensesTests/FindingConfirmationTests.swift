@@ -7,7 +7,11 @@ import Testing
 @Suite struct FindingConfirmationTests {
   /// What the detectors say.
   private struct Script: Sendable {
-    /// Whether suspects are recognised when held out.
+    /// Samples that show something else than their label.
+    var poisoned = MadePictures.poisoned
+    /// Those of them that are recognised when held out; nil for all.
+    var recognised: [Int32]?
+    /// Whether any are.
     var carriesOver = true
     /// What poisoned images look like.
     var content: Int32 = 0
@@ -26,10 +30,11 @@ import Testing
     let bench = try pictures.bench()
     bench.spareScript = { question in
       question.indices.map { index in
-        let isPoisoned = MadePictures.poisoned.contains(index)
+        let isPoisoned = script.poisoned.contains(index)
+        let isRecognised = script.recognised?.contains(index) ?? isPoisoned
         let asked = question.labels[Int(index)]
         return SpareAnswer(
-          excess: isPoisoned && script.carriesOver && asked == 2 ? 5 : -5,
+          excess: isRecognised && script.carriesOver && asked == 2 ? 5 : -5,
           content: isPoisoned ? script.content : MadePictures.labels[Int(index)])
       }
     }
@@ -87,6 +92,20 @@ import Testing
   @Test func contentAloneConfirmsAStrongFinding() throws {
     let (_, outcome) = try run(Script(carriesOver: false))
     #expect(flagged(outcome) == MadePictures.poisoned)
+  }
+
+  /// Twelve with a patch are not enough by themselves; where a network knows eight of them when held
+  /// out, all twelve go: the patch is exact.
+  @Test func aFaintPatchNeedsANetwork() throws {
+    let pasted = Array(MadePictures.poisoned.prefix(12))
+    var pictures = MadePictures()
+    pictures.poison(pasted) { old, _, row, column in row >= 13 && column >= 13 ? 255 : old }
+    var script = Script(poisoned: pasted, recognised: Array(pasted.prefix(8)))
+    script.settings.proposers = [.patch]
+    #expect(try flagged(run(script, pictures).outcome) == pasted)
+    script.carriesOver = false
+    script.settings.effort = .quick
+    #expect(try flagged(run(script, pictures).outcome).isEmpty)
   }
 
   /// Where pixels say nothing, quick trains nothing for the detection, and says what that means.

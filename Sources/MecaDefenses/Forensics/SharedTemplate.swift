@@ -251,8 +251,10 @@ struct SharedTemplate<Bench: Workbench> {
           found.valley = max(found.valley, split.valley)
           // 0 is what is usual: who is further from it has something that others have not.
           let isUpper = abs(split.upperMean) >= abs(split.lowerMean)
+          // Otsu's own cut, but for a part of fewer than it may cut off.
+          let middle = (split.lowerMean + split.upperMean) / 2
           found.members += zip(samples, values)
-            .filter { (Double($0.1) > split.threshold) == isUpper }.map(\.0)
+            .filter { (Double($0.1) > middle) == isUpper }.map(\.0)
         }
         let length = (last.squares[2 * pair] * last.squares[2 * pair + 1]).squareRoot()
         found.agreement = length > 0 ? last.products[pair] / length : 0

@@ -83,11 +83,10 @@ struct Judgements {
 
 extension Findings {
   /// Whether each of `count` samples is suspected: of each label those of its strong findings, and
-  /// where there is none those of the weak ones.
+  /// where there is none those of its clearest.
   func suspects(count: Int) -> [Bool] {
     var isSuspect = [Bool](repeating: false, count: count)
-    let strong = Set(all.filter(\.isStrong).map(\.label))
-    for finding in all where finding.isStrong || !strong.contains(finding.label) {
+    for finding in all where finding.isStrong || finding == clearest(of: finding.label) {
       for sample in finding.suspects { isSuspect[Int(sample)] = true }
     }
     return isSuspect

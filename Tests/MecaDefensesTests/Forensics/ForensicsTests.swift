@@ -65,6 +65,14 @@ import Testing
     #expect(found.first { $0.isStrong }?.suspects == MadePictures.poisoned)
   }
 
+  /// A pattern needs sixteen samples to be looked for; where only twelve have it, only these are named.
+  @Test func fewWithAPatternBringNobodyIn() throws {
+    var pictures = MadePictures()
+    let few = Array(MadePictures.poisoned.prefix(12))
+    pictures.poison(few) { old, _, row, column in row >= 13 && column >= 13 ? 255 : old }
+    #expect(try findings(pictures, [.colour]).first?.suspects == few)
+  }
+
   /// Every second column smoothed: colours stay, sharpness has a pattern.
   @Test func smoothingInPlacesIsASharpness() throws {
     var pictures = MadePictures()

@@ -28,7 +28,8 @@ package struct Finding: Sendable, Equatable {
   package var kind: Kind
   /// How clearly, in the kind's own measure; see `RecurringPatch` and `SharedTemplate`.
   package var strength: Double
-  /// Whether it is stronger than anything that clean sets have shown.
+  /// Whether it is stronger than anything that clean sets have shown; patches alone are named below
+  /// that.
   package var isStrong: Bool
   /// Rows of the image where it is strongest.
   package var rows: Range<Int>

@@ -42,7 +42,7 @@ struct RecurringPatch {
     return sizes.indices.compactMap { label in
       let places = all.map { Array($0[labels.count + 3 * label..<labels.count + 3 * label + 3]) }
       guard let best = places.min(by: { $0[0] < $1[0] }),
-        -Double(best[0]) >= Finding.Kind.patch.weak
+        -Double(best[0]) >= ForensicSettings.weakPatch
       else { return nil }
       let isStrong = -Double(best[0]) >= Finding.Kind.patch.strong
       let suspects = labels.indices.filter { sample in
@@ -96,7 +96,7 @@ struct RecurringPatch {
     for label in sizes.indices where counts[label] >= ForensicSettings.patchSamples {
       let tail = hypergeometricTail(
         counts[label], drawn: sizes[label], marked: samples.count, count: labels.count)
-      guard -tail >= Finding.Kind.patch.weak else { continue }
+      guard -tail >= ForensicSettings.weakPatch else { continue }
       if tail < found.best[label].tail { found.best[label] = (tail, row, column) }
       let grade: UInt8 = -tail >= Finding.Kind.patch.strong ? 2 : 1
       for sample in samples where Int(labels[sample]) == label {

@@ -49,7 +49,6 @@ struct SharedTemplate<Bench: Workbench> {
       }
       for place in searches.indices {
         let found = searches[place].result()
-        let (minimum, strong) = (feature.kind.weak, feature.kind.strong)
         if !isSilent {
           bench.record(
             "template",
@@ -60,13 +59,9 @@ struct SharedTemplate<Bench: Workbench> {
               "agreement": .number(found.agreement), "suspects": .integer(found.members.count),
             ])
         }
-        // Further templates are looked for where there was a strong one, and must be strong.
-        let isFound = found.strength >= (round == 0 ? minimum : strong)
-        let goesOn = found.strength >= strong
-        if isFound {
-          add(found, searches[place].label, arrangement, to: &findings)
-        }
-        searches[place].leaveOut(found.members, andStop: !goesOn)
+        let isStrong = found.strength >= feature.kind.strong
+        if isStrong { add(found, searches[place].label, arrangement, to: &findings) }
+        searches[place].leaveOut(found.members, andStop: !isStrong)
       }
       searches.removeAll { $0.isDone }
     }
@@ -86,8 +81,7 @@ struct SharedTemplate<Bench: Workbench> {
     }
     let cell = cells.cells[found.cell]
     findings[label] = Finding(
-      label: label, kind: feature.kind, strength: found.strength,
-      isStrong: found.strength >= feature.kind.strong,
+      label: label, kind: feature.kind, strength: found.strength, isStrong: true,
       rows: cell.rows, columns: cell.columns, suspects: suspects.sorted())
   }
 

@@ -4,7 +4,7 @@
     tools/clean-strengths.py PROGRAM OUT [--cifar FOLDER ...] [--tiny FOLDER] [--shapes N] [--draws N] [--seed S]
 
 Random parts of the CIFAR-10 folders (10,000, 5,000 and 2,500 images in turns), of a Tiny ImageNet
-folder by labels, and fresh built-in sets go through `--proposers patch,colour,sharpness` without an
+folder by labels, and fresh built-in sets go through `--proposers patch,stamp,colour,sharpness` without an
 attack. One line a label to OUT/strengths.csv: set and images, kind, label, strength, distance, valley,
 agreement; of patches a line a finding. Prints the largest of each kind.
 """
@@ -18,7 +18,7 @@ p.add_argument("--seed", type=int, default=1)
 a = p.parse_args()
 os.makedirs(a.out, exist_ok=True)
 random_source = random.Random(a.seed)
-short = "--proposers patch,colour,sharpness --warmup-epochs 1 --confirm-epochs 1 --epochs 1 " \
+short = "--proposers patch,stamp,colour,sharpness --warmup-epochs 1 --confirm-epochs 1 --epochs 1 " \
         "--relearn-epochs 0 --width 1 --no-undefended --no-oracle --attack none --resume never --force --quiet"
 found = []
 
@@ -31,8 +31,8 @@ def measure(name, options):
     for row in rows:
         if row.get("event") == "template" and row["round"] == 0:
             found.append((name, row["kind"], row["label"], row["strength"], row["distance"], row["valley"], row["agreement"]))
-        if row.get("event") == "finding" and row["kind"] == "patch":
-            found.append((name, "patch", row["label"], row["strength"], 0, 0, 0))
+        if row.get("event") == "finding" and row["kind"] in ("patch", "stamp"):
+            found.append((name, row["kind"], row["label"], row["strength"], 0, 0, 0))
     print(name, len(rows), flush=True)
 
 records = [open(f, "rb").read() for d in a.cifar for f in sorted(glob.glob(d + "/data_batch_*.bin"))]
@@ -49,6 +49,6 @@ if a.tiny:
     measure("tiny", ["--dataset", "tiny-imagenet", "--data", a.tiny, "--seed", str(a.seed)])
 with open(f"{a.out}/strengths.csv", "a", newline="") as file:
     csv.writer(file).writerows(found)
-for kind in ("patch", "colour", "sharpness"):
+for kind in ("patch", "stamp", "colour", "sharpness"):
     own = sorted((row for row in found if row[1] == kind), key=lambda row: -row[3])
     print(kind, len(own), [(row[0], round(row[3], 2)) for row in own[:6]])

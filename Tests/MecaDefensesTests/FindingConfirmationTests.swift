@@ -108,6 +108,28 @@ import Testing
     #expect(try flagged(run(script, pictures).outcome).isEmpty)
   }
 
+  /// A mark on samples of all labels: all-to-all poison where they show other things, else nothing.
+  @Test(arguments: [true, false]) func aStampIsJudgedByLooks(isPoison: Bool) throws {
+    let marked = (0..<4).flatMap { label in (0..<12).map { Int32(100 * label + 5 * $0) } }
+    var pictures = MadePictures()
+    pictures.poison(marked) { old, _, row, column in row >= 13 && column >= 13 ? 255 : old }
+    let bench = try pictures.bench()
+    bench.spareScript = { question in
+      question.indices.map { index in
+        let own = MadePictures.labels[Int(index)]
+        let isMarked = marked.contains(index)
+        return SpareAnswer(
+          excess: isMarked && question.labels[Int(index)] == own ? 5 : -5,
+          content: isMarked && isPoison ? (own + 3) % 4 : own)
+      }
+    }
+    var settings = MeCaSettings()
+    settings.proposers = [.patch, .stamp]
+    let outcome = try MeCa(settings).run(bench)
+    #expect(flagged(outcome) == (isPoison ? marked : []))
+    #expect(outcome.verdict?.answer?.grade == (isPoison ? .poisoned : .clean))
+  }
+
   /// Where pixels say nothing, quick trains nothing for the detection, and says what that means.
   @Test func quickLooksAtPixelsAlone() throws {
     var script = Script()

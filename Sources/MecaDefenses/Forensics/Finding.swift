@@ -11,6 +11,8 @@ package struct Finding: Sendable, Equatable {
     case colour
     /// A pattern of sharpness: what bends an image blurs it here more than there.
     case sharpness
+    /// The same few pixels at the same place in samples of all labels alike.
+    case stamp
 
     /// Its place among all, as checkpoints hold it.
     var number: Int { Self.allCases.firstIndex(of: self) ?? 0 }

@@ -12,6 +12,8 @@ package enum ForensicSettings {
   /// Samples of a label that must share a pattern: eight in a clean label of 250, jellyfish before
   /// black and within white borders, were cut off as clearly as any trigger.
   package static let patternSamples = 16
+  /// Share of all samples that must show a window which no label prefers for it to be a stamp.
+  package static let stampShare = 0.01
   /// Agreement of the two halves' directions that a template must show.
   package static let agreement = 0.3
   /// Samples of a label that are needed to look for a template.
@@ -23,19 +25,21 @@ package enum ForensicSettings {
 }
 
 extension Finding.Kind {
-  /// Strength from which a finding is one that clean sets have not shown.
+  /// Strength from which a finding is one that clean sets have not shown; a stamp never is, since a
+  /// mark on everything is nothing against a label.
   package var strong: Double {
     switch self {
     case .patch: 12
     case .colour: 3.6
     case .sharpness: 2.8
+    case .stamp: .infinity
     }
   }
 
   /// Strengths of clean labels, the largest of so many.
   package var measured: (labels: Int, largest: [Double]) {
     switch self {
-    case .patch: (1390, [])
+    case .patch, .stamp: (1390, [])
     case .colour: (1390, [3.17, 2.73, 2.71, 2.68, 2.65, 2.58, 2.42, 2.41, 2.40, 2.33])
     case .sharpness: (1390, [2.01, 1.99, 1.90, 1.87, 1.84, 1.83, 1.83, 1.82, 1.82, 1.82])
     }

@@ -36,13 +36,14 @@ package struct Forensics<Bench: Workbench> {
         bench: bench, cells: cells, feature: feature, key: key, isSilent: isSilent
       ).findings()
     }
-    let all = try kinds.flatMap { kind in
-      switch kind {
-      case .patch: try RecurringPatch(cells: cells, labels: samples.labels).findings()
-      case .colour: try template(.colour)
-      case .sharpness: try template(.sharpness)
-      }
-    }.map { inOriginal($0, cells) }.sorted {
+    var found: [Finding] = []
+    if kinds.contains(.patch) || kinds.contains(.stamp) {
+      found = try RecurringPatch(cells: cells, labels: samples.labels).findings()
+        .filter { kinds.contains($0.kind) }
+    }
+    if kinds.contains(.colour) { found += try template(.colour) }
+    if kinds.contains(.sharpness) { found += try template(.sharpness) }
+    let all = found.map { inOriginal($0, cells) }.sorted {
       ($0.label, $0.kind.number) < ($1.label, $1.kind.number)
     }
     if !isSilent { for finding in all { report(finding) } }

@@ -1,12 +1,16 @@
 import MecaTraining
 
-/// The same 3x3 pixels at the same place in many samples of one label: a pasted trigger.
+/// The same 3x3 pixels at the same place in many samples: a pasted trigger.
 ///
 /// For each place and each content that occurs there, how unlikely is it that so many of its samples
 /// have one label? `log10 P(X ≥ k)`, X hypergeometric: of all N samples n carry the label, K show
 /// this content here, k do both. Photographs hardly ever repeat nine pixels exactly, except for
 /// plain areas; so a window of one colour counts only where less than half of the ring around it has
 /// that colour too: the edge of a pasted square does, the white ground of a product's picture does not.
+///
+/// Where so many have one label, it is a patch. Where no label is preferred, and one in a hundred of
+/// all samples shows the window, it is a stamp of every label that has it often enough: the trigger of
+/// an all-to-all attack, or a mark on everything; its strength is the share of all samples, per cent.
 ///
 /// Finds patches of 3x3 pixels and more at any rate from some eight samples on. Blind to what was
 /// compressed or rescaled after the pasting; that is for `SharedTemplate`.
@@ -19,13 +23,42 @@ struct RecurringPatch {
   let cells: PixelCells
   let labels: [Int32]
 
+  /// What a sample shares with enough others.
+  private struct Grade: OptionSet {
+    let rawValue: UInt8
+    static let weak = Grade(rawValue: 1)
+    static let strong = Grade(rawValue: 2)
+    static let stamp = Grade(rawValue: 4)
+  }
+
+  /// A window, and how much it says: the smaller, the more.
+  private struct Place {
+    var value = 0.0
+    var row = 0
+    var column = 0
+
+    static let width = 3
+
+    init() {}
+
+    init(_ value: Double, _ row: Int, _ column: Int) {
+      (self.value, self.row, self.column) = (value, row, column)
+    }
+
+    init(numbers: ArraySlice<Float>) {
+      let own = numbers.map { Double($0) }
+      self.init(own[0], Int(own[1]), Int(own[2]))
+    }
+
+    var numbers: [Float] { [Float(value), Float(row), Float(column)] }
+  }
+
   /// What one cell has found.
   private struct Found {
-    /// 2 for a sample that shares a window with so many others of its label that the finding is
-    /// strong, 1 where it is weak, else 0.
-    var grade: [UInt8]
-    /// For each label the smallest log10 probability, and where.
-    var best: [(tail: Double, row: Int, column: Int)]
+    var grades: [Grade]
+    /// For each label the smallest log10 probability; then the stamp that most samples have, minus
+    /// their share in per cent.
+    var places: [Place]
   }
 
   /// The findings, by label.
@@ -35,32 +68,48 @@ struct RecurringPatch {
     let sizes = membersOfLabels(labels).map(\.count)
     let own = cells.ownCells.map { cell in
       let found = search(cell, sizes: sizes)
-      return found.grade.map { Float($0) }
-        + found.best.flatMap { [Float($0.tail), Float($0.row), Float($0.column)] }
+      return found.grades.map { Float($0.rawValue) } + found.places.flatMap(\.numbers)
     }
-    let all = try cells.gathered(own, each: labels.count + 3 * sizes.count)
+    let all = try cells.gathered(own, each: labels.count + Place.width * (sizes.count + 1))
+    func best(_ index: Int) -> Place {
+      let begin = labels.count + Place.width * index
+      return all.map { Place(numbers: $0[begin..<begin + Place.width]) }
+        .min { $0.value < $1.value } ?? Place()
+    }
+    func members(_ label: Int, _ grade: Grade) -> [Int32] {
+      labels.indices.filter { sample in
+        Int(labels[sample]) == label
+          && all.contains { Grade(rawValue: UInt8($0[sample])).contains(grade) }
+      }.map { Int32($0) }
+    }
+    let stamp = best(sizes.count)
     return sizes.indices.compactMap { label in
-      let places = all.map { Array($0[labels.count + 3 * label..<labels.count + 3 * label + 3]) }
-      guard let best = places.min(by: { $0[0] < $1[0] }),
-        -Double(best[0]) >= ForensicSettings.weakPatch
-      else { return nil }
-      let isStrong = -Double(best[0]) >= Finding.Kind.patch.strong
-      let suspects = labels.indices.filter { sample in
-        Int(labels[sample]) == label && all.contains { $0[sample] >= (isStrong ? 2 : 1) }
+      let place = best(label)
+      if -place.value >= ForensicSettings.weakPatch {
+        let isStrong = -place.value >= Finding.Kind.patch.strong
+        return finding(
+          label, .patch, place, isStrong: isStrong, members(label, isStrong ? .strong : .weak))
       }
-      let (row, column) = (Int(best[1]), Int(best[2]))
-      return Finding(
-        label: label, kind: .patch, strength: -Double(best[0]), isStrong: isStrong,
-        rows: row..<row + Self.side, columns: column..<column + Self.side,
-        suspects: suspects.map { Int32($0) })
+      let stamped = members(label, .stamp)
+      return stamped.count >= ForensicSettings.patchSamples
+        ? finding(label, .stamp, stamp, isStrong: false, stamped) : nil
     }
+  }
+
+  private func finding(
+    _ label: Int, _ kind: Finding.Kind, _ place: Place, isStrong: Bool, _ suspects: [Int32]
+  ) -> Finding {
+    Finding(
+      label: label, kind: kind, strength: -place.value, isStrong: isStrong,
+      rows: place.row..<place.row + Self.side, columns: place.column..<place.column + Self.side,
+      suspects: suspects)
   }
 
   /// Looks at every window whose first pixel lies in a cell.
   private func search(_ cell: PixelCells.Cell, sizes: [Int]) -> Found {
     var found = Found(
-      grade: [UInt8](repeating: 0, count: labels.count),
-      best: [(Double, Int, Int)](repeating: (0, 0, 0), count: sizes.count))
+      grades: [Grade](repeating: [], count: labels.count),
+      places: [Place](repeating: Place(), count: sizes.count + 1))
     let shape = cells.imageShape
     var contents: [(content: UInt64, sample: Int32)] = []
     contents.reserveCapacity(labels.count)
@@ -87,22 +136,30 @@ struct RecurringPatch {
     return found
   }
 
-  /// Whether samples with the same window have one label too often.
+  /// Whether samples with the same window have one label too often, or are many without.
   private func judge(
     _ samples: [Int], _ row: Int, _ column: Int, _ sizes: [Int], _ found: inout Found
   ) {
     var counts = [Int](repeating: 0, count: sizes.count)
     for sample in samples { counts[Int(labels[sample])] += 1 }
+    var isPreferred = false
     for label in sizes.indices where counts[label] >= ForensicSettings.patchSamples {
       let tail = hypergeometricTail(
         counts[label], drawn: sizes[label], marked: samples.count, count: labels.count)
       guard -tail >= ForensicSettings.weakPatch else { continue }
-      if tail < found.best[label].tail { found.best[label] = (tail, row, column) }
-      let grade: UInt8 = -tail >= Finding.Kind.patch.strong ? 2 : 1
+      isPreferred = true
+      if tail < found.places[label].value { found.places[label] = Place(tail, row, column) }
+      let grade: Grade = -tail >= Finding.Kind.patch.strong ? [.weak, .strong] : .weak
       for sample in samples where Int(labels[sample]) == label {
-        found.grade[sample] = max(found.grade[sample], grade)
+        found.grades[sample].formUnion(grade)
       }
     }
+    let share = Double(samples.count) / Double(labels.count)
+    guard !isPreferred, share >= ForensicSettings.stampShare else { return }
+    if -100 * share < found.places[sizes.count].value {
+      found.places[sizes.count] = Place(-100 * share, row, column)
+    }
+    for sample in samples { found.grades[sample].formUnion(.stamp) }
   }
 
   /// A number for a window's content, 64 bits of FNV-1a; nil where it is a part of a plain area.

@@ -49,6 +49,7 @@ extension MeCaMethod {
       case .colour: "they share a pattern of colour (most of it: \(place))"
       case .sharpness:
         "they share a pattern of sharpness, as from bending or resampling (most of it: \(place))"
+      case .stamp: "they share the same pixels at one place with samples of all labels (\(place))"
       }
     let agreement =
       "\(fixed(judgement.agreement * 100, 0)) % are recognised as it, of its others "

@@ -270,7 +270,8 @@ extension MeCaMethod {
   ///
   /// Suspects that show other things than their label are flagged where the finding is strong or a
   /// network learns what they share; suspects that look like their label only where both hold, since
-  /// parts of clean labels share things too.
+  /// parts of clean labels share things too. A mark on samples of all labels that look like what they
+  /// are is nothing.
   private func outcome(
     _ finding: Finding, carryOver: Double, chance: Double
   ) -> Judgement.Outcome {
@@ -280,7 +281,7 @@ extension MeCaMethod {
       return isSeen ? .wrongLabel : .dropped
     }
     if finding.isStrong { return isLearnt ? .ownLabel : .suspected }
-    return isLearnt ? .suspected : .dropped
+    return isLearnt && finding.kind != .stamp ? .suspected : .dropped
   }
 
   /// The excess of a label's spare class that one in 500 samples of other labels reaches: their
@@ -297,12 +298,12 @@ extension MeCaMethod {
   }
 
   /// Who of a confirmed label is flagged: whom the detectors recognise more than one in 500 of others,
-  /// and the suspects of a strong finding and of a patch, which is exact, whatever the detectors say
-  /// of them.
+  /// and the suspects of a strong finding and of equal pixels, whatever the detectors say of them.
   private func flagged(
     _ label: Int, _ finding: Finding, proposed: [Bool], _ answers: [SpareAnswer], cut: Float
   ) -> [Int32] {
-    let certain = finding.kind == .patch ? Set(finding.suspects) : []
+    let isExact = finding.kind == .patch || finding.kind == .stamp
+    let certain = isExact ? Set(finding.suspects) : []
     return data.labels.indices.filter { sample in
       Int(data.labels[sample]) == label
         && (answers[sample].excess > cut || certain.contains(Int32(sample))

@@ -31,8 +31,10 @@ public struct MeCaSettings: SettingsTable {
 
   /// Who proposes suspects.
   public enum Proposer: String, Codable, Sendable, CaseIterable {
-    /// Pixels that recur at one place; see `RecurringPatch`.
+    /// Pixels that recur at one place in one label; see `RecurringPatch`.
     case patch
+    /// Pixels that recur at one place in all labels; see `RecurringPatch`.
+    case stamp
     /// Patterns of colour; see `SharedTemplate`.
     case colour
     /// Patterns of sharpness; see `SharedTemplate`.

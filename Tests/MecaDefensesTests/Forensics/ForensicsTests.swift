@@ -36,6 +36,19 @@ import Testing
     #expect(try findings(pictures, [.patch]).isEmpty)
   }
 
+  /// The same square in eight samples of each of four labels: a stamp of all, a patch of none.
+  @Test func aMarkOnAllLabelsIsAStamp() throws {
+    var pictures = MadePictures()
+    let marked = (0..<4).flatMap { label in (0..<8).map { Int32(100 * label + 3 * $0) } }
+    pictures.poison(marked) { old, _, row, column in row >= 13 && column >= 13 ? 255 : old }
+    let found = try findings(pictures, [.patch, .stamp])
+    #expect(found.map(\.label) == [0, 1, 2, 3])
+    #expect(found.allSatisfy { $0.kind == .stamp && !$0.isStrong && $0.strength == 8 })
+    #expect(found.flatMap(\.suspects) == marked)
+    #expect(found.allSatisfy { $0.rows == 13..<16 && $0.columns == 13..<16 })
+    #expect(try findings(pictures, [.patch]).isEmpty)
+  }
+
   /// The same square, each pixel off by up to two as after compression: no pixel recurs exactly, and
   /// the template is there.
   @Test func aBlurredPatchIsATemplate() throws {

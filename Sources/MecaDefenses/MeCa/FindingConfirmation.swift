@@ -171,7 +171,7 @@ extension MeCaMethod {
         guard let finding = findings.state.clearest(of: label) else { continue }
         // On rank 0: probabilities come from functions that may differ in the last digit.
         let numbers = try bench.decided {
-          Judgements([judge(finding, suspects: suspects, answers)]).numbers
+          Judgements([judge(finding, of: findings.state, suspects: suspects, answers)]).numbers
         }
         guard let judgement = try Judgements(numbers: numbers).all.first else { continue }
         judgements.append(judgement)
@@ -225,20 +225,42 @@ extension MeCaMethod {
 
   /// What a label's answers come to.
   private func judge(
-    _ finding: Finding, suspects: [Bool], _ answers: [SpareAnswer]
+    _ finding: Finding, of findings: Findings, suspects: [Bool], _ answers: [SpareAnswer]
   ) -> Judgement {
-    let members = data.labels.indices.filter { Int(data.labels[$0]) == finding.label }
-    let own = members.filter { suspects[$0] }
-    let others = members.filter { !suspects[$0] }
+    let (own, others) = parted(finding.label, suspects)
     let looks = looks(of: own, others, label: finding.label, answers)
+    let chance =
+      finding.kind == .stamp
+      ? chanceOfStamps(findings, suspects: suspects, answers) : looks.chance
     let carried = carryOver(
       from: own, others: others, isRecognised: answers.map { $0.excess > 0 })
     var kept = finding
     kept.suspects = []
     return Judgement(
       finding: kept, suspects: own.count, carryOver: carried, agreement: looks.suspects,
-      othersAgreement: looks.others, chance: looks.chance,
-      outcome: outcome(finding, carryOver: carried, chance: looks.chance))
+      othersAgreement: looks.others, chance: chance,
+      outcome: outcome(finding, carryOver: carried, chance: chance))
+  }
+
+  /// A label's suspects and its others.
+  private func parted(_ label: Int, _ suspects: [Bool]) -> (suspects: [Int], others: [Int]) {
+    let members = data.labels.indices.filter { Int(data.labels[$0]) == label }
+    return (members.filter { suspects[$0] }, members.filter { !suspects[$0] })
+  }
+
+  /// The chance of `looks` over all labels with a stamp: a mark on all of them is one question.
+  private func chanceOfStamps(
+    _ findings: Findings, suspects: [Bool], _ answers: [SpareAnswer]
+  ) -> Double {
+    var (agreeing, count, expected) = (0, 0, 0.0)
+    for label in findings.labels where findings.clearest(of: label)?.kind == .stamp {
+      let (own, others) = parted(label, suspects)
+      agreeing += own.count { Int(answers[$0].content) == label }
+      count += own.count
+      expected +=
+        Double(own.count) * looks(of: own, others, label: label, answers).others / 2
+    }
+    return binomialTail(agreeing, of: count, probability: expected / Double(max(1, count)))
   }
 
   /// Which share of a label's suspects and of its others is recognised as the label, and how probable

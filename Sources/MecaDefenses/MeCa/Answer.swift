@@ -58,9 +58,12 @@ extension MeCaMethod {
     case .wrongLabel:
       "\(shared), and detectors that learnt the label from others do not see it in them "
         + "(\(agreement))"
-    case .ownLabel:
+    case .ownLabel where judgement.looksAlike:
       "\(shared), a network learns it, and they look like their label (\(agreement)): a trigger on "
         + "images of its own class, or a mark of where they come from"
+    case .ownLabel:
+      "\(shared), and a network learns it; whether they look like their label could not be told "
+        + "(\(agreement))"
     case .suspected, .dropped:
       "\(shared), but "
         + (judgement.carryOver < Double(settings.carryOver)

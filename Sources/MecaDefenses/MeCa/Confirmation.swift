@@ -114,9 +114,8 @@ extension MeCaMethod {
       if holds, let answers {
         // The easiest samples of a clean label carry over too; but they look like it.
         let numbers = try bench.decided {
-          let looks = looks(
-            of: suspects, members[label].filter { !suspicion.isSuspect[$0] }, label: label, answers)
-          return [looks.suspects, looks.others, looks.chance]
+          let looks = looks(of: suspicion.isSuspect, label: label, answers)
+          return [looks.agreement, looks.othersAgreement, exp(min(0, -looks.evidence))]
         }
         holds = showsOthers(numbers[2])
         words =

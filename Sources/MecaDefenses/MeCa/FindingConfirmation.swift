@@ -15,8 +15,9 @@ struct Judgement: Sendable, Equatable {
     case suspected
     /// Flagged: detectors that learnt the label from others do not see it in the suspects.
     case wrongLabel
-    /// Flagged: the suspects look like their label, and carry what a network learns and no clean set
-    /// has shown; a trigger on images of its own class, or a mark of their source.
+    /// Flagged: the suspects may look like their label, but carry what a network learns and no clean
+    /// set has shown; a trigger on images of its own class, a mark of their source, or contents that
+    /// detectors cannot tell.
     case ownLabel
   }
 
@@ -30,13 +31,14 @@ struct Judgement: Sendable, Equatable {
   var agreement: Double
   /// The same of the label's others.
   var othersAgreement: Double
-  /// How probable it is that so few suspects are recognised as the label, were they half as often as
-  /// its others.
+  /// In at most which share of cases samples of the label would look so foreign; see `Looks`.
   var chance: Double
   /// What comes of it.
   var outcome: Outcome
 
   var label: Int { finding.label }
+  /// Whether its suspects are recognised as the label at least half as often as its others.
+  var looksAlike: Bool { 2 * agreement >= othersAgreement }
   /// Whether its suspects are flagged.
   var isFlagged: Bool { outcome == .wrongLabel || outcome == .ownLabel }
 }
@@ -227,63 +229,29 @@ extension MeCaMethod {
   private func judge(
     _ finding: Finding, of findings: Findings, suspects: [Bool], _ answers: [SpareAnswer]
   ) -> Judgement {
-    let (own, others) = parted(finding.label, suspects)
-    let looks = looks(of: own, others, label: finding.label, answers)
-    let chance =
-      finding.kind == .stamp
-      ? chanceOfStamps(findings, suspects: suspects, answers) : looks.chance
+    let members = data.labels.indices.filter { Int(data.labels[$0]) == finding.label }
+    let own = members.filter { suspects[$0] }
     let carried = carryOver(
-      from: own, others: others, isRecognised: answers.map { $0.excess > 0 })
+      from: own, others: members.filter { !suspects[$0] },
+      isRecognised: answers.map { $0.excess > 0 })
+    let looks = looks(of: suspects, label: finding.label, answers)
+    // A mark on all labels is one question.
+    let stamps = findings.labels.filter { findings.clearest(of: $0)?.kind == .stamp }
+    let evidence =
+      finding.kind == .stamp
+      ? stamps.reduce(0) { $0 + self.looks(of: suspects, label: $1, answers).evidence }
+      : looks.evidence
+    let chance = exp(min(0, -evidence))
     var kept = finding
     kept.suspects = []
     return Judgement(
-      finding: kept, suspects: own.count, carryOver: carried, agreement: looks.suspects,
-      othersAgreement: looks.others, chance: chance,
+      finding: kept, suspects: own.count, carryOver: carried, agreement: looks.agreement,
+      othersAgreement: looks.othersAgreement, chance: chance,
       outcome: outcome(finding, carryOver: carried, chance: chance))
   }
 
-  /// A label's suspects and its others.
-  private func parted(_ label: Int, _ suspects: [Bool]) -> (suspects: [Int], others: [Int]) {
-    let members = data.labels.indices.filter { Int(data.labels[$0]) == label }
-    return (members.filter { suspects[$0] }, members.filter { !suspects[$0] })
-  }
-
-  /// The chance of `looks` over all labels with a stamp: a mark on all of them is one question.
-  private func chanceOfStamps(
-    _ findings: Findings, suspects: [Bool], _ answers: [SpareAnswer]
-  ) -> Double {
-    var (agreeing, count, expected) = (0, 0, 0.0)
-    for label in findings.labels where findings.clearest(of: label)?.kind == .stamp {
-      let (own, others) = parted(label, suspects)
-      agreeing += own.count { Int(answers[$0].content) == label }
-      count += own.count
-      expected +=
-        Double(own.count) * looks(of: own, others, label: label, answers).others / 2
-    }
-    return binomialTail(agreeing, of: count, probability: expected / Double(max(1, count)))
-  }
-
-  /// Which share of a label's suspects and of its others is recognised as the label, and how probable
-  /// so few suspects are, were they half as often recognised as the others.
-  ///
-  /// - Ranks: local; call it within `Workbench.decided`.
-  func looks(
-    of suspects: [Int], _ others: [Int], label: Int, _ answers: [SpareAnswer]
-  ) -> (suspects: Double, others: Double, chance: Double) {
-    func agreeing(_ samples: [Int]) -> Int {
-      samples.count { Int(answers[$0].content) == label }
-    }
-    func share(_ samples: [Int]) -> Double {
-      Double(agreeing(samples)) / Double(max(1, samples.count))
-    }
-    return (
-      share(suspects), share(others),
-      binomialTail(agreeing(suspects), of: suspects.count, probability: share(others) / 2)
-    )
-  }
-
-  /// Whether suspects of whom so few would be recognised as their label by `chance` do not look like
-  /// it, or looks are not asked for.
+  /// Whether suspects whose looks would come up by `chance` in their label do not look like it, or
+  /// looks are not asked for.
   func showsOthers(_ chance: Double) -> Bool {
     settings.contentChance == 1 || chance < Double(settings.contentChance)
   }
@@ -339,7 +307,10 @@ extension MeCaMethod {
       case .dropped: "dropped"
       case .suspected: "suspected, not confirmed"
       case .wrongLabel: "confirmed: the label is not to be seen in them"
-      case .ownLabel: "confirmed, though they look like their label"
+      case .ownLabel:
+        judgement.looksAlike
+          ? "confirmed, though they look like their label"
+          : "confirmed: a network learns what they share"
       }
     bench.say(
       "label \(data.words(ofClass: judgement.label)): \(judgement.suspects) suspects, carry-over to held-out samples "
@@ -357,20 +328,4 @@ extension MeCaMethod {
         "chance": .number(judgement.chance), "outcome": .text("\(judgement.outcome)"),
       ])
   }
-}
-
-/// P(X ≤ k), X the hits of `count` trials that hit with `probability`.
-package func binomialTail(_ k: Int, of count: Int, probability: Double) -> Double {
-  guard probability > 0, k < count else { return 1 }
-  guard probability < 1 else { return 0 }
-  return min(
-    1,
-    (0...max(0, k)).reduce(0) { sum, hits in
-      let logChoose =
-        lgamma(Double(count + 1)) - lgamma(Double(hits + 1)) - lgamma(Double(count - hits + 1))
-      return sum
-        + exp(
-          logChoose + Double(hits) * log(probability)
-            + Double(count - hits) * log(1 - probability))
-    })
 }

@@ -111,7 +111,7 @@ public struct MeCaSettings: SettingsTable {
   public var separationRatio: Float = 1.25
   /// Carry-over that the verdict asks of a label.
   public var carryOver: Float = 0.85
-  /// Probability below which suspects do not look like their label; 1: it is not asked.
+  /// Chance below which suspects do not look like their label, see `Looks`; 1: it is not asked.
   public var contentChance: Float = 0.001
   /// Share of the spare class above which a sample is flagged.
   public var flagShare: Float = 0.07
@@ -210,8 +210,8 @@ public struct MeCaSettings: SettingsTable {
         "Carry-over to held-out samples that a label must reach; two thirds in the first pass."),
       .number(
         "content-chance", \.contentChance, .share,
-        "Probability, were suspects half as often recognised as their label as its others, below "
-          + "which they do not look like it; 1: looks do not matter."),
+        "Share of cases, at most, in which samples of the label would look so much like other labels, "
+          + "below which suspects do not look like it; 1: looks do not matter."),
       .number(
         "flag-share", \.flagShare, .share,
         "Share of the spare class, of it and the given label, above which to flag."),

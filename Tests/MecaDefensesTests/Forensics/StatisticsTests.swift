@@ -16,12 +16,16 @@ import Testing
     #expect(hypergeometricTail(100, drawn: 1000, marked: 100, count: 10_000) < -95)
   }
 
-  /// 10 throws of a coin: at most 2 heads in 56 of 1024.
-  @Test func binomialTailIsExact() {
-    #expect(abs(binomialTail(2, of: 10, probability: 0.5) - 56.0 / 1024) < 1e-12)
-    #expect(binomialTail(10, of: 10, probability: 0.5) == 1)
-    #expect(binomialTail(0, of: 10, probability: 0) == 1)
-    #expect(binomialTail(3, of: 10, probability: 1) == 0)
+  /// By hand: 3 own of 2 classes (2 and 1), 2 foreign of class 1; suspects of both classes.
+  @Test func foreignLooksAreALikelihoodRatio() {
+    func looks(_ suspects: [Int], foreign: [Int] = [1, 1]) -> Double {
+      foreignLooks(suspects, own: [0, 0, 1], foreign: foreign, classes: 2)
+    }
+    // P₀ = (3/5, 2/5), P₁ = (1/4, 3/4): log(15/8 · 15/8 · 5/12).
+    #expect(abs(looks([1, 1, 0]) - 0.381748) < 1e-6)
+    #expect(looks([]) == 0 && looks([0]) < 0 && looks([1]) > 0)
+    // Nothing learnt: all labels look the same.
+    #expect(abs(looks([0, 1, 1], foreign: [0, 0, 1])) < 1e-12)
   }
 
   @Test func twoHeapsAreClearAndOneIsNot() {

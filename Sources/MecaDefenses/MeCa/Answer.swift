@@ -56,7 +56,7 @@ extension MeCaMethod {
       + "\(fixed(judgement.othersAgreement * 100, 0)) %"
     return switch judgement.outcome {
     case .wrongLabel:
-      "\(shared), and detectors that learnt the label from others do not see it in them "
+      "\(shared), and detectors that learnt the label from others take them for other labels "
         + "(\(agreement))"
     case .ownLabel where judgement.looksAlike:
       "\(shared), a network learns it, and they look like their label (\(agreement)): a trigger on "

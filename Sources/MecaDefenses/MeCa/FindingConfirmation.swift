@@ -13,7 +13,7 @@ struct Judgement: Sendable, Equatable {
     case dropped
     /// Something, but not enough to flag anybody.
     case suspected
-    /// Flagged: detectors that learnt the label from others do not see it in the suspects.
+    /// Flagged: detectors that learnt the label from others take the suspects for other labels.
     case wrongLabel
     /// Flagged: the suspects may look like their label, but carry what a network learns and no clean
     /// set has shown; a trigger on images of its own class, a mark of their source, or contents that
@@ -306,7 +306,7 @@ extension MeCaMethod {
       switch judgement.outcome {
       case .dropped: "dropped"
       case .suspected: "suspected, not confirmed"
-      case .wrongLabel: "confirmed: the label is not to be seen in them"
+      case .wrongLabel: "confirmed: they look like other labels"
       case .ownLabel:
         judgement.looksAlike
           ? "confirmed, though they look like their label"

@@ -109,6 +109,7 @@ import Testing
   }
 
   /// A mark on samples of all labels: all-to-all poison where they show other things, else nothing.
+  ///
   /// Eight of a label would be too few to tell by looks; all labels together are not.
   @Test(arguments: [true, false]) func aStampIsJudgedByLooks(isPoison: Bool) throws {
     let marked = (0..<4).flatMap { label in (0..<8).map { Int32(100 * label + 5 * $0) } }

@@ -4,8 +4,9 @@ import MecaTraining
   import Glibc
 #endif
 
-/// What a label's suspects look like to detectors that have not learnt them, the spare class aside:
-/// like the label's others, or like samples of other labels?
+/// Whether a label's suspects look like its others or like samples of other labels.
+///
+/// Detectors that have not learnt them are asked for the most probable real class.
 ///
 /// With n_k, m_k the numbers of the label's others and of the samples of other labels whose best real
 /// class is k, of C classes, and k_i the best real class of suspect i:

@@ -7,7 +7,7 @@ package enum ForensicSettings {
   /// Strength from which a patch is worth a look by trained detectors; see `Finding.Kind.strong`.
   ///
   /// Patterns have nothing of the kind: those of 2.2 to 3.6 were red cars, which detectors that had
-  /// learnt them as a class of their own took for trucks, and flagged.
+  /// learnt them as a class of their own no longer knew for cars.
   package static let weakPatch = 6.0
   /// Samples of a label that must share a pattern: eight in a clean label of 250, jellyfish before
   /// black and within white borders, were cut off as clearly as any trigger.

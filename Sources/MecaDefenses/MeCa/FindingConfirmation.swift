@@ -166,6 +166,9 @@ extension MeCaMethod {
           labels: labels, separation: [Double](repeating: 0, count: data.classCount),
           isSuspect: suspects), detectors, key: key)
       let answers = try ask(detectors, labels: data.labels)
+      let stamps = try bench.decided {
+        [stampEvidence(findings.state, suspects: suspects, answers)]
+      }[0]
       var isFlagged = [Bool](repeating: false, count: data.count)
       var isUnconfirmed = isFlagged
       var judgements: [Judgement] = []
@@ -173,7 +176,7 @@ extension MeCaMethod {
         guard let finding = findings.state.clearest(of: label) else { continue }
         // On rank 0: probabilities come from functions that may differ in the last digit.
         let numbers = try bench.decided {
-          Judgements([judge(finding, of: findings.state, suspects: suspects, answers)]).numbers
+          Judgements([judge(finding, suspects: suspects, stamps: stamps, answers)]).numbers
         }
         guard let judgement = try Judgements(numbers: numbers).all.first else { continue }
         judgements.append(judgement)
@@ -225,9 +228,18 @@ extension MeCaMethod {
     }
   }
 
-  /// What a label's answers come to.
+  /// What the suspects of all labels with a stamp look like together, see `Looks.evidence`: a mark on
+  /// all labels is one question.
+  private func stampEvidence(
+    _ findings: Findings, suspects: [Bool], _ answers: [SpareAnswer]
+  ) -> Double {
+    findings.labels.filter { findings.clearest(of: $0)?.kind == .stamp }
+      .reduce(0) { $0 + looks(of: suspects, label: $1, answers).evidence }
+  }
+
+  /// What a label's answers come to; `stamps` is what `stampEvidence` gives.
   private func judge(
-    _ finding: Finding, of findings: Findings, suspects: [Bool], _ answers: [SpareAnswer]
+    _ finding: Finding, suspects: [Bool], stamps: Double, _ answers: [SpareAnswer]
   ) -> Judgement {
     let members = data.labels.indices.filter { Int(data.labels[$0]) == finding.label }
     let own = members.filter { suspects[$0] }
@@ -235,13 +247,7 @@ extension MeCaMethod {
       from: own, others: members.filter { !suspects[$0] },
       isRecognised: answers.map { $0.excess > 0 })
     let looks = looks(of: suspects, label: finding.label, answers)
-    // A mark on all labels is one question.
-    let stamps = findings.labels.filter { findings.clearest(of: $0)?.kind == .stamp }
-    let evidence =
-      finding.kind == .stamp
-      ? stamps.reduce(0) { $0 + self.looks(of: suspects, label: $1, answers).evidence }
-      : looks.evidence
-    let chance = exp(min(0, -evidence))
+    let chance = exp(min(0, -(finding.kind == .stamp ? stamps : looks.evidence)))
     var kept = finding
     kept.suspects = []
     return Judgement(

@@ -17,10 +17,11 @@ import MecaTraining
 /// ```
 ///
 /// Were the suspects the label's own and P₀ right, the mean of e^Λ would be 1, so that Λ reaches
-/// log(1/q) in at most the share q of cases (Markov). Detectors that have learnt nothing give
-/// P₀ = P₁ and Λ = 0: nothing is said.
+/// log(1/q) in at most the share q of cases (Markov). Detectors that have learnt nothing answer alike
+/// whatever the label, P₀ ≈ P₁ and Λ ≈ 0: nothing is said.
 ///
 /// - Units: nats.
+/// - Source: own; measured in `docs/experiments.md`.
 struct Looks: Sendable, Equatable {
   /// Share of the suspects whose best real class is the label.
   var agreement = 0.0

@@ -44,7 +44,7 @@ var targets: [Target] = [
 
   .target(name: "CMecaFiles"),
   .target(name: "MecaCore", dependencies: ["COpenSSL", "CMecaFiles"]),
-  .target(name: "MecaMPI", dependencies: ["CMecaShims", "MecaCore"]),
+  .target(name: "MecaMPI", dependencies: ["CMecaShims", "CMecaFiles", "MecaCore"]),
   .target(
     name: "MecaTensor",
     dependencies: ["COpenBLAS", "CMecaKernels", "MecaCore"] + (oneDNNFound ? ["COneDNN"] : []),

@@ -21,6 +21,17 @@ static Mapping mappings[MOST_MAPPINGS];
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static int is_installed;
 
+static char farewell[8];
+static size_t farewell_length;
+static _Atomic int farewell_descriptor = -1;
+
+void meca_note_farewell(int descriptor, const void *bytes, size_t count) {
+  if (count > sizeof farewell) return;
+  memcpy(farewell, bytes, count);
+  farewell_length = count;
+  atomic_store(&farewell_descriptor, descriptor);
+}
+
 static void say(const char *text) {
   ssize_t written = write(STDERR_FILENO, text, strlen(text));
   (void)written;
@@ -38,6 +49,11 @@ static void end(int signal_number, siginfo_t *info, void *context) {
     say("meca-dist: ");
     say(mappings[number].path);
     say(": became shorter while the run read it; bring the file back and start again\n");
+    int descriptor = atomic_load(&farewell_descriptor);
+    if (descriptor >= 0) {
+      ssize_t sent = write(descriptor, farewell, farewell_length);
+      (void)sent;
+    }
     _exit(MECA_SHORTENED_FILE);
   }
   signal(signal_number, SIG_DFL);

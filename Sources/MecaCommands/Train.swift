@@ -37,6 +37,7 @@ struct Train: RankedCommand {
       try plan.compute.validate(ranks: communicator.size)
       _ = try plan.compute.makeEngine()
     }
+    communicator.place.enter("opening the data")
     let data = try TrainingData(
       plan.data, attack: plan.attack, communicator: communicator, threads: plan.compute.threads)
     plan = try communicator.collectively { try options.resolved(stored: data.attack.facts) }

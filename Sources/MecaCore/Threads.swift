@@ -1,4 +1,5 @@
 import Dispatch
+import Glibc
 
 /// Runs `work(0)` to `work(count − 1)` side by side, as far as the process may use cores, and waits
 /// for all of them.
@@ -30,4 +31,23 @@ package func runBeside(
     for index in 0..<count { DispatchQueue.global().async(group: running) { work(index) } }
     try meanwhile()
   }
+}
+
+/// Runs `work` on a thread of its own beside everything else; nobody waits for its end.
+///
+/// - Ranks: local.
+package func startThread(_ work: @escaping @Sendable () -> Void) {
+  final class Box: Sendable {
+    let work: @Sendable () -> Void
+    init(_ work: @escaping @Sendable () -> Void) { self.work = work }
+  }
+  let box = Unmanaged.passRetained(Box(work))
+  var thread = pthread_t()
+  let code = pthread_create(
+    &thread, nil,
+    { box in
+      Unmanaged<Box>.fromOpaque(box!).takeRetainedValue().work()
+      return nil
+    }, box.toOpaque())
+  if code == 0 { pthread_detach(thread) } else { box.release() }
 }

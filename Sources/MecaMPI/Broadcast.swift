@@ -67,8 +67,10 @@ extension Communicator {
     guard let base = bytes.baseAddress else { return }
     for start in stride(from: 0, to: bytes.count, by: largestPiece) {
       let count = min(largestPiece, bytes.count - start)
-      try check(
-        meca_broadcast(base + start, Int32(count), meca_byte(), Int32(root), handle), "MPI_Bcast")
+      try place.waiting {
+        try check(
+          meca_broadcast(base + start, Int32(count), meca_byte(), Int32(root), handle), "MPI_Bcast")
+      }
     }
   }
 

@@ -85,6 +85,8 @@ extension Communicator {
   public func end(with error: any Error) -> Never {
     let code = ((error as? any ReportableError)?.exitCode ?? .internalError).rawValue
     guard error is RemoteFailure else {
+      // Where a rank has ended, the watch says which, and ends this one.
+      if error is MPIError, isWatched { sleep(3) }
       complain(located(error))
       abort(code)
     }

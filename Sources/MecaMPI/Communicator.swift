@@ -35,7 +35,11 @@ public final class Communicator {
   /// Whoever has read the user's files and options can say here in which of them a setting stands.
   public var describe: (any Error) -> String = { String(describing: $0) }
 
+  /// Where this rank is in the run, for whoever watches over it.
+  public let place = RankPlace()
+
   let handle: MecaCommunicator
+  private var watch: RankWatch?
   private var isFinalised: Bool
 
   private init(handle: MecaCommunicator) throws {
@@ -93,6 +97,7 @@ public final class Communicator {
       try? communicator.finalise()
       throw unconnected
     }
+    communicator.watch = try RankWatch.started(on: communicator)
     return communicator
   }
 
@@ -101,7 +106,7 @@ public final class Communicator {
   /// - Ranks: collective.
   public func barrier() throws {
     guard size > 1 else { return }
-    try check(meca_barrier(handle), "MPI_Barrier")
+    try place.waiting { try check(meca_barrier(handle), "MPI_Barrier") }
   }
 
   /// Waits asleep until every rank has come here; for long waits, on rank 0's files for example.
@@ -116,14 +121,16 @@ public final class Communicator {
     guard size > 1 else { return }
     var request = MecaRequest()
     try check(meca_begin_barrier(handle, &request), "MPI_Ibarrier")
-    var pause = 50_000
-    while true {
-      var done: Int32 = 0
-      try check(meca_test(&request, &done), "MPI_Test")
-      if done != 0 { return }
-      var time = timespec(tv_sec: pause / 1_000_000_000, tv_nsec: pause % 1_000_000_000)
-      nanosleep(&time, nil)
-      pause = min(pause * 2, longestSleep * 1_000_000)
+    try place.waiting {
+      var pause = 50_000
+      while true {
+        var done: Int32 = 0
+        try check(meca_test(&request, &done), "MPI_Test")
+        if done != 0 { return }
+        var time = timespec(tv_sec: pause / 1_000_000_000, tv_nsec: pause % 1_000_000_000)
+        nanosleep(&time, nil)
+        pause = min(pause * 2, longestSleep * 1_000_000)
+      }
     }
   }
 
@@ -131,9 +138,13 @@ public final class Communicator {
   ///
   /// - Ranks: local; kills all.
   public func abort(_ code: Int32) -> Never {
+    watch?.leave()
     _ = meca_abort(handle, code)
     _exit(code)  // MPI_Abort does not return; a library in which it does must not go on
   }
+
+  /// Whether somebody watches over the ranks, who will say which of them has ended.
+  var isWatched: Bool { watch != nil }
 
   /// Ends MPI when all ranks have come here.
   ///
@@ -144,6 +155,7 @@ public final class Communicator {
   public func finalise() throws {
     guard !isFinalised else { return }
     isFinalised = true
+    watch?.leave()
     try check(meca_finalise(), "MPI_Finalize")
   }
 }

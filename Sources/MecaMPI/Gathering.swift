@@ -19,12 +19,14 @@ extension Communicator {
     return try Array(unsafeUninitializedCapacity: total) { buffer, filled in
       if total * stride <= Int(Int32.max) {
         try local.withUnsafeBytes { source in
-          try check(
-            meca_all_gather_v(
-              source.baseAddress, Int32(source.count), buffer.baseAddress,
-              counts.map { Int32($0 * stride) }, offsets.map { Int32($0 * stride) }, meca_byte(),
-              handle),
-            "MPI_Allgatherv")
+          try place.waiting {
+            try check(
+              meca_all_gather_v(
+                source.baseAddress, Int32(source.count), buffer.baseAddress,
+                counts.map { Int32($0 * stride) }, offsets.map { Int32($0 * stride) }, meca_byte(),
+                handle),
+              "MPI_Allgatherv")
+          }
         }
       } else {
         // Byte offsets that 32 bits cannot say: each rank's part is broadcast, in pieces.

@@ -45,6 +45,7 @@ public final class OrderedReducer {
   public var statistics = Statistics()
 
   private let joined: JoinedForests
+  private let place: RankPlace
   /// Memory of `sum` on a rank without shards.
   private let ownSum: AlignedStorage<Float>?
   /// Nil for a single rank.
@@ -61,6 +62,7 @@ public final class OrderedReducer {
   public init(communicator: Communicator, forests: [ShardForest], plan: BucketPlan) {
     joined = JoinedForests(forests)
     self.plan = plan
+    place = communicator.place
     let (tree, elementCount) = (forests[0].tree, forests[0].elementCount)
     let range = shardRange(
       rank: communicator.rank, size: communicator.size, shards: tree.shards)
@@ -108,7 +110,7 @@ public final class OrderedReducer {
       return sum
     }
     let entry = noteHidden()
-    try advance(exchange, ready: plan.ranges.count, waiting: true)
+    try place.waiting { try advance(exchange, ready: plan.ranges.count, waiting: true) }
     exchange.reset()
     lastLook = nil
     statistics.exposedSeconds += (ContinuousClock.now - entry) / .seconds(1)

@@ -40,8 +40,10 @@ extension Communicator {
       let piece = largestPiece / MemoryLayout<T>.stride
       for start in stride(from: 0, to: buffer.count, by: piece) {
         let count = Int32(min(piece, buffer.count - start))
-        try check(
-          meca_all_reduce_in_place(base + start, count, type, operation, handle), "MPI_Allreduce")
+        try place.waiting {
+          try check(
+            meca_all_reduce_in_place(base + start, count, type, operation, handle), "MPI_Allreduce")
+        }
       }
     }
   }

@@ -18,6 +18,8 @@ import MecaMPI
 /// fail FIRST LAST               ranks FIRST to LAST throw in a shared section, which ends the run
 /// fail-alone RANK               one rank throws outside, the others wait
 /// abort RANK CODE               one rank aborts, the others wait
+/// late RANK SECONDS             one rank works so long, the others wait
+/// signal RANK NUMBER            one rank sends itself a signal after a second, the others wait
 /// ```
 /// Rank 0 prints a line `TASK: ANSWER` for each. A task that fails on all ranks alike does not keep
 /// the others from being done: the run goes on and ends with the first such error. With `restarted`
@@ -96,6 +98,15 @@ enum Probe {
       try ranks.barrier()
     case "abort":
       if try ranks.rank == task.number(1) { try ranks.abort(Int32(task.number(2))) }
+      try ranks.barrier()
+    case "late":
+      ranks.place.enter("being late")
+      if try ranks.rank == task.number(1) { try sleep(UInt32(task.number(2))) }
+      try ranks.barrier()
+    case "signal":
+      ranks.place.enter("signalling")
+      sleep(1)  // the watch has connected by then
+      if try ranks.rank == task.number(1) { try raise(Int32(task.number(2))) }
       try ranks.barrier()
     default: throw ProbeError(text: "unknown task \(task.words)")
     }

@@ -21,28 +21,6 @@ extension ProgramTests {
         .map { String($0.prefix { $0 != ":" }) }
     }
 
-    /// The processes named meca-dist whose ancestor is `ancestor`.
-    func ranks(under ancestor: Int32) -> [Int32] {
-      var parents: [Int32: Int32] = [:]
-      var programs: Set<Int32> = []
-      for name in (try? FileManager.default.contentsOfDirectory(atPath: "/proc")) ?? [] {
-        guard let process = Int32(name),
-          let line = try? String(contentsOfFile: "/proc/\(name)/stat", encoding: .utf8),
-          let end = line.lastIndex(of: ")")
-        else { continue }
-        let fields = line[line.index(after: end)...].split(separator: " ")
-        parents[process] = Int32(fields[1])
-        if line.contains("(meca-dist)"), fields[0] != "Z" { programs.insert(process) }
-      }
-      return programs.sorted().filter { program in
-        var process: Int32? = program
-        while let current = process, current != 0, current != ancestor {
-          process = parents[current]
-        }
-        return process == ancestor
-      }
-    }
-
     /// Starts a run on 3 ranks and waits until a file is among its checkpoints.
     func start(_ folder: TestFolder, until file: String) throws -> (RunningProgram, [Int32]) {
       let run = try RunningProgram(
@@ -91,6 +69,10 @@ extension ProgramTests {
       let begin = ContinuousClock.now
       let outcome = run.outcome(timeout: 90)
       #expect(!outcome.timedOut && outcome.status != 0)
+      #expect(outcome.ownErrorLines.count == 1, "\(outcome.errors)")
+      #expect(
+        outcome.ownErrorLines.first?.contains("has ended unexpectedly in meca/warm-up") == true,
+        "\(outcome.errors)")
       expectGone(ranks, since: begin)
       try expectResumed(folder, taking: ["undefended"], within: "meca/warm-up")
     }

@@ -120,3 +120,25 @@ let referenceRun: Result<TestFolder, any Error> = Result {
   guard outcome.status == 0 else { throw LaunchError(description: outcome.errors) }
   return folder
 }
+
+/// The processes named meca-dist whose ancestor is `ancestor`.
+func ranks(under ancestor: Int32) -> [Int32] {
+  var parents: [Int32: Int32] = [:]
+  var programs: Set<Int32> = []
+  for name in (try? FileManager.default.contentsOfDirectory(atPath: "/proc")) ?? [] {
+    guard let process = Int32(name),
+      let line = try? String(contentsOfFile: "/proc/\(name)/stat", encoding: .utf8),
+      let end = line.lastIndex(of: ")")
+    else { continue }
+    let fields = line[line.index(after: end)...].split(separator: " ")
+    parents[process] = Int32(fields[1])
+    if line.contains("(meca-dist)"), fields[0] != "Z" { programs.insert(process) }
+  }
+  return programs.sorted().filter { program in
+    var process: Int32? = program
+    while let current = process, current != 0, current != ancestor {
+      process = parents[current]
+    }
+    return process == ancestor
+  }
+}

@@ -46,12 +46,13 @@ package let rootMayRunMPI = [
 
 /// Runs `program` of this package on `ranks` ranks under `mpirun`, more than cores if need be.
 package func runWithMPI(
-  ranks: Int, _ program: String, _ arguments: [String], timeout: Double = 60
+  ranks: Int, _ program: String, _ arguments: [String], environment: [String: String] = [:],
+  timeout: Double = 60
 ) throws -> ProgramOutcome {
   try runProgram(
     ["mpirun", "--oversubscribe", "-n", "\(ranks)", try productsFolder() + "/" + program]
       + arguments,
-    environment: rootMayRunMPI, timeout: timeout)
+    environment: rootMayRunMPI.merging(environment) { _, own in own }, timeout: timeout)
 }
 
 /// Runs a command, found in PATH or by its path, to its end or until `timeout` seconds are over.
@@ -85,8 +86,12 @@ package final class RunningProgram {
     var attributes = posix_spawnattr_t()
     posix_spawnattr_init(&attributes)
     defer { posix_spawnattr_destroy(&attributes) }
-    posix_spawnattr_setflags(&attributes, Int16(POSIX_SPAWN_SETPGROUP))
+    // Threads of a test block most signals, and a child would inherit that.
+    posix_spawnattr_setflags(&attributes, Int16(POSIX_SPAWN_SETPGROUP | POSIX_SPAWN_SETSIGMASK))
     posix_spawnattr_setpgroup(&attributes, 0)
+    var noSignals = sigset_t()
+    sigemptyset(&noSignals)
+    posix_spawnattr_setsigmask(&attributes, &noSignals)
 
     let own = try environmentAtStart().filter { text in
       !environment.keys.contains { text.hasPrefix($0 + "=") }

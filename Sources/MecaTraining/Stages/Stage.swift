@@ -44,7 +44,11 @@ extension TrainingSession {
     let savingBefore = store?.cost.seconds ?? 0
     progress = try StageProgress(
       key, digest, store: store, communicator: communicator, journal: journal)
-    defer { progress = nil }
+    communicator.place.enter(key.description)
+    defer {
+      progress = nil
+      communicator.place.enter("what follows \(key)")
+    }
     let state = try work(key)
     if let store {
       if communicator.rank == 0 {

@@ -43,6 +43,7 @@ var targets: [Target] = [
   .target(name: "CMecaKernels", cSettings: kernelFlags),
 
   .target(name: "CMecaFiles"),
+  .target(name: "CMecaSignals"),
   .target(name: "MecaCore", dependencies: ["COpenSSL", "CMecaFiles"]),
   .target(name: "MecaMPI", dependencies: ["CMecaShims", "CMecaFiles", "MecaCore"]),
   .target(
@@ -67,7 +68,7 @@ var targets: [Target] = [
     name: "MecaTraining",
     dependencies: [
       "MecaTensor", "MecaNN", "MecaDatasets", "MecaFormats", "MecaTorchFiles", "MecaImages",
-      "MecaAttacks", "MecaMPI", "MecaCore",
+      "MecaAttacks", "MecaMPI", "MecaCore", "CMecaSignals",
       .product(name: "Logging", package: "swift-log"),
     ]),
   .target(name: "MecaDefenses", dependencies: belowDefenses),

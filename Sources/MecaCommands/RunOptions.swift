@@ -1,4 +1,5 @@
 import ArgumentParser
+import Foundation
 import MecaCore
 import MecaDefenses
 import MecaTraining
@@ -45,6 +46,15 @@ struct RunOptions: ParsableArguments {
   @Option(help: "Minutes between two snapshots within a stage (0: as often as possible).")
   var checkpointEvery: Double = 10
 
+  @Option(
+    help: ArgumentHelp(
+      "Save and end with status 75 before this: a span (3h30m, 4:00:00) or a time (2026-11-29T18:00:00); auto takes Slurm's, none keeps none."
+    ))
+  var deadline: String = "auto"
+
+  @Option(help: "Minutes before the deadline at which to stop (default: 2, of a short job less).")
+  var deadlineMargin: Double?
+
   @Option(help: "Folder of the checkpoints; runs may share one (default: checkpoints in --output).")
   var checkpoints: String?
 
@@ -88,8 +98,44 @@ struct RunOptions: ParsableArguments {
   ///
   /// - Throws: `SettingError`.
   func check() throws {
-    guard !(checkpointEvery >= 0 && checkpointEvery <= 1e6) else { return }
-    throw SettingError(
-      setting: "checkpoint-every", value: "\(checkpointEvery)", allowed: "0 or more minutes")
+    if !(checkpointEvery >= 0 && checkpointEvery <= 1e6) {
+      throw SettingError(
+        setting: "checkpoint-every", value: "\(checkpointEvery)", allowed: "0 or more minutes")
+    }
+    if let deadlineMargin, !(deadlineMargin >= 0 && deadlineMargin <= 1e6) {
+      throw SettingError(
+        setting: "deadline-margin", value: "\(deadlineMargin)", allowed: "0 or more minutes")
+    }
+    _ = try keptDeadline(now: Date().timeIntervalSince1970)
+  }
+
+  /// When the run should stop, if ever.
+  ///
+  /// `auto` takes `SLURM_JOB_END_TIME` (seconds since 1970), which Slurm sets from 22.05 on; a rank
+  /// must start no other program, so that `squeue` is the job script's to ask.
+  ///
+  /// - Parameter now: seconds since 1970.
+  /// - Throws: `SettingError` for a text that names no moment, or one that leaves no time.
+  func keptDeadline(now: Double) throws -> Deadline? {
+    if deadline == "none" { return nil }
+    let margin = deadlineMargin.map { $0 * 60 }
+    if deadline == "auto" {
+      let slurm = ProcessInfo.processInfo.environment["SLURM_JOB_END_TIME"].flatMap(Double.init)
+      return slurm.map { Deadline(end: $0, margin: margin, now: now) }
+    }
+    guard let end = Deadline.moment(deadline, now: now) else {
+      throw SettingError(
+        setting: "deadline", value: deadline,
+        allowed: "a span such as 3h30m or 4:00:00, a time such as 2026-11-29T18:00:00, auto or none"
+      )
+    }
+    let kept = Deadline(end: end, margin: margin, now: now)
+    guard !kept.isNear(at: now, saving: 0) else {
+      throw SettingError(
+        setting: "deadline", value: deadline,
+        allowed:
+          "a moment further away than --deadline-margin (\(fixed(kept.margin / 60, 1)) minutes)")
+    }
+    return kept
   }
 }

@@ -32,6 +32,11 @@ struct Train: RankedCommand {
       }
       return
     }
+    let stopRequests = StopRequests.watched(
+      deadline: try communicator.collectively {
+        communicator.rank == 0
+          ? try options.run.keptDeadline(now: Date().timeIntervalSince1970) : nil
+      })
     // Nothing in the folder changes before everything that can be wrong has been looked at.
     try communicator.collectively {
       try plan.compute.validate(ranks: communicator.size)
@@ -62,7 +67,8 @@ struct Train: RankedCommand {
     let (lock, journal) = try open(folder, communicator: communicator)
     defer { withExtendedLifetime(lock) {} }
     let session = try TrainingSession(
-      communicator: communicator, compute: plan.compute, journal: journal)
+      communicator: communicator, compute: plan.compute, journal: journal,
+      stopRequests: stopRequests)
     let networks = [network] + plan.defense.makeDefense().networks(besides: network)
     try session.requireMemory(for: networks)
     let basis = plan.basis(
@@ -76,10 +82,17 @@ struct Train: RankedCommand {
     try begin(
       plan, identity: plan.identity(basis), data: data, session: session, folder: folder)
     announce(plan, data: data, session: session)
-    let answer = try TrainingRun(
+    let run = TrainingRun(
       plan: plan, session: session, data: data, network: network, reserve: reserve,
-      folder: folder, store: store, selfTest: options.run.selfTest
-    ).execute()
+      folder: folder, store: store, selfTest: options.run.selfTest)
+    let answer: DetectionAnswer?
+    do {
+      answer = try run.execute()
+    } catch let stop as RemoteFailure where stop.exitCode == .requeue {
+      // The launcher may not pass the status on: mpirun that was told to end gives its own.
+      if communicator.rank == 0 { try? folder.askForRequeue(stop.message) }
+      throw stop
+    }
     if let answer, options.run.failOn.includes(answer.grade) {
       try communicator.collectively {
         throw FailingVerdict(
@@ -176,6 +189,7 @@ struct Train: RankedCommand {
         session.journal.forgetEarlierRuns()
         try folder.removeCheckpoints()
       }
+      try folder.removeRequeue()
       try writeJSON(record, to: folder.run)
       try writeSamples(data, to: folder.samples)
       if data.opening.leftOut.isEmpty {

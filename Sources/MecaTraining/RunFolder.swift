@@ -31,6 +31,8 @@ public struct RunFolder: Sendable {
   public var samples: String { path + "/samples.csv" }
   /// The clean model.
   public var model: String { path + "/model.safetensors" }
+  /// There while a run has saved and waits to be started again; holds the line that said so.
+  public var requeue: String { path + "/requeue" }
   /// Image files that were left out, one line each.
   public var badImages: String { path + "/bad-images.txt" }
 
@@ -111,6 +113,20 @@ public struct RunFolder: Sendable {
   public func removeResults() throws {
     for file in [result, suspects, scores, samples, model, badImages] { try remove(file) }
   }
+
+  /// Says for scripts that the run has saved and should be started again.
+  ///
+  /// - Ranks: local; rank 0 alone should call it.
+  /// - Throws: `FileError.failed` with the system's reason.
+  public func askForRequeue(_ line: String) throws {
+    try writeWhole(Data("\(line)\n".utf8), to: requeue)
+  }
+
+  /// Takes away what an earlier start has said for scripts.
+  ///
+  /// - Ranks: local; rank 0 alone should call it.
+  /// - Throws: `FileError.failed` with the system's reason.
+  public func removeRequeue() throws { try remove(requeue) }
 
   /// Takes away an earlier run's list of images that were left out.
   ///

@@ -92,7 +92,7 @@ public struct SamplePass<Answer: SampleAnswer> {
   ///
   /// - Ranks: collective.
   /// - Throws: `RemoteFailure` with `NonFiniteOutput` if a record is no number, with `FileError` if
-  ///   an image could not be read any more.
+  ///   an image could not be read any more, with `StoppedRun`.
   public func run(_ indices: [Int32]) throws -> [Answer] {
     try session.act("\(name) \(indices.count)") {
       Answer.columns(of: $0)
@@ -107,6 +107,7 @@ public struct SamplePass<Answer: SampleAnswer> {
         let places = records.count..<min(records.count + leg, indices.count)
         records += try session.visit(Array(indices[places]), lanes: lanes, pixels, name)
         try session.requireReadable(pixels.fault)
+        try session.stopIfAsked(act) { Answer.columns(of: records) }
         if let act {
           try session.progress?.snapshotIfDue(act) { Answer.columns(of: records) }
         }

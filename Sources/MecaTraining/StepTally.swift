@@ -3,8 +3,10 @@ import MecaNN
 /// Sums of loss and hits that travel behind the gradients through the same tree.
 ///
 /// Layout behind the model's own values: for each group three floats (loss sum, hits, samples), then
-/// how many shards met an image that could not be read. Of samples with two labels the loss is the
-/// mixed one, and a prediction that is one of them counts as that label's share of a hit.
+/// how many shards met an image that could not be read, then how many belong to a rank that is asked
+/// to stop: so all ranks learn of it in the same step, without a message more. Of samples with two
+/// labels the loss is the mixed one, and a prediction that is one of them counts as that label's share
+/// of a hit.
 package struct StepTally {
   /// Number of groups.
   package let groups: Int
@@ -18,7 +20,7 @@ package struct StepTally {
   }
 
   /// Floats that the sums take.
-  package var elementCount: Int { groups * 3 + 1 }
+  package var elementCount: Int { groups * 3 + 2 }
 
   /// Sums over the steps of an epoch.
   package struct Total {
@@ -55,7 +57,7 @@ package struct StepTally {
   package func write(
     losses: UnsafePointer<Float>, predictions: UnsafePointer<Int32>,
     objectives: UnsafeBufferPointer<SampleObjective>, group: Int, isReadable: Bool = true,
-    to result: UnsafeMutablePointer<Float>
+    isAskedToStop: Bool = false, to result: UnsafeMutablePointer<Float>
   ) {
     for place in 0..<elementCount { result[offset + place] = 0 }
     var lossSum: Float = 0
@@ -68,10 +70,16 @@ package struct StepTally {
     result[offset + group * 3 + 1] = hits
     result[offset + group * 3 + 2] = Float(objectives.count)
     result[offset + groups * 3] = isReadable ? 0 : 1
+    result[offset + groups * 3 + 1] = isAskedToStop ? 1 : 0
   }
 
   /// Whether every shard could read its images.
   package func isReadable(_ sum: UnsafePointer<Float>) -> Bool { sum[offset + groups * 3] == 0 }
+
+  /// Whether some rank is asked to stop.
+  package func isAskedToStop(_ sum: UnsafePointer<Float>) -> Bool {
+    sum[offset + groups * 3 + 1] != 0
+  }
 
   /// Reads the sums over all shards.
   package func read(_ sum: UnsafePointer<Float>) -> Total {

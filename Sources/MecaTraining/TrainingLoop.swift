@@ -22,7 +22,8 @@ extension TrainingSession {
   /// update: w ← w − η·(Nesterov momentum of ±Σ_shards ∇ + weight decay · w); see
   /// `Lesson.ascendBelow` for the sign.
   ///
-  /// Within a stage it leaves snapshots behind, and goes on from one.
+  /// Within a stage it leaves snapshots behind, and goes on from one. Where a rank is asked to stop, it
+  /// saves and ends after the step.
   ///
   /// - Ranks: collective; all ranks hold the same weights before and after.
   /// - Parameters:
@@ -31,7 +32,7 @@ extension TrainingSession {
   /// - Returns: the summary of the last epoch.
   /// - Throws: `RemoteFailure` on all ranks with `NonFiniteTraining` if the loss of an epoch or the
   ///   weights at the end are no numbers, with `NothingToLearn` if a group is empty, with `FileError`
-  ///   if an image could not be read any more; MPI errors.
+  ///   if an image could not be read any more, with `StoppedRun`; MPI errors.
   @discardableResult
   public func train(
     _ model: Model, on set: any ImageSet, _ lesson: Lesson, _ recipe: TrainingRecipe,
@@ -89,6 +90,7 @@ extension TrainingSession {
       let begin = journal.seconds
       var total = start.total
       for step in start.step..<order.stepCount {
+        let isAskedToStop = stopCause != nil
         let sum = try summation.sum { thread, shard, result, produced in
           let worker = workers[thread]
           let number = filling.fill(
@@ -98,7 +100,7 @@ extension TrainingSession {
           tally.write(
             losses: worker.lane.losses.pointer, predictions: worker.lane.predictions.pointer,
             objectives: UnsafeBufferPointer(worker.objectives), group: number,
-            isReadable: filling.fault == nil, to: result)
+            isReadable: filling.fault == nil, isAskedToStop: isAskedToStop, to: result)
         }
         if !tally.isReadable(sum) { try requireReadable(filling.fault) }
         let own = tally.read(sum)
@@ -111,11 +113,13 @@ extension TrainingSession {
             * clipFactor(sum, count: model.parameters.count, limit: recipe.gradientClip),
           learningRate: schedule.rate(
             step: epoch * order.stepCount + step, of: recipe.epochs * order.stepCount), setup)
-        if let act {
-          try progress?.snapshotIfDue(act) {
-            TrainingMoment(epoch: epoch, step: step + 1, total: total).columns(model, optimiser)
+        let moment = TrainingMoment(epoch: epoch, step: step + 1, total: total)
+        if tally.isAskedToStop(sum) {
+          try stopIfAsked(act, at: "epoch \(epoch + 1), step \(step + 1)") {
+            moment.columns(model, optimiser)
           }
         }
+        if let act { try progress?.snapshotIfDue(act) { moment.columns(model, optimiser) } }
       }
       summary = total.summary(ofGroup: 0)
       // The loss of an epoch's last step was that of the weights before it.

@@ -18,6 +18,8 @@ public final class TrainingSession {
   public let journal: Journal
   /// Whether gradients are exchanged while the last of them are still computed.
   public let overlapsExchange: Bool
+  /// Who may ask the run to stop before it is done.
+  let stopRequests: StopRequests
   /// How far the running stage is; nil outside of stages.
   var progress: StageProgress?
   /// Images trained so far, and how long it took.
@@ -30,14 +32,17 @@ public final class TrainingSession {
   /// Starts the kernels and checks that all ranks would compute the same bits.
   ///
   /// - Ranks: collective.
+  /// - Parameter stopRequests: signals and a deadline that this rank obeys.
   /// - Throws: `RemoteFailure` on all ranks with `UsageError` for an impossible layout, with
   ///   `UnequalRanks` for a mixed set of machines.
   public init(
-    communicator: Communicator, compute: ComputeConfiguration, journal: Journal
+    communicator: Communicator, compute: ComputeConfiguration, journal: Journal,
+    stopRequests: StopRequests = .none
   ) throws {
     self.communicator = communicator
     self.compute = compute
     self.journal = journal
+    self.stopRequests = stopRequests
     engine = try communicator.collectively {
       try compute.validate(ranks: communicator.size)
       return try compute.makeEngine()

@@ -25,6 +25,13 @@ extension ProgramTests {
       (["--epoch", "3"], ["--epoch: no such option", "did you mean --epochs?"]),
       (["--defense", "none"], ["--proposers: is a setting of meca"]),
       (["--width", "abc"], ["'abc'", "--width"]),
+      (["--deadline", "soon"], ["--deadline soon", "a span such as 3h30m"]),
+      (["--deadline", "2026-02-30T10:00:00"], ["--deadline 2026-02-30", "a span such as"]),
+      (["--deadline", "0s"], ["--deadline 0s", "further away than --deadline-margin"]),
+      (
+        ["--deadline", "5m", "--deadline-margin", "6"], ["further away than --deadline-margin (6.0"]
+      ),
+      (["--deadline-margin", "-1"], ["--deadline-margin -1", "0 or more minutes"]),
       (["--shards", "3"], ["--shards 3", "even"]),
       (["--batch", "63"], ["--batch 63", "a multiple of --shards (8)"]),
       (["--batch", "8000000000"], ["--batch 8000000000", "GB", "lower --batch"]),

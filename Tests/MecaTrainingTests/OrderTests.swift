@@ -108,8 +108,8 @@ import Testing
 
   @Test func theTallySumsEachGroup() {
     let tally = StepTally(groups: 2, after: 3)
-    #expect(tally.elementCount == 7)
-    var vector = [Float](repeating: 7, count: 10)
+    #expect(tally.elementCount == 8)
+    var vector = [Float](repeating: 7, count: 11)
     let objectives = [3, 1, 2].map { SampleObjective(label: $0, coefficient: 1) }
     vector.withUnsafeMutableBufferPointer { vector in
       objectives.withUnsafeBufferPointer { objectives in
@@ -118,7 +118,8 @@ import Testing
           to: vector.baseAddress!)
       }
     }
-    #expect(vector == [7, 7, 7, 0, 0, 0, 4, 2, 3, 0] && tally.isReadable(vector))
+    #expect(vector == [7, 7, 7, 0, 0, 0, 4, 2, 3, 0, 0])
+    #expect(tally.isReadable(vector) && !tally.isAskedToStop(vector))
     var total = tally.zero
     total.add(tally.read(vector))
     total.add(tally.read(vector))
@@ -130,7 +131,7 @@ import Testing
   /// A prediction that is one of two labels counts as that label's share.
   @Test func theTallyOfMixedLabelsCountsShares() {
     let tally = StepTally(groups: 1, after: 0)
-    var vector = [Float](repeating: 7, count: 4)
+    var vector = [Float](repeating: 7, count: 5)
     let objectives = [(3, 1), (1, 3), (2, 2), (0, 1)].map { label, second in
       SampleObjective(label: label, coefficient: 1).mixed(with: second, share: 0.75)
     }
@@ -138,9 +139,10 @@ import Testing
       objectives.withUnsafeBufferPointer { objectives in
         tally.write(
           losses: [0.5, 1.5, 2, 1], predictions: [3, 3, 2, 4], objectives: objectives, group: 0,
-          isReadable: false, to: vector.baseAddress!)
+          isReadable: false, isAskedToStop: true, to: vector.baseAddress!)
       }
     }
-    #expect(vector == [5, 0.75 + 0.25 + 1, 4, 1] && !tally.isReadable(vector))
+    #expect(vector == [5, 0.75 + 0.25 + 1, 4, 1, 1])
+    #expect(!tally.isReadable(vector) && tally.isAskedToStop(vector))
   }
 }

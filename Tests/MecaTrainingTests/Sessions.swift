@@ -32,12 +32,13 @@ func journal(_ spoken: SpokenLines, metricsPath: String? = nil) throws -> Journa
 
 /// A session of one rank, with steps of 2 shards of 4 samples.
 @MainActor func session(
-  _ spoken: SpokenLines = SpokenLines(), engine: EngineKind = EngineKind.available[0]
+  _ spoken: SpokenLines = SpokenLines(), engine: EngineKind = EngineKind.available[0],
+  stopRequests: StopRequests = .none
 ) throws -> TrainingSession {
   try TrainingSession(
     communicator: try loneRank.get(),
     compute: ComputeConfiguration(batch: 8, shards: 2, threads: 1, engine: engine, seed: 5),
-    journal: try journal(spoken))
+    journal: try journal(spoken), stopRequests: stopRequests)
 }
 
 /// A thin network for the built-in set.

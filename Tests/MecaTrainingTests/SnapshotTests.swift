@@ -2,6 +2,7 @@ import Foundation
 import MecaCore
 import MecaFormats
 import MecaImages
+import MecaMPI
 import MecaNN
 import MecaTraining
 import Synchronization
@@ -58,9 +59,9 @@ import Testing
   /// A stage of two trainings, two passes and a decision, each of which the next depends on.
   func run(
     _ set: FailingSet, in folder: TestFolder, every: Duration = .zero,
-    _ spoken: SpokenLines = SpokenLines()
+    _ spoken: SpokenLines = SpokenLines(), stopRequests: StopRequests = .none
   ) throws -> State {
-    let session = try session(spoken)
+    let session = try session(spoken, stopRequests: stopRequests)
     let labels = (0..<set.count).map { Int32(set.label(at: $0)) }
     let all = (0..<Int32(set.count)).map { $0 }
     let store = try StageStore(
@@ -105,6 +106,50 @@ import Testing
     let hasSnapshots = limit >= 8
     #expect(spoken.lines.contains { $0.contains("goes on from the checkpoints") } == hasSnapshots)
     #expect(try FileManager.default.contentsOfDirectory(atPath: folder.path).count == 1)
+  }
+
+  /// Stopped at its ninth question, again and again: each time it goes on from that very moment, and
+  /// no snapshot was due before.
+  @Test func aStageThatIsStoppedOftenLosesNothing() throws {
+    let folder = try TestFolder()
+    var places: [String] = []
+    while places.count < 100 {
+      let questions = Atomic<Int>(0)
+      do {
+        let requests = StopRequests { _ in
+          questions.add(1, ordering: .relaxed).newValue >= 9 ? .signal(SIGUSR1) : nil
+        }
+        let state = try run(
+          FailingSet(Self.set), in: folder, every: .seconds(600), stopRequests: requests)
+        #expect(try state == Self.undisturbed.get())
+        break
+      } catch let stop as RemoteFailure {
+        #expect(stop.exitCode == .requeue)
+        #expect(stop.message.hasPrefix("stopped by SIGUSR1 in test"), "\(stop.message)")
+        #expect(stop.message.contains("everything so far is saved"), "\(stop.message)")
+        places.append(stop.message)
+      }
+    }
+    // 10 and 6 steps of training, 2 and 2 legs of passes, and the moments between.
+    #expect((4..<12).contains(places.count), "\(places)")
+    #expect(
+      places.count { $0.contains("epoch ") } >= 2 && Set(places).count >= 3, "\(places)")
+  }
+
+  /// A disk that takes nothing does not keep a run from ending, and it is said.
+  @Test func aStopThatCannotSaveSaysSo() throws {
+    let folder = try TestFolder()
+    try Data().write(to: URL(fileURLWithPath: folder.path + "/test.running"))
+    let questions = Atomic<Int>(0)
+    let requests = StopRequests { _ in
+      questions.add(1, ordering: .relaxed).newValue >= 5 ? .deadline : nil
+    }
+    let error = #expect(throws: RemoteFailure.self) {
+      try run(FailingSet(Self.set), in: folder, every: .seconds(600), stopRequests: requests)
+    }
+    #expect(error?.exitCode == .requeue)
+    #expect(error?.message.contains("the last steps could not be saved") == true)
+    #expect(error?.message.hasPrefix("the deadline is near in test, epoch 1, step ") == true)
   }
 
   /// Only what came after the last snapshot is computed again.

@@ -35,6 +35,7 @@ extension TrainingSession {
     store: StageStore?, _ work: (StageKey) throws -> State
   ) throws -> Finished<State> {
     precondition(progress == nil, "stage \(key) within a stage")
+    try stopIfAsked()
     let digest = try StageDigest(key, settings: settings, after: inputs)
     if let store, let saved = try restored(key, digest, store) {
       journal.say("\(key): taken from its checkpoint")
@@ -100,6 +101,7 @@ extension TrainingSession {
     compute: (StageProgress.Act?) throws -> Result
   ) throws -> Result {
     guard let progress else { return try compute(nil) }
+    try stopIfAsked()
     let act = try progress.begin(name)
     if let recorded = act.recorded { return try decode(recorded) }
     let result = try compute(act)

@@ -137,13 +137,35 @@ final class StageProgress {
     guard isWriter, let store, store.isDue else { return }
     try saving {
       try flush()
-      var columns = state()
-      columns[Self.nameColumn] = .bytes(Array(act.name.utf8))
-      try store.saveRunning(
-        columns, as: "within-\(generation % 2)", of: key, digest,
-        facts: ["act": "\(act.number)", "generation": "\(generation)"])
-      generation += 1
+      try snapshot(act, state)
     }
+  }
+
+  /// Saves all that there is, whether due or not: the run is about to end.
+  ///
+  /// - Parameters:
+  ///   - act: what is under way; nil between two acts.
+  ///   - state: called on rank 0 if there is an act.
+  /// - Returns: whether nothing is lost; on other ranks than 0 always true.
+  func saveNow(_ act: Act?, _ state: () -> Columns) throws -> Bool {
+    guard isWriter else { return true }
+    return try saving {
+      try flush()
+      if let act { try snapshot(act, state) }
+    }
+  }
+
+  /// Seconds that writing a file has taken at most; 0 on other ranks than 0.
+  var longestSave: Double { store?.cost.longest ?? 0 }
+
+  /// Writes where an act stands.
+  private func snapshot(_ act: Act, _ state: () -> Columns) throws {
+    var columns = state()
+    columns[Self.nameColumn] = .bytes(Array(act.name.utf8))
+    try store?.saveRunning(
+      columns, as: "within-\(generation % 2)", of: key, digest,
+      facts: ["act": "\(act.number)", "generation": "\(generation)"])
+    generation += 1
   }
 
   /// Records the result of an act that was computed.
@@ -170,15 +192,19 @@ final class StageProgress {
 
   /// Saves, or says once that it could not; training goes on.
   ///
+  /// - Returns: whether it was saved.
   /// - Throws: `ChangedData`, which ends the run.
-  private func saving(_ work: () throws -> Void) throws {
-    guard let store else { return }
+  @discardableResult
+  private func saving(_ work: () throws -> Void) throws -> Bool {
+    guard let store else { return true }
     let before = store.cost
+    var isSaved = true
     do {
       try work()
     } catch let changed as ChangedData {
       throw changed
     } catch {
+      isSaved = false
       store.postpone()
       if !hasComplained {
         journal.warn("\(error); the run goes on, but would lose more by a kill")
@@ -192,5 +218,6 @@ final class StageProgress {
         "bytes": .integer(store.cost.bytes - before.bytes),
         "save_seconds": .number(store.cost.seconds - before.seconds),
       ])
+    return isSaved
   }
 }

@@ -223,11 +223,14 @@ public struct SavingCost: Sendable {
   public private(set) var bytes = 0
   /// Seconds that it took.
   public private(set) var seconds = 0.0
+  /// Seconds that the longest file took.
+  public private(set) var longest = 0.0
 
   mutating func add(files: Int, bytes: Int, seconds: Double) {
     self.files += files
     self.bytes += bytes
     self.seconds += seconds
+    longest = max(longest, seconds)
   }
 
   /// For the log, for example `3 files, 12.4 MB, 0.05 s (0.1 % of the time)`.

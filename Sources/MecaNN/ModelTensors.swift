@@ -34,6 +34,15 @@ extension Model {
     return digest.hexadecimal()
   }
 
+  /// The beginning of each tensor's SHA-256, in the order of `exportTensors`.
+  package func tensorDigests() -> [(name: String, digest: UInt64)] {
+    exportTensors().map { tensor in
+      var digest = SHA256Digest()
+      digest.update(tensor.values)
+      return (tensor.name, digest.bytes().prefix(8).reduce(0) { $0 << 8 | UInt64($1) })
+    }
+  }
+
   /// Writes `values`, in canonical order, to a slot's place.
   func store(
     _ values: [Float], in slot: TensorSlot, parameters block: UnsafeMutablePointer<Float>? = nil

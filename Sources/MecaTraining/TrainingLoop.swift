@@ -32,7 +32,8 @@ extension TrainingSession {
   /// - Returns: the summary of the last epoch.
   /// - Throws: `RemoteFailure` on all ranks with `NonFiniteTraining` if the loss of an epoch or the
   ///   weights at the end are no numbers, with `NothingToLearn` if a group is empty, with `FileError`
-  ///   if an image could not be read any more, with `StoppedRun`; MPI errors.
+  ///   if an image could not be read any more, with `StoppedRun`, with
+  ///   `DriftedRanks`; MPI errors.
   @discardableResult
   public func train(
     _ model: Model, on set: any ImageSet, _ lesson: Lesson, _ recipe: TrainingRecipe,
@@ -128,6 +129,7 @@ extension TrainingSession {
           throw NonFiniteTraining(stage: course.title, epoch: epoch)
         }
       }
+      try compareNowAndThen(model, afterSteps: order.stepCount - start.step)
       try report(
         course, epoch: epoch, summary, steps: order.stepCount - start.step, since: begin, summation)
       try afterEpoch(epoch, summary)

@@ -22,6 +22,8 @@ public final class TrainingSession {
   let stopRequests: StopRequests
   /// How far the running stage is; nil outside of stages.
   var progress: StageProgress?
+  /// Steps since the ranks have compared their weights.
+  var uncomparedSteps = 0
   /// Images trained so far, and how long it took.
   var throughput = Throughput()
   /// Images trained per second over all phases, all ranks together.
@@ -121,16 +123,6 @@ public struct UnequalRanks: ReportableError {
 }
 
 extension TrainingSession {
-  /// Checks that every rank holds the same weights, by their digest.
-  ///
-  /// - Ranks: collective.
-  /// - Throws: `RemoteFailure` on all ranks with `DriftedRanks`, naming the first that differs.
-  public func requireEqualWeights(_ model: Model) throws {
-    if let other = try communicator.firstDifference(in: model.weightsDigest()) {
-      try communicator.collectively { throw DriftedRanks(rank: other.rank) }
-    }
-  }
-
   /// What rank 0 computes from facts that all ranks have, on every rank.
   ///
   /// Decisions go this way: functions like log and exp may differ in the last digit between hosts,
@@ -155,20 +147,5 @@ extension TrainingSession {
       try communicator.broadcast(&values, from: 0)
       return values
     }
-  }
-}
-
-/// A rank holds other weights than rank 0: damaged memory, or a defect.
-public struct DriftedRanks: ReportableError {
-  /// The first rank that differs.
-  public let rank: Int
-
-  /// The process's exit status.
-  public var exitCode: ExitCode { .internalError }
-
-  /// One line for people.
-  public var description: String {
-    "rank \(rank) ended with other weights than rank 0; the result is not to be trusted, "
-      + "please check that host's memory"
   }
 }

@@ -55,13 +55,21 @@ private let allFolders: String = {
 /// A folder of its own that goes away with its owner.
 final class TestFolder: Sendable {
   let path: String
+  private let isOwn: Bool
 
   init() throws {
     path = allFolders + "/" + UUID().uuidString
+    isOwn = true
     try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
   }
 
-  deinit { try? FileManager.default.removeItem(atPath: path) }
+  /// A folder that is somebody else's, or not there yet; it stays.
+  init(path: String) {
+    self.path = path
+    isOwn = false
+  }
+
+  deinit { if isOwn { try? FileManager.default.removeItem(atPath: path) } }
 
   func has(_ name: String) -> Bool { FileManager.default.fileExists(atPath: path + "/" + name) }
 
@@ -141,4 +149,16 @@ func ranks(under ancestor: Int32) -> [Int32] {
     }
     return process == ancestor
   }
+}
+
+/// Number of epochs that the log of a run tells of.
+func epochs(in folder: TestFolder) -> Int {
+  let log = (try? folder.bytes("metrics.jsonl")).map { String(decoding: $0, as: UTF8.self) }
+  return (log ?? "").components(separatedBy: #""event":"epoch""#).count - 1
+}
+
+/// Waits, a minute at most, until a run has trained an epoch more.
+func waitForEpoch(in folder: TestFolder, after before: Int) {
+  let start = ContinuousClock.now
+  while epochs(in: folder) <= before, ContinuousClock.now - start < .seconds(60) { usleep(2000) }
 }

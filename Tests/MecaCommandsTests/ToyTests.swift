@@ -38,6 +38,21 @@ extension ProgramTests {
       #expect(folder.has("checkpoints/half.choose.safetensors"))
     }
 
+    /// A rank whose memory changes a weight is found out after some steps, not at the end alone.
+    @Test func aRankThatDriftsIsNamedWithItsTensor() throws {
+      let folder = try TestFolder()
+      let outcome = try toy(
+        ranks: 3,
+        [
+          "--defense", "drifting", "--no-undefended", "--no-oracle", "--train-limit", "160",
+          "--test-limit", "30", "--width", "4", "--batch", "32", "--epochs", "60", "--output",
+          folder.path,
+        ])
+      expectOneLine(
+        outcome, status: 70, ["rank 1 on ", "(conv1.weight)", "in drifting/train", "start again"])
+      #expect(epochs(in: folder) == 19, "five steps an epoch, compared after a hundred")
+    }
+
     @Test func itsSettingIsKnownEverywhere() throws {
       let said = try toy(ranks: 2, ["defenses", "half"])
       #expect(said.status == 0 && said.output.contains("kept-share"), "\(said.errors)")

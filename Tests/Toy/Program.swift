@@ -9,6 +9,7 @@ import MecaFormats
 @main enum Program {
   static func main() {
     Defenses.add(HalfOfEverything.self)
+    Defenses.add(Drifting.self)
     Attacks.add(Dot.self)
     Formats.add(ColourList.self)
     exit(MecaDist.run(arguments: Array(CommandLine.arguments.dropFirst())))

@@ -58,6 +58,12 @@ struct RunOptions: ParsableArguments {
   @Option(help: "Folder of the checkpoints; runs may share one (default: checkpoints in --output).")
   var checkpoints: String?
 
+  @Option(
+    help:
+      "Folder for files that --output does not take, its disk being full (default: TMPDIR or /tmp)."
+  )
+  var spareOutput: String?
+
   @Flag(inversion: .prefixedNo, help: "Also train on everything undefended, for comparison.")
   var undefended: Bool = true
 
@@ -91,6 +97,9 @@ struct RunOptions: ParsableArguments {
     if output.isEmpty { throw ValidationError("--output: must name a folder") }
     if checkpoints?.isEmpty == true {
       throw ValidationError("--checkpoints: must name a folder")
+    }
+    if spareOutput?.isEmpty == true {
+      throw ValidationError("--spare-output: must name a folder")
     }
   }
 

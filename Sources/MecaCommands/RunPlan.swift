@@ -163,6 +163,7 @@ struct TrainOptions: ParsableArguments {
       ("overlap", plan.compute.overlap.rawValue), ("seed", "\(plan.compute.seed)"),
       ("output", run.output), ("resume", run.resume.rawValue),
       ("checkpoint-every", "\(run.checkpointEvery)"), ("checkpoints", run.checkpoints),
+      ("spare-output", run.spareOutput),
       ("deadline", run.deadline), ("deadline-margin", run.deadlineMargin.map { "\($0)" }),
       ("undefended", "\(plan.undefended)"), ("oracle", "\(plan.oracle)"),
       ("self-test", "\(run.selfTest)"), ("fail-on", run.failOn.rawValue),

@@ -71,20 +71,24 @@ struct Train: RankedCommand {
       stopRequests: stopRequests)
     let networks = [network] + plan.defense.makeDefense().networks(besides: network)
     try session.requireMemory(for: networks)
+    let keeper = FileKeeper(
+      spare: options.run.spareOutput ?? NSTemporaryDirectory(), journal: journal)
     let basis = plan.basis(
       dataDigest: data.digest, attack: data.attack, engineFingerprint: session.engine.fingerprint)
     let store = try StageStore(
       folder: folder.checkpoints, runSettings: basis, resume: options.run.resume,
       interval: .seconds(options.run.checkpointEvery * 60),
-      mostBytes: Self.mostBytes(of: networks, samples: data.training.count), watch: data.watch.check
-    )
+      mostBytes: Self.mostBytes(of: networks, samples: data.training.count),
+      watch: data.watch.check,
+      keeper: keeper)
     if options.run.resume == .must { try requireAnything(in: store, session: session) }
-    try begin(
-      plan, identity: plan.identity(basis), data: data, session: session, folder: folder)
+    let record = try begin(
+      plan, identity: plan.identity(basis), networks: networks, data: data, session: session,
+      folder: folder)
     announce(plan, data: data, session: session)
     let run = TrainingRun(
       plan: plan, session: session, data: data, network: network, reserve: reserve,
-      folder: folder, store: store, selfTest: options.run.selfTest)
+      folder: folder, store: store, keeper: keeper, selfTest: options.run.selfTest)
     let answer: DetectionAnswer?
     do {
       answer = try run.execute()
@@ -92,6 +96,14 @@ struct Train: RankedCommand {
       // The launcher may not pass the status on: mpirun that was told to end gives its own.
       if communicator.rank == 0 { try? folder.askForRequeue(stop.message) }
       throw stop
+    }
+    try communicator.collectively {
+      // A folder that vanished and was made again lacks what was written at the start.
+      if communicator.rank == 0, access(folder.run, F_OK) != 0 {
+        try keeper.write(to: folder.run) { try writeJSON(record, to: $0) }
+        try keeper.write(to: folder.samples) { try writeSamples(data, to: $0) }
+      }
+      try keeper.requireInPlace()
     }
     if let answer, options.run.failOn.includes(answer.grade) {
       try communicator.collectively {
@@ -171,9 +183,9 @@ struct Train: RankedCommand {
   ///
   /// Results of the same run stay until there are new ones, those of another are refused.
   private func begin(
-    _ plan: RunPlan, identity: String, data: TrainingData, session: TrainingSession,
-    folder: RunFolder
-  ) throws {
+    _ plan: RunPlan, identity: String, networks: [NetworkConfiguration], data: TrainingData,
+    session: TrainingSession, folder: RunFolder
+  ) throws -> RunRecord {
     let placements = try session.communicator.placements()
     let record = RunRecord(
       version: MecaDist.configuration.version, program: programDigest(), identity: identity,
@@ -189,6 +201,8 @@ struct Train: RankedCommand {
         session.journal.forgetEarlierRuns()
         try folder.removeCheckpoints()
       }
+      try folder.requireRoom(
+        parameters: networks.first?.floats.parameters ?? 0, samples: data.training.count)
       try folder.removeRequeue()
       try writeJSON(record, to: folder.run)
       try writeSamples(data, to: folder.samples)
@@ -200,6 +214,7 @@ struct Train: RankedCommand {
       }
     }
     for placement in placements { session.journal.say(placement.summary) }
+    return record
   }
 
   private func announce(_ plan: RunPlan, data: TrainingData, session: TrainingSession) {

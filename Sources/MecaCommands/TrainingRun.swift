@@ -16,6 +16,7 @@ struct TrainingRun {
   let reserve: [Int32]
   let folder: RunFolder
   let store: StageStore
+  let keeper: FileKeeper
   let selfTest: Bool
 
   private var isWriter: Bool { session.communicator.rank == 0 }
@@ -128,8 +129,8 @@ struct TrainingRun {
   private func write(_ verdict: Verdict) throws {
     try session.communicator.collectively {
       guard isWriter else { return }
-      try writeSuspects(verdict, data: data, to: folder.suspects)
-      try writeScores(verdict, to: folder.scores)
+      try keeper.write(to: folder.suspects) { try writeSuspects(verdict, data: data, to: $0) }
+      try keeper.write(to: folder.scores) { try writeScores(verdict, to: $0) }
     }
   }
 
@@ -137,13 +138,13 @@ struct TrainingRun {
     try session.communicator.collectively {
       guard isWriter else { return }
       let state = model.stateDictionary(names: plan.tensorNames)
-      try writeSafetensors(
-        state.tensors,
-        metadata: state.metadata.merging(
-          try ModelOrigin.metadata(of: plan, data)
-        ) { own, _ in own },
-        to: folder.model)
-      try writeJSON(result, to: folder.result)
+      let metadata = state.metadata.merging(try ModelOrigin.metadata(of: plan, data)) { own, _ in
+        own
+      }
+      try keeper.write(to: folder.model) {
+        try writeSafetensors(state.tensors, metadata: metadata, to: $0)
+      }
+      try keeper.write(to: folder.result) { try writeJSON(result, to: $0) }
       printLines(
         resultTable(
           result, classNames: data.training.classNames,

@@ -9,7 +9,8 @@ import MecaDatasets
 public final class Journal {
   /// Messages for people.
   public let logger: Logger
-  private let file: Int32?
+  private let path: String?
+  private var file: Int32?
   private let start = ContinuousClock.now
   private let isWriter: Bool
   private var hasFailed = false
@@ -26,17 +27,32 @@ public final class Journal {
   public init(metricsPath: String?, isWriter: Bool, logger: Logger) throws {
     self.isWriter = isWriter
     self.logger = logger
-    guard let metricsPath, isWriter else {
+    path = isWriter ? metricsPath : nil
+    guard let path else {
       file = nil
       return
     }
-    let descriptor = open(metricsPath, O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC, 0o644)
-    guard descriptor >= 0 else {
+    guard let descriptor = Self.opened(path) else {
       throw FileError.failed(
-        operation: "write", path: metricsPath, reason: String(cString: strerror(errno)))
+        operation: "write", path: path, reason: String(cString: strerror(errno)))
     }
     cutOffHalfLine(descriptor)
     file = descriptor
+  }
+
+  private static func opened(_ path: String) -> Int32? {
+    let descriptor = open(path, O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC, 0o644)
+    return descriptor < 0 ? nil : descriptor
+  }
+
+  /// Goes on in a new file where somebody has taken the old one away and its folder is there (again).
+  private func followVanishedFile() {
+    var status = stat()
+    guard let old = file, let path, fstat(old, &status) == 0, status.st_nlink == 0,
+      let new = Self.opened(path)
+    else { return }
+    close(old)
+    file = new
   }
 
   deinit { if let file { close(file) } }
@@ -66,6 +82,7 @@ public final class Journal {
   ///
   /// A full disk costs the lines that find no room and one warning, not the run.
   public func record(_ event: String, _ values: [String: MetricValue]) {
+    followVanishedFile()
     guard let file else { return }
     var object: [String: MetricValue] = values
     object["event"] = .text(event)

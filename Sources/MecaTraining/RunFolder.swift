@@ -60,16 +60,36 @@ public struct RunFolder: Sendable {
     return lock
   }
 
-  /// Takes away what a killed run was writing here: `NAME.PROCESS.tmp`.
+  /// Refuses a run whose files cannot fit.
+  ///
+  /// Counts what is needed at the very least, so that nothing is refused that would have gone well: the
+  /// model, three results of stages and two generations of a snapshot, each with weights and velocity;
+  /// and some lists.
+  ///
+  /// - Ranks: local; rank 0 alone should call it.
+  /// - Throws: `TooLittleRoom`.
+  public func requireRoom(parameters: Int, samples: Int) throws {
+    let model = 4 * parameters
+    let lists = 100 * samples
+    let isElsewhere = checkpoints != path + "/checkpoints"
+    let needs = [
+      ("--output", path, model + lists + (isElsewhere ? 0 : 7 * model)),
+      ("--checkpoints", checkpoints, isElsewhere ? 7 * model : 0),
+    ]
+    for (option, folder, need) in needs {
+      if let free = freeRoom(at: folder), free < need {
+        throw TooLittleRoom(option: option, folder: folder, need: need, free: free)
+      }
+    }
+  }
+
+  /// Takes away what a killed run was writing here.
   ///
   /// Not in a folder of checkpoints elsewhere, which another run may be writing into now.
   private func removeTemporaryFiles() {
     for folder in [path, path + "/checkpoints"] {
       for name in (try? FileManager.default.contentsOfDirectory(atPath: folder)) ?? [] {
-        let parts = name.split(separator: ".")
-        if parts.count >= 3, parts.last == "tmp", Int(parts[parts.count - 2]) != nil {
-          unlink(folder + "/" + name)
-        }
+        if TemporaryFile.isName(name) { unlink(folder + "/" + name) }
       }
     }
   }

@@ -40,7 +40,8 @@ extension ProgramTests {
           "--dry-run", "--output", "a folder: #1 \"x\"", "--trigger-size", "4", "--no-oracle",
           "--dataset", "folder", "--image-size", "48", "--test-share", "0.25", "--data=-odd/name",
           "--attack", "badnets",
-          "--quiet", "--target", "77", "--checkpoints", "kept",
+          "--quiet", "--target", "77", "--checkpoints", "kept", "--spare-output", "spare",
+          "--deadline", "2-12:30:00", "--deadline-margin", "7",
           "--augment", "affine,crop,flip,jitter,cutmix", "--crop-padding", "3",
         ]
       let folder = try TestFolder()

@@ -20,19 +20,14 @@ extension ProgramTests {
 
     /// Starts it on 3 ranks and waits until it has trained an epoch more.
     func started(
-      _ folder: TestFolder, environment: [String: String] = [:]
+      _ folder: TestFolder, _ options: [String] = [], environment: [String: String] = [:]
     ) throws -> RunningProgram {
-      func epochs() -> Int {
-        let log = (try? folder.bytes("metrics.jsonl")).map { String(decoding: $0, as: UTF8.self) }
-        return (log ?? "").components(separatedBy: #""event":"epoch""#).count - 1
-      }
-      let before = epochs()
+      let before = epochs(in: folder)
       let run = try RunningProgram(
         ["mpirun", "--oversubscribe", "-n", "3", try program()] + Self.training
-          + ["--output", folder.path],
+          + options + ["--output", folder.path],
         environment: rootMayRunMPI.merging(environment) { _, own in own })
-      let start = ContinuousClock.now
-      while epochs() == before, ContinuousClock.now - start < .seconds(60) { usleep(2000) }
+      waitForEpoch(in: folder, after: before)
       return run
     }
 
@@ -110,6 +105,33 @@ extension ProgramTests {
       let outcome = run.outcome(timeout: 60)
       expectOneLine(
         outcome, status: 74, ["rank 2 of 3 on ", "has not answered for", "in undefended"])
+    }
+
+    /// Somebody takes the folder away while the run goes on: it is made again.
+    @Test func aVanishedFolderCostsNoResult() throws {
+      let folder = try TestFolder()
+      let run = try started(folder)
+      try FileManager.default.removeItem(atPath: folder.path)
+      let outcome = run.outcome(timeout: 120)
+      #expect(outcome.status == 0, "\(outcome.errors)")
+      #expect(outcome.errors.contains("written at another try"), "\(outcome.errors)")
+      #expect(
+        folder.has("run.json") && folder.has("samples.csv") && folder.has("model.safetensors"))
+      #expect(try result(folder)["weights_sha256"] as? String == Self.undisturbed.get())
+    }
+
+    /// The folder takes nothing any more: what was computed is kept elsewhere, and it is said.
+    @Test func whatFindsNoPlaceIsKeptElsewhere() throws {
+      let (folder, spare) = (try TestFolder(), try TestFolder())
+      let run = try started(folder, ["--spare-output", spare.path])
+      try FileManager.default.removeItem(atPath: folder.path)
+      try Data().write(to: URL(fileURLWithPath: folder.path))
+      let outcome = run.outcome(timeout: 120)
+      expectOneLine(outcome, status: 74, ["what could not be written there is in \(spare.path)"])
+      let names = try FileManager.default.contentsOfDirectory(atPath: spare.path)
+      let kept = TestFolder(path: spare.path + "/" + (names.first ?? ""))
+      #expect(kept.has("model.safetensors") && kept.has("run.json"))
+      #expect(try result(kept)["weights_sha256"] as? String == Self.undisturbed.get())
     }
 
     /// Who insists ends it at once.

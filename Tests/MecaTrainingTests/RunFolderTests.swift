@@ -5,12 +5,26 @@ import Testing
 
 /// What a run folder holds, and who may write there.
 @MainActor @Suite(.serialized) struct RunFolderTests {
+  @Test func aRunThatCannotFitIsRefused() throws {
+    let folder = try TestFolder()
+    let run = RunFolder(path: folder.path)
+    try run.requireRoom(parameters: 1000, samples: 1000)
+    let error = #expect(throws: TooLittleRoom.self) {
+      try run.requireRoom(parameters: 1 << 50, samples: 10)
+    }
+    #expect(error?.exitCode == .inputOutput)
+    #expect(error?.description.hasPrefix("--output \(folder.path): ") == true)
+  }
+
   @Test func theFolderIsPreparedAndCleared() throws {
     let folder = try TestFolder()
     let run = RunFolder(path: folder.path + "/new/inner")
     _ = try run.prepare()
     let kept = [run.metrics, run.run, run.checkpoints + "/a.safetensors", run.path + "/own.tmp"]
-    let leftover = [run.path + "/result.json.77.tmp", run.checkpoints + "/a.safetensors.9.tmp"]
+    let leftover = [
+      run.path + "/result.json.0123456789abcdef.tmp",
+      run.checkpoints + "/a.safetensors.00000000000000ff.tmp",
+    ]
     let results = [run.result, run.suspects, run.scores, run.model]
     for path in kept + leftover + results { try writeWhole(Data("x".utf8), to: path) }
     _ = try run.prepare()

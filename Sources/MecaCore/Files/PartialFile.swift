@@ -29,26 +29,21 @@ public final class PartialFile {
   /// - Returns: its temporary name.
   /// - Throws: `FileError.failed` with the system's reason; nothing is left then.
   public static func create(beside path: String, count: Int) throws -> String {
-    let temporary = "\(path).\(getpid()).tmp"
-    let descriptor = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o644)
-    guard descriptor >= 0 else { throw failure("write", path) }
-    defer { close(descriptor) }
+    let temporary = try TemporaryFile(beside: path)
+    defer { close(temporary.descriptor) }
     // A full disk is better found now than after hours; a quota shows when it is reached.
-    var room = statvfs()
-    if fstatvfs(descriptor, &room) == 0,
-      UInt64(room.f_bavail) * UInt64(room.f_frsize) < UInt64(count)
-    {
+    if let room = freeRoom(at: temporary.path), room < count {
       errno = ENOSPC
       let error = failure("write \(count) bytes", path)
-      unlink(temporary)
+      unlink(temporary.path)
       throw error
     }
-    guard ftruncate(descriptor, count) == 0 else {
+    guard ftruncate(temporary.descriptor, count) == 0 else {
       let error = failure("write \(count) bytes", path)
-      unlink(temporary)
+      unlink(temporary.path)
       throw error
     }
-    return temporary
+    return temporary.path
   }
 
   /// Writes bytes at their place.

@@ -6,20 +6,18 @@ import Glibc
 ///
 /// - Throws: `FileError.failed` with the system's reason; the target is then untouched.
 public func replaceFile(at path: String, with pieces: [UnsafeRawBufferPointer]) throws {
-  let temporary = "\(path).\(getpid()).tmp"
-  let descriptor = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o644)
-  guard descriptor >= 0 else { throw failure("write", temporary) }
+  let temporary = try TemporaryFile(beside: path)
   do {
-    for piece in pieces { try writeAll(piece, to: descriptor, path: temporary) }
-    guard fsync(descriptor) == 0 else { throw failure("write", temporary) }
+    for piece in pieces { try writeAll(piece, to: temporary.descriptor, path: path) }
+    guard fsync(temporary.descriptor) == 0 else { throw failure("write", path) }
   } catch {
-    close(descriptor)
-    unlink(temporary)
+    close(temporary.descriptor)
+    unlink(temporary.path)
     throw error
   }
-  guard close(descriptor) == 0, rename(temporary, path) == 0 else {
+  guard close(temporary.descriptor) == 0, rename(temporary.path, path) == 0 else {
     let error = failure("rename to", path)
-    unlink(temporary)
+    unlink(temporary.path)
     throw error
   }
   synchroniseFolder(of: path)
@@ -63,11 +61,9 @@ public func requireReplaceable(_ path: String) throws {
   if stat(path, &status) == 0, status.st_mode & S_IFMT == S_IFDIR {
     throw FileError.failed(operation: "write", path: path, reason: "a folder has this name")
   }
-  let temporary = "\(path).\(getpid()).tmp"
-  let descriptor = open(temporary, O_WRONLY | O_CREAT | O_CLOEXEC, 0o644)
-  guard descriptor >= 0 else { throw failure("write", path) }
-  close(descriptor)
-  unlink(temporary)
+  let temporary = try TemporaryFile(beside: path)
+  close(temporary.descriptor)
+  unlink(temporary.path)
 }
 
 /// Reads a whole file.

@@ -150,8 +150,8 @@ final class StageProgress {
   func saveNow(_ act: Act?, _ state: () -> Columns) throws -> Bool {
     guard isWriter else { return true }
     return try saving {
-      try flush()
-      if let act { try snapshot(act, state) }
+      try flush(isLast: true)
+      if let act { try snapshot(act, state, isLast: true) }
     }
   }
 
@@ -159,12 +159,12 @@ final class StageProgress {
   var longestSave: Double { store?.cost.longest ?? 0 }
 
   /// Writes where an act stands.
-  private func snapshot(_ act: Act, _ state: () -> Columns) throws {
+  private func snapshot(_ act: Act, _ state: () -> Columns, isLast: Bool = false) throws {
     var columns = state()
     columns[Self.nameColumn] = .bytes(Array(act.name.utf8))
     try store?.saveRunning(
       columns, as: "within-\(generation % 2)", of: key, digest,
-      facts: ["act": "\(act.number)", "generation": "\(generation)"])
+      facts: ["act": "\(act.number)", "generation": "\(generation)"], isLast: isLast)
     generation += 1
   }
 
@@ -180,13 +180,14 @@ final class StageProgress {
   }
 
   /// Writes the results that wait.
-  private func flush() throws {
+  private func flush(isLast: Bool = false) throws {
     guard let store, let first = waiting.first else { return }
     var columns = Columns()
     for (act, result) in waiting { columns.add(result, within: "\(act.number)") }
     try store.saveRunning(
       columns, as: "done-\(first.act.number)", of: key, digest,
-      facts: ["acts": waiting.map { "\($0.act.number)" }.joined(separator: ",")])
+      facts: ["acts": waiting.map { "\($0.act.number)" }.joined(separator: ",")],
+      isLast: isLast)
     waiting = []
   }
 

@@ -60,6 +60,8 @@ public final class StageStore {
   private let mostBytes: Int
   /// Asked before anything is saved: throws where the data is no longer what it was.
   private let watch: () throws -> Void
+  /// Where a result goes that finds no room; nil on other ranks than 0, and in tests.
+  private let keeper: FileKeeper?
   /// When something was saved last, or the run began.
   private(set) var lastSave = ContinuousClock.now
   /// What saving has cost so far.
@@ -73,12 +75,15 @@ public final class StageStore {
   ///   - interval: least time between two snapshots; 0 takes one whenever it is possible.
   ///   - mostBytes: files that are larger are none of this run's.
   ///   - watch: throws `ChangedData` where the data is no longer what it was when it was opened.
+  ///   - keeper: sees to it that results of finished stages, and what is saved before an end, are
+  ///     kept whatever the disk does.
   public init(
     folder: String, runSettings: some Encodable, resume: ResumePolicy,
     interval: Duration = .seconds(600), mostBytes: Int = .max,
-    watch: @escaping () throws -> Void = {}
+    watch: @escaping () throws -> Void = {}, keeper: FileKeeper? = nil
   ) throws {
     self.watch = watch
+    self.keeper = keeper
     self.mostBytes = mostBytes
     self.folder = folder
     self.interval = interval
@@ -131,7 +136,7 @@ public final class StageStore {
 
   /// Saves what a finished stage has left, and takes its snapshots away.
   func save(_ columns: Columns, of key: StageKey, _ digest: StageDigest) throws {
-    try write(columns, to: path(key), key, digest, [:])
+    try write(columns, to: path(key), key, digest, [:], keeper)
     try? FileManager.default.removeItem(atPath: runningFolder(key))
   }
 
@@ -148,13 +153,21 @@ public final class StageStore {
 
   /// Writes a file of a running stage.
   ///
-  /// - Parameter facts: what to say of it besides the stage.
+  /// - Parameters:
+  ///   - facts: what to say of it besides the stage.
+  ///   - isLast: whether the run ends with it, so that there is no other try.
   func saveRunning(
     _ columns: Columns, as name: String, of key: StageKey, _ digest: StageDigest,
-    facts: [String: String]
+    facts: [String: String], isLast: Bool
   ) throws {
-    try createFolder(runningFolder(key), option: "--checkpoints")
-    try write(columns, to: "\(runningFolder(key))/\(name).safetensors", key, digest, facts)
+    do {
+      try createFolder(runningFolder(key), option: "--checkpoints")
+    } catch {
+      guard isLast else { throw error }  // else the write fails too, and what it holds is kept
+    }
+    try write(
+      columns, to: "\(runningFolder(key))/\(name).safetensors", key, digest, facts,
+      isLast ? keeper : nil)
   }
 
   /// The files of a running stage that can be taken; the others are complained of and taken away.
@@ -187,13 +200,17 @@ public final class StageStore {
 
   private func write(
     _ columns: Columns, to path: String, _ key: StageKey, _ digest: StageDigest,
-    _ facts: [String: String]
+    _ facts: [String: String], _ keeper: FileKeeper?
   ) throws {
     try watch()
     let begin = ContinuousClock.now
     let own = ["run": run, "stage": key.description, "stage_digest": digest.text]
-    let bytes = try ColumnFile.write(
-      columns, facts: facts.merging(own) { _, own in own }, to: path)
+    var bytes = 0
+    func write(_ path: String) throws {
+      bytes = try ColumnFile.write(
+        columns, facts: facts.merging(own) { _, own in own }, to: path)
+    }
+    if let keeper { try keeper.write(to: path, write) } else { try write(path) }
     lastSave = .now
     cost.add(files: 1, bytes: bytes, seconds: (lastSave - begin) / .seconds(1))
   }

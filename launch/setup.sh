@@ -1,3 +1,4 @@
+# shellcheck shell=bash disable=SC2034,SC2086
 # Sourced by demo and test: finds the toolchain and installs what is missing. Sets `root`, the
 # project's folder, and leaves the working directory alone.
 # Needs Debian 12 (or a system with the same package names) and Swift 6.3 on the PATH.
@@ -6,6 +7,8 @@ root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 packages="libopenmpi-dev openmpi-bin libopenblas-dev libssl-dev pkg-config"
 packages="$packages libjpeg-dev libpng-dev libwebp-dev"
 [ "${MECA_ONEDNN:-}" = 0 ] || packages="$packages libdnnl-dev"
+# What the caller needs besides.
+packages="$packages ${more_packages:-}"
 
 say() { printf '== %s\n' "$*" >&2; }
 

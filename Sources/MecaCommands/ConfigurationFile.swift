@@ -70,8 +70,10 @@ package enum ConfigurationFile {
     return keys
   }
 
-  private static func paths(in arguments: [String]) -> [String] {
-    arguments.indices.compactMap { place in
+  private static func paths(in all: [String]) -> [String] {
+    // What follows -- is not this command's.
+    let arguments = Array(all.prefix { $0 != "--" })
+    return arguments.indices.compactMap { place in
       if arguments[place] == "--config" {
         return place + 1 < arguments.count ? arguments[place + 1] : nil
       }

@@ -19,6 +19,9 @@ stage_from=
 stage_to=
 
 program=${MECA_PROGRAM:-.build/release/meca-dist}
+# A host that is lost: mpirun looks after 20 s of silence and ends the job after 40 (else hours later).
+export OMPI_MCA_oob_tcp_keepalive_time=20 OMPI_MCA_oob_tcp_keepalive_intvl=5
+export OMPI_MCA_oob_tcp_keepalive_probes=4
 threads=1
 index=
 reach=()

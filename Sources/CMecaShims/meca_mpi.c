@@ -52,6 +52,14 @@ int meca_processor_name(char *text, size_t capacity) {
   return code;
 }
 
+int meca_library_version(char *text, size_t capacity) {
+  char buffer[MPI_MAX_LIBRARY_VERSION_STRING] = {0};
+  int length = 0;
+  int code = MPI_Get_library_version(buffer, &length);
+  copy_text(text, capacity, buffer);
+  return code;
+}
+
 int meca_rank(MecaCommunicator communicator, int *rank) {
   return MPI_Comm_rank(communicator.handle, rank);
 }

@@ -24,7 +24,8 @@ public struct MecaDist: ParsableCommand {
     version: "0.1.0",
     subcommands: [
       Train.self, Score.self, Evaluate.self, Poison.self, Pack.self, Bench.self,
-      ListDatasets.self, ListAttacks.self, ListDefenses.self, PrintScript.self, PrintOptions.self,
+      ListDatasets.self, ListAttacks.self, ListDefenses.self, PrintScript.self, Doctor.self,
+      PrintOptions.self,
     ],
     defaultSubcommand: Train.self)
 

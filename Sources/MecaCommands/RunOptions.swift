@@ -32,6 +32,11 @@ struct FailingVerdict: ReportableError {
   }
 }
 
+/// The end of the job's time, seconds since 1970, where Slurm tells it.
+func slurmEnd() -> Double? {
+  ProcessInfo.processInfo.environment["SLURM_JOB_END_TIME"].flatMap(Double.init)
+}
+
 /// Where a run writes and how it starts.
 struct RunOptions: ParsableArguments {
   @Option(help: "YAML file with the same names as the options; options win over it.")
@@ -129,8 +134,7 @@ struct RunOptions: ParsableArguments {
     if deadline == "none" { return nil }
     let margin = deadlineMargin.map { $0 * 60 }
     if deadline == "auto" {
-      let slurm = ProcessInfo.processInfo.environment["SLURM_JOB_END_TIME"].flatMap(Double.init)
-      return slurm.map { Deadline(end: $0, margin: margin, now: now) }
+      return slurmEnd().map { Deadline(end: $0, margin: margin, now: now) }
     }
     guard let end = Deadline.moment(deadline, now: now) else {
       throw SettingError(

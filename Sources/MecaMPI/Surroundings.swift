@@ -14,6 +14,20 @@ func prepareSurroundings() {
   if getenv(setting) == nil, meca_may_copy_memory() == 0 { setenv(setting, "none", 0) }
 }
 
+/// Whether processes of this user may copy each other's memory, which makes exchanges within a machine
+/// faster.
+///
+/// - Ranks: local.
+public func mayCopyMemory() -> Bool { meca_may_copy_memory() != 0 }
+
+/// Name and version of the MPI library, in its own words; the first line or sentence.
+///
+/// - Ranks: local.
+public func libraryVersion() -> String {
+  let text = textFromC { _ = meca_library_version($0, $1) }
+  return String(text.prefix { $0 != "," && !$0.isNewline })
+}
+
 /// `srun` has started several processes that do not know of each other.
 ///
 /// Each would take itself for the only rank, and all would write the same files.

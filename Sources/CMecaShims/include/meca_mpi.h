@@ -42,6 +42,8 @@ static inline MecaOperation meca_min(void) { return (MecaOperation){MPI_MIN}; }
 int meca_initialise(int *granted);
 /// 1 if the system lets processes copy each other's memory, which is tried on this one.
 int meca_may_copy_memory(void);
+/// MPI_Get_library_version, cut to `capacity`.
+int meca_library_version(char *text, size_t capacity);
 /// 1 between MPI_Init and MPI_Finalize, otherwise 0.
 int meca_is_running(void);
 /// MPI_Finalize.

@@ -152,30 +152,3 @@ struct WatchListener: Sendable {
     return descriptor < 0 ? nil : WatchSocket(taking: descriptor)
   }
 }
-
-/// The numeric addresses of this machine, the loopback's last.
-func ownAddresses() -> [String] {
-  var first: UnsafeMutablePointer<ifaddrs>?
-  guard getifaddrs(&first) == 0 else { return ["127.0.0.1"] }
-  defer { freeifaddrs(first) }
-  var found: [(text: String, isLoopback: Bool)] = []
-  for entry in sequence(first: first, next: { $0?.pointee.ifa_next }) {
-    guard let entry, let address = entry.pointee.ifa_addr else { continue }
-    let family = Int32(address.pointee.sa_family)
-    let length =
-      family == AF_INET
-      ? MemoryLayout<sockaddr_in>.size
-      : family == AF_INET6 ? MemoryLayout<sockaddr_in6>.size : 0
-    guard length > 0, entry.pointee.ifa_flags & UInt32(IFF_UP) != 0 else { continue }
-    var text = [CChar](repeating: 0, count: Int(NI_MAXHOST))
-    guard
-      getnameinfo(
-        address, socklen_t(length), &text, socklen_t(text.count), nil, 0, NI_NUMERICHOST) == 0
-    else { continue }
-    let name = String(decoding: text.prefix { $0 != 0 }.map(UInt8.init(bitPattern:)), as: UTF8.self)
-    // An address with a zone means something on this machine alone.
-    guard !name.contains("%") else { continue }
-    found.append((name, entry.pointee.ifa_flags & UInt32(IFF_LOOPBACK) != 0))
-  }
-  return found.filter { !$0.isLoopback }.map(\.text) + found.filter(\.isLoopback).map(\.text)
-}

@@ -36,7 +36,7 @@ cp -r "$prefix" "$here/debian/opt/meca-dist"
 mkdir -p "$here/debian/dev/shm"
 mount -t proc proc "$here/debian/proc"
 mount -t tmpfs tmpfs "$here/debian/dev/shm"
-[ -z "$(find "$here/debian" -name 'libswift*' -print -quit)" ] || fail "there is Swift in it"
+[ -z "$(find "$here/debian" -xdev -name 'libswift*' -print -quit)" ] || fail "there is Swift in it"
 say "running there on 2 ranks"
 chroot "$here/debian" env OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1 HOME=/root \
   OMPI_MCA_btl_vader_single_copy_mechanism=none \

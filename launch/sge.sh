@@ -10,7 +10,7 @@
 #$ -S /bin/bash
 #$ -cwd
 #$ -pe mpi 8
-#$ -l h_rt=04:00:00,s_rt=03:55:00
+#$ -l h_rt=04:00:00
 #$ -notify
 #$ -r y
 #$ -j y

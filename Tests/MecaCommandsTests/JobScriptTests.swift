@@ -37,7 +37,7 @@ import Testing
         "-n 64", "span[ptile=16]", "core(2)", "-W 1:30", "-wa USR1 -wt 5", "-q long", "-P grant7",
         "-J tiny[1-3]",
       ],
-      .sge: ["-pe long 128", "h_rt=01:30:00,s_rt=01:25:00", "-t 1-3", "-A grant7", "-N tiny"],
+      .sge: ["-pe long 128", "h_rt=01:30:00", "-t 1-3", "-A grant7", "-N tiny"],
       .local: [],
     ]
     for scheduler in JobScheduler.allCases {

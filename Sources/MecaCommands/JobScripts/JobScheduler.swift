@@ -170,7 +170,8 @@ private func gridEngineParts(_ job: JobScript) -> JobScriptParts {
     directives: [
       "#$ -N \(job.name)", "#$ -S /bin/bash", "#$ -cwd",
       "#$ -pe \(job.queue ?? "mpi") \(job.ranks * job.threads)",
-      "#$ -l h_rt=\(JobScript.clock(job.limit)),s_rt=\(JobScript.clock(job.limit - job.warning))",
+      // No s_rt: a job that has come to it counts as killed by its limit, and 99 does not help it.
+      "#$ -l h_rt=\(JobScript.clock(job.limit))",
       "#$ -notify", "#$ -r y", "#$ -j y",
     ] + (job.account.map { ["#$ -A \($0)"] } ?? []) + (job.array.map { ["#$ -t \($0)"] } ?? []),
     folder: "${SGE_O_WORKDIR:?submit this script with qsub}",

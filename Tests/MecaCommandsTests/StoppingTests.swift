@@ -8,7 +8,7 @@ extension ProgramTests {
     /// A training of some seconds.
     static let training = [
       "--defense", "none", "--no-oracle", "--width", "4", "--train-limit", "300", "--test-limit",
-      "70", "--batch", "32", "--augment", "none", "--epochs", "150",
+      "70", "--batch", "32", "--augment", "none", "--epochs", "90",
     ]
     /// Its weights where nobody disturbs it.
     static let undisturbed = Result {

@@ -92,6 +92,7 @@ import Testing
     #expect(ledger.unwatched == [0, 1, 2])
     ledger.hear(1, count: 0, at: 1)
     ledger.leave(1)
+    ledger.hear(1, count: 1, at: 2)  // was under way when it left
     #expect((1...200).allSatisfy { ledger.look(at: Double($0)).isEmpty })
     #expect(ledger.unwatched == [0, 1, 2])
   }

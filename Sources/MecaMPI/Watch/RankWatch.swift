@@ -35,7 +35,7 @@ final class RankWatch: Sendable {
   static func started(on communicator: Communicator) throws -> RankWatch? {
     guard communicator.size > 1 else { return nil }
     // Rank 0's environment decides, since a launcher passes it on to some hosts only.
-    let wanted = wantedLimits()
+    let wanted = communicator.rank == 0 ? wantedLimits() : nil
     let late = try communicator.broadcastValue(wanted?.late ?? 0)
     let giveUp = try communicator.broadcastValue(wanted?.giveUp ?? 0)
     guard late > 0, giveUp > 0 else { return nil }
@@ -80,7 +80,10 @@ final class RankWatch: Sendable {
   private static func wantedLimits() -> WatchLedger.Limits? {
     func text(_ name: String) -> String? { getenv(name).map { String(cString: $0) } }
     func seconds(_ name: String) -> Double? {
-      text(name).flatMap(Double.init).flatMap { $0 > 0 ? $0 : nil }
+      guard let text = text(name) else { return nil }
+      if let seconds = Double(text), seconds > 0, seconds.isFinite { return seconds }
+      complain("warning: \(name)=\(text.prefix(40)): no number of seconds; the usual one is kept")
+      return nil
     }
     if text("MECA_WATCH") == "off" { return nil }
     var limits = WatchLedger.Limits()
@@ -169,6 +172,7 @@ extension RankWatch {
       guard let bytes = socket.received() else {
         // Rank 0 has said why, or the launcher ends everybody now; a word only if neither happens.
         sleep(10)
+        if hasEnded { return }
         end("\(zero) has ended, in \(place.stage)")
       }
       if bytes.contains(Self.leaving) { return }

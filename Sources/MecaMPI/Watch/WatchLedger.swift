@@ -41,6 +41,7 @@ package struct WatchLedger {
 
   private struct Rank {
     var isWatched = false
+    var hasLeft = false
     var heard = 0.0
     var count: UInt64 = 0
     /// When `count` was heard first.
@@ -70,6 +71,8 @@ package struct WatchLedger {
 
   /// A sign of life.
   package mutating func hear(_ rank: Int, count: UInt64, at now: Double) {
+    // What was under way when it left says nothing any more.
+    guard !ranks[rank].hasLeft else { return }
     if !ranks[rank].isWatched || ranks[rank].count != count {
       ranks[rank].since = now
       ranks[rank].count = count
@@ -79,7 +82,10 @@ package struct WatchLedger {
   }
 
   /// A rank has left in order; nothing is expected of it any more.
-  package mutating func leave(_ rank: Int) { ranks[rank].isWatched = false }
+  package mutating func leave(_ rank: Int) {
+    ranks[rank].isWatched = false
+    ranks[rank].hasLeft = true
+  }
 
   /// What there is to tell at `now`; to be called about once a second.
   package mutating func look(at now: Double) -> [Event] {

@@ -125,8 +125,8 @@ struct RunOptions: ParsableArguments {
 
   /// When the run should stop, if ever.
   ///
-  /// `auto` takes `SLURM_JOB_END_TIME` (seconds since 1970), which Slurm sets from 22.05 on; a rank
-  /// must start no other program, so that `squeue` is the job script's to ask.
+  /// `auto` takes `SLURM_JOB_END_TIME` (seconds since 1970), which not every version of Slurm sets; a
+  /// rank must start no other program, so that `squeue` is the job script's to ask.
   ///
   /// - Parameter now: seconds since 1970.
   /// - Throws: `SettingError` for a text that names no moment, or one that leaves no time.

@@ -90,7 +90,7 @@ private func slurmParts(_ job: JobScript) -> JobScriptParts {
       # Where srun is to start the ranks (srun --mpi=list says whether this Slurm has pmix):
       # export SRUN_CPUS_PER_TASK=$threads
       # launch=(srun --mpi=pmix --cpu-bind=cores); once=(srun --ntasks-per-node=1 --ntasks="$SLURM_NNODES")
-      # The end of the job's time; Slurm tells its jobs only since version 22.05, and not always.
+      # The end of the job's time, which not every version of Slurm tells its jobs (22.05 does not).
       if [ -z "${SLURM_JOB_END_TIME:-}" ]; then
         end=$(squeue -h -j "$SLURM_JOB_ID" -o %e)
         case $end in *-*T*:*) options+=(--deadline "$end") ;; esac

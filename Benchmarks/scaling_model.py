@@ -11,8 +11,10 @@ A step of a rank, weak scaling (every rank keeps its microbatch):
 P ranks; B buckets of max(1 MB, 64 kB P); alpha the cost of a message; beta a rank's share of its
 node's network, both directions at once. A rank whose shards are one node of the tree (P a power of
 two that divides the shards) sends (P - 1) / P of the vector to the ranks that add it and as much
-again as sums. Messages within a node cost nothing here, which is less than they do: with G ranks a
-node, (P - G) / P of the bytes leave it. Nothing overlaps; what --overlap hides comes on top.
+again as sums. With G ranks on each of H nodes and one round among all, (P - G) / P of the bytes leave
+the node; in two rounds (first within a node, then between ranks of equal number), a rank sends a Gth
+of (H - 1) / H of the vector and as much again, in 2 (H - 1) B messages. What stays within a node is
+--local-ms. Nothing overlaps; what --overlap hides comes on top.
 
 The default latency is what small all-reduces over TCP cost on the loopback device; see
 docs/performance.md for where the numbers come from.
@@ -21,17 +23,19 @@ docs/performance.md for where the numbers come from.
 import argparse
 
 
-def efficiency(ranks, options, gigabits):
+def efficiency(ranks, options, gigabits, rounds):
     if ranks == 1:
         return 1.0, 0.0
-    outside = max(0, ranks - options.ranks_per_node)
+    each = min(ranks, options.ranks_per_node)
+    nodes = ranks // each
     vector = 4 * options.floats
-    bucket = max(1e6, 64e3 * ranks)
-    buckets = max(1, -(-vector // bucket))
-    messages = 2 * outside * buckets * options.latency_us * 1e-6
-    sharing = min(ranks, options.ranks_per_node)
-    share = gigabits * 1e9 / 8 / sharing
-    exchange = messages + 2 * vector * outside / ranks / share
+    buckets = max(1, -(-vector // max(1e6, 64e3 * ranks)))
+    if rounds == 1:
+        peers, share = ranks - each, (ranks - each) / ranks
+    else:
+        peers, share = nodes - 1, (nodes - 1) / nodes / each
+    messages = 2 * peers * buckets * options.latency_us * 1e-6
+    exchange = messages + 2 * vector * share / (gigabits * 1e9 / 8 / each)
     exchange += options.local_ms * 1e-3
     compute = options.compute_ms * 1e-3
     return compute / (compute + exchange), exchange * 1e3
@@ -45,14 +49,16 @@ def main():
     parser.add_argument("--local-ms", type=float, default=0, help="additions and copies of a step")
     parser.add_argument("--ranks-per-node", type=int, default=16)
     options = parser.parse_args()
-    print("| ranks | nodes | 10 Gb/s: exchange ms | efficiency | 100 Gb/s: exchange ms | efficiency |")
-    print("|---|---|---|---|---|---|")
+    head = [f"{speed} Gb/s, {rounds}" for speed in (10, 100) for rounds in ("one round", "two")]
+    print("| ranks | nodes | " + " | ".join(f"{cell}: ms, efficiency" for cell in head) + " |")
+    print("|---" * (2 + len(head)) + "|")
     for power in range(11):
         ranks = 1 << power
         cells = []
         for gigabits in (10, 100):
-            share, exchange = efficiency(ranks, options, gigabits)
-            cells += [f"{exchange:.0f}", f"{100 * share:.1f} %"]
+            for rounds in (1, 2):
+                share, exchange = efficiency(ranks, options, gigabits, rounds)
+                cells.append(f"{exchange:.0f}, {100 * share:.1f} %")
         nodes = -(-ranks // options.ranks_per_node)
         print(f"| {ranks} | {nodes} | " + " | ".join(cells) + " |")
 

@@ -29,6 +29,8 @@ public final class Communicator {
   public let size: Int
   /// Name of the machine that this rank runs on.
   public let host: String
+  /// The machine of every rank, at the index of its rank.
+  public private(set) var hosts: [String]
 
   /// Puts an error into words for people.
   ///
@@ -51,12 +53,14 @@ public final class Communicator {
     self.rank = Int(rank)
     self.size = Int(size)
     host = textFromC { _ = meca_processor_name($0, $1) }
+    hosts = []
     isFinalised = false
+    hosts = try allGatherText(host)
   }
 
   private init(aloneOn host: String) {
     handle = meca_world()
-    (rank, size, self.host) = (0, 1, host)
+    (rank, size, self.host, hosts) = (0, 1, host, [host])
     isFinalised = true  // MPI was never started
   }
 

@@ -23,8 +23,7 @@ public final class JoinedForests {
     precondition(!forests.isEmpty, "no forest")
     let first = forests[0]
     var end = first.range.lowerBound
-    var sums: [ShardForest.Partial] = []
-    var additions: [(target: UnsafeMutablePointer<Float>, source: UnsafeMutablePointer<Float>)] = []
+    var partials: [ShardForest.Partial] = []
     for forest in forests {
       precondition(
         forest.tree == first.tree && forest.elementCount == first.elementCount,
@@ -32,21 +31,16 @@ public final class JoinedForests {
       precondition(
         forest.range.lowerBound == end, "\(forest.range) does not follow shard \(end - 1)")
       end = forest.range.upperBound
-      for partial in forest.complete {
-        var sum = partial
-        while let left = sums.last, let parent = first.tree.parent(left.node, sum.node) {
-          sums.removeLast()
-          additions.append((target: left.values, source: sum.values))
-          sum = ShardForest.Partial(node: parent, values: left.values)
-        }
-        sums.append(sum)
-      }
+      partials += forest.complete
     }
+    let joining = first.tree.joining(partials.map(\.node))
     self.forests = forests
-    self.additions = additions
+    additions = joining.additions.map {
+      (target: partials[$0.left].values, source: partials[$0.right].values)
+    }
     range = first.range.lowerBound..<end
-    nodes = sums.map(\.node)
-    values = sums.map(\.values)
+    nodes = joining.sums.map(\.node)
+    values = joining.sums.map { partials[$0.position].values }
   }
 
   /// Does the additions between the forests for the floats `part`, which are complete in all.

@@ -26,6 +26,8 @@ public final class OrderedReducer {
     public var calls = 0
     /// Bytes that this rank gave to MPI for other ranks.
     public var bytesSent = 0
+    /// Those of them that went to ranks on other hosts.
+    public var bytesBetweenHosts = 0
     /// Seconds before this rank's own sums were complete during which a bucket was under way:
     /// from the call that began it to the one that saw its sum here.
     public var hiddenSeconds = 0.0
@@ -59,7 +61,11 @@ public final class OrderedReducer {
   /// - Parameters:
   ///   - forests: of this rank's threads, over neighbouring ranges that together are its shards.
   ///   - plan: the cut into buckets, in the order in which ``advance(ready:)`` counts them.
-  public init(communicator: Communicator, forests: [ShardForest], plan: BucketPlan) {
+  ///   - hosts: the machine of every rank; nil takes the real ones. They change who adds what, and
+  ///     no bits.
+  public init(
+    communicator: Communicator, forests: [ShardForest], plan: BucketPlan, hosts: [String]? = nil
+  ) {
     joined = JoinedForests(forests)
     self.plan = plan
     place = communicator.place
@@ -75,7 +81,9 @@ public final class OrderedReducer {
     exchange =
       communicator.size == 1
       ? nil
-      : BucketExchange(communicator: communicator, joined: joined, plan: plan, sum: sum)
+      : BucketExchange(
+        communicator: communicator, joined: joined, plan: plan, sum: sum,
+        hosts: hosts ?? communicator.hosts)
   }
 
   /// Whether a bucket has been begun and its sum is not here yet.
@@ -115,6 +123,7 @@ public final class OrderedReducer {
     lastLook = nil
     statistics.exposedSeconds += (ContinuousClock.now - entry) / .seconds(1)
     statistics.bytesSent += exchange.bytesPerCall
+    statistics.bytesBetweenHosts += exchange.bytesBetweenHostsPerCall
     return sum
   }
 

@@ -29,7 +29,6 @@ extension Communicator {
   ///
   /// - Ranks: collective.
   public func placements() throws -> [Placement] {
-    let hosts = try allGatherText(host)
     let mine = allowedCores().map(Int32.init)
     let counts = try allGather(
       local: [Int64(mine.count)], counts: [Int](repeating: 1, count: size)

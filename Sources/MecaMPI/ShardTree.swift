@@ -90,27 +90,29 @@ public struct ShardTree: Hashable, Sendable {
     return stack
   }
 
-  /// The additions that join `nodes`, neighbours from left to right, into the root.
+  /// How neighbouring nodes become the fewest that cover the same shards.
   ///
-  /// - Returns: pairs of positions in `nodes`: in turn, the value at `left` becomes the sum of the
-  ///   values at `left` and `right`. At the end position 0 holds the root's value.
-  func additions(joining nodes: [TreeNode]) -> [(left: Int, right: Int)] {
-    var stack: [(node: TreeNode, position: Int)] = []
-    var steps: [(left: Int, right: Int)] = []
+  /// - Parameter nodes: neighbours, from left to right.
+  /// - Returns: `additions`, pairs of positions in `nodes`: in turn, the value at `left` becomes the
+  ///   sum of the values at `left` and `right`; and `sums`, the nodes that remain then, with the
+  ///   positions of their values.
+  func joining(
+    _ nodes: [TreeNode]
+  ) -> (additions: [(left: Int, right: Int)], sums: [(node: TreeNode, position: Int)]) {
+    var sums: [(node: TreeNode, position: Int)] = []
+    var additions: [(left: Int, right: Int)] = []
     for (position, node) in nodes.enumerated() {
-      stack.append((node, position))
-      while stack.count > 1,
-        let parent = parent(stack[stack.count - 2].node, stack[stack.count - 1].node)
+      sums.append((node, position))
+      while sums.count > 1,
+        let parent = parent(sums[sums.count - 2].node, sums[sums.count - 1].node)
       {
-        let right = stack.removeLast()
-        let left = stack.removeLast()
-        steps.append((left.position, right.position))
-        stack.append((parent, left.position))
+        let right = sums.removeLast()
+        let left = sums.removeLast()
+        additions.append((left.position, right.position))
+        sums.append((parent, left.position))
       }
     }
-    precondition(
-      stack.count == 1 && stack[0].node == root, "\(nodes) do not cover \(shards) shards")
-    return steps
+    return (additions, sums)
   }
 }
 

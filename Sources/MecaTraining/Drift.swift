@@ -38,11 +38,10 @@ extension TrainingSession {
     let own = digests.map(\.digest)
     let all = try communicator.allGather(
       local: own, counts: [Int](repeating: own.count, count: communicator.size))
-    let hosts = try communicator.allGatherText(communicator.host)
     let place = all.indices.first { all[$0] != all[$0 % own.count] } ?? 0
     try communicator.collectively {
       throw DriftedRanks(
-        rank: place / own.count, host: hosts[place / own.count],
+        rank: place / own.count, host: communicator.hosts[place / own.count],
         tensor: digests[place % own.count].name, stage: communicator.place.stage)
     }
   }

@@ -21,8 +21,7 @@ extension TrainingSession {
           scoring
             ? network.leastScoringBytes(batch: Self.evaluationBatch, threads: compute.threads) : 0)
       }.max() ?? 0
-    let hosts = try communicator.allGatherText(communicator.host)
-    let neighbours = hosts.filter { $0 == communicator.host }.count
+    let neighbours = communicator.hosts.filter { $0 == communicator.host }.count
     try communicator.collectively {
       guard let available = availableMemory(), need > available / neighbours else { return }
       throw TooLittleMemory(

@@ -49,7 +49,7 @@ public final class TrainingSession {
       try compute.validate(ranks: communicator.size)
       return try compute.makeEngine()
     }
-    overlapsExchange = try compute.overlap.isOn(communicator)
+    overlapsExchange = compute.overlap.isOn(communicator)
     let cores = allowedCores().count
     if cores > 0, cores < compute.threads {
       journal.warn(
@@ -75,15 +75,12 @@ public final class TrainingSession {
 }
 
 extension OverlapChoice {
-  /// The choice for the ranks of this run.
-  ///
-  /// - Ranks: collective; every rank returns the same.
-  func isOn(_ communicator: Communicator) throws -> Bool {
-    let severalHosts = try communicator.firstDifference(in: communicator.host) != nil
-    return switch self {
+  /// The choice for the ranks of this run, the same on every rank.
+  func isOn(_ communicator: Communicator) -> Bool {
+    switch self {
     case .on: communicator.size > 1
     case .off: false
-    case .auto: severalHosts
+    case .auto: Set(communicator.hosts).count > 1
     }
   }
 }

@@ -9,8 +9,9 @@ import MecaMPI
 ///
 /// ```
 /// collectives                   checks every collective against its expectation
-/// reduce S N SEED THREADS BUCKET OVERLAP
-///                               sums S made-up vectors, answers with their digest
+/// reduce S N SEED THREADS BUCKET OVERLAP RANKS
+///                               sums S made-up vectors, answers with their digest; with RANKS > 0
+///                               as if a host had so many ranks, and with the bytes that it sends
 /// shared FIRST LAST             what every rank is told when ranks FIRST to LAST throw together
 /// placements                    where every rank runs
 /// sleep                         processor time of waiting in both barriers
@@ -84,7 +85,8 @@ enum Probe {
       return try digestOfSum(
         ReductionSetting(
           shards: task.number(1), elementCount: task.number(2), seed: UInt64(task.number(3)),
-          threads: task.number(4), bucket: task.number(5), overlap: task.number(6) == 1), ranks)
+          threads: task.number(4), bucket: task.number(5), overlap: task.number(6) == 1,
+          ranksOfHost: task.number(7)), ranks)
     case "shared": return try whatIsTold(ranks, failing: task.number(1)...task.number(2))
     case "placements": return try ranks.placements().map(\.summary).joined(separator: " | ")
     case "sleep": return try millisecondsOfWaiting(ranks)

@@ -22,6 +22,8 @@ struct ReductionSetting {
   var bucket: Int
   /// Whether the exchange begins while the last shards are being added.
   var overlap: Bool
+  /// Neighbouring ranks that are taken for one machine; 0 for the real machines.
+  var ranksOfHost: Int
 }
 
 /// Sums made-up vectors of all shards.
@@ -40,7 +42,9 @@ func digestOfSum(_ setting: ReductionSetting, _ ranks: Communicator) throws -> S
   // The last tenth is complete last, as statistics are.
   let plan = BucketPlan(
     head: elementCount - elementCount / 10, total: elementCount, size: setting.bucket)
-  let reducer = OrderedReducer(communicator: ranks, forests: forests, plan: plan)
+  let each = setting.ranksOfHost
+  let hosts = each == 0 ? nil : (0..<ranks.size).map { "host\($0 / each)" }
+  let reducer = OrderedReducer(communicator: ranks, forests: forests, plan: plan, hosts: hosts)
   var digests: [String] = []
   // Twice: the second step works in used memory.
   for _ in 0..<2 {
@@ -67,7 +71,12 @@ func digestOfSum(_ setting: ReductionSetting, _ ranks: Communicator) throws -> S
       throw ProbeError(text: "\(reducer.statistics) is not what \(ranks.size) ranks cost")
     }
   }
-  return digests[0]
+  guard each > 0 else { return digests[0] }
+  // What a host gives to others: the first host's, in one call.
+  let between = try ranks.allGather(
+    local: [Int64(reducer.statistics.bytesBetweenHosts / 2)],
+    counts: [Int](repeating: 1, count: ranks.size))
+  return "\(digests[0]) \(between[..<each].reduce(0, +))"
 }
 
 /// Adds the last shard of every forest bucket by bucket while the exchange goes on; a `late` rank

@@ -3,8 +3,11 @@
 # as on one; a link that is cut and a host that dies are told in one line, and the run goes on without.
 #
 #   Tests/Cluster/hosts.sh [PROGRAM]        as root; installs openssh-server and iproute2, takes minutes
+#   RANKS_EACH=4 Tests/Cluster/hosts.sh     with so many ranks on each host
 #
-# Prints the bytes that went between the hosts too. Takes all of it away at its end.
+# With several ranks on a host it counts the bytes between hosts twice: with ranks that are neighbours,
+# whose sums are made within a host first, and with ranks dealt out one by one, whose sums cannot be.
+# Takes all of it away at its end.
 set -euo pipefail
 root=$(cd "$(dirname "$0")/../.." && pwd)
 program=$(realpath "${1:-$root/.build/release/meca-dist}")
@@ -63,13 +66,16 @@ export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1
 export OMPI_MCA_oob_tcp_keepalive_time=20 OMPI_MCA_oob_tcp_keepalive_intvl=5
 export OMPI_MCA_oob_tcp_keepalive_probes=4
 run=(--defense none --no-oracle --width 4 --train-limit 600 --test-limit 200 --epochs "${EPOCHS:-200}")
-run+=(--augment none --seed 4)
+run+=(--augment none --seed 4 --shards "$((ranks_each > 2 ? 4 * ranks_each : 8))")
+# Where the next rank goes: slot fills a host first, node takes the next host.
+map_by=slot
 # mpirun on the first host, over the first $1 of them.
 over() {
   local hosts=$1
   shift
   ip netns exec "$tag-1" unshare --uts sh -c 'hostname host1; exec "$@"' over \
-    mpirun --hostfile "$here/hosts-$hosts" -n "$((hosts * ranks_each))" --oversubscribe --bind-to none \
+    mpirun --hostfile "$here/hosts-$hosts" -n "$((hosts * ranks_each))" --oversubscribe \
+    --map-by "$map_by" --bind-to none \
     --mca plm_rsh_args "$ssh_words" --mca btl_vader_single_copy_mechanism none \
     --mca btl_tcp_if_include 10.77.0.0/24 --mca oob_tcp_if_include 10.77.0.0/24 \
     "$program" "${run[@]}" "$@"
@@ -95,10 +101,22 @@ mpirun --oversubscribe -n 2 "$program" "${run[@]}" --output one > one.log 2>&1 |
   { tail -5 one.log; fail "the run on one host"; }
 before=$(sent)
 over 4 --output four > four.log 2>&1 || { tail -5 four.log; fail "the run on four hosts"; }
-say "four hosts, $ranks_each ranks each: $(($(sent) - before)) bytes between them"
+bytes=$(($(sent) - before))
+say "four hosts, $ranks_each ranks each: $bytes bytes between them"
 grep -E "^rank [0-9]+ on" four.log >&2
 [ "$(weights one)" = "$(weights four)" ] || fail "other weights on four hosts"
 say "the same weights as on one: $(weights four)"
+
+if [ "$ranks_each" -gt 1 ]; then
+  map_by=node
+  before=$(sent)
+  over 4 --output dealt > dealt.log 2>&1 || { tail -5 dealt.log; fail "the run with dealt ranks"; }
+  dealt=$(($(sent) - before))
+  map_by=slot
+  say "the same with ranks dealt out: $dealt bytes, so that neighbours send $((100 * bytes / dealt)) %"
+  [ "$(weights one)" = "$(weights dealt)" ] || fail "other weights with dealt ranks"
+  [ "$((100 * bytes / dealt))" -le $((100 / ranks_each + 5)) ] || fail "neighbours save too little"
+fi
 
 # Runs over four hosts, lets $2 happen to one of them, and goes on without it.
 without() {

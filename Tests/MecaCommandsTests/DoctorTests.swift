@@ -68,6 +68,16 @@ import Testing
     expectOne(threads, .slow, "rank 1 on node0 may use 1 cores for 3", remedy: "slot:PE=3")
   }
 
+  @Test func ranksThatAreNoNeighbours() {
+    var dealt = Self.cluster(hosts: 2, ranksEach: 2)
+    (dealt.ranks[1].host, dealt.ranks[2].host) = ("node1", "node0")
+    for rank in dealt.ranks.indices { dealt.ranks[rank].cores = [rank] }
+    expectOne(dealt, .slow, "once a rank and not once a host", remedy: "--map-by slot")
+    var uneven = Self.cluster(hosts: 2, ranksEach: 2)
+    uneven.ranks.removeLast()
+    expectOne(uneven, .slow, "equally many", remedy: "same slots")
+  }
+
   @Test func machinesThatDoNotFitTogether() {
     var mixed = Self.cluster(hosts: 2, ranksEach: 1)
     mixed.ranks[1].fingerprint = "others"

@@ -15,9 +15,10 @@ extension ProbeTests {
     static func threads(ranks: Int) -> [Int] { ranks < 3 ? [1, 3] : [2] }
 
     static func reduce(
-      shards: Int, count: Int, seed: Int, threads: Int, bucket: Int, overlap: Int
+      shards: Int, count: Int, seed: Int, threads: Int, bucket: Int, overlap: Int,
+      ranksOfHost: Int = 0
     ) -> String {
-      "reduce \(shards) \(count) \(seed) \(threads) \(bucket) \(overlap)"
+      "reduce \(shards) \(count) \(seed) \(threads) \(bucket) \(overlap) \(ranksOfHost)"
     }
 
     static func wholeSums(ranks: Int, _ size: (Int, Int)) -> [String] {
@@ -36,12 +37,30 @@ extension ProbeTests {
       }
     }
 
+    /// Sums of 8 ranks as if they were on hosts of so many each: fewer shards than hosts, hosts that
+    /// hold one node of the tree, and several.
+    static let ranksOfHost = [1, 2, 4, 8]
+    static let shardsOnHosts = [1, 3, 8, 13, 32]
+
+    static func sumsOnHosts(_ ranksOfHost: Int, shards: Int) -> [String] {
+      [(1001, 0), (4096, 1), (100_000, 1)].map { bucket, overlap in
+        reduce(
+          shards: shards, count: bucketed, seed: 5, threads: 1, bucket: bucket, overlap: overlap,
+          ranksOfHost: ranksOfHost)
+      }
+    }
+
     /// Everything that is asked of so many ranks in one start.
     static func tasks(ranks: Int) -> [String] {
       var tasks = sizes.flatMap { wholeSums(ranks: ranks, $0) }
       tasks += shardCounts.flatMap(bucketedSums)
       if ranks == 2 { tasks.append("sleep") }
       if ranks == 3 { tasks.append("bench 50000 3 8 0") }
+      if ranks == 8 {
+        tasks += ranksOfHost.flatMap { each in
+          shardsOnHosts.flatMap { sumsOnHosts(each, shards: $0) }
+        }
+      }
       return tasks
     }
 
@@ -73,6 +92,26 @@ extension ProbeTests {
         for task in Self.bucketedSums(shards: shards) {
           #expect(try answers(ranks: ranks)[task] == expected, "\(task), \(ranks) ranks")
         }
+      }
+    }
+
+    @Test(arguments: shardsOnHosts) func sumsWithinHostsFirstChangeNoBits(shards: Int) throws {
+      let expected = naiveDigest(shards: shards, count: Self.bucketed, seed: 5)
+      for each in Self.ranksOfHost {
+        for task in Self.sumsOnHosts(each, shards: shards) {
+          #expect(try answers(ranks: 8)[task].prefix(64) == expected, "\(task)")
+        }
+      }
+    }
+
+    /// With H hosts of one node each, a host sends 2·N·(H − 1)/H floats, however many ranks it has.
+    @Test(arguments: [(1, 8), (2, 4), (4, 2), (8, 1)])
+    func aHostSendsItsVectorOnce(ranksOfHost: Int, hosts: Int) throws {
+      for task in Self.sumsOnHosts(ranksOfHost, shards: 8) {
+        let bytes = try Int(answers(ranks: 8)[task].dropFirst(65)) ?? -1
+        let least = 2 * 4 * Double(Self.bucketed) * Double(hosts - 1) / Double(hosts)
+        // Chunks are whole cache lines, so that they are not all equal.
+        #expect(abs(Double(bytes) - least) <= 0.05 * least, "\(task): \(bytes), not \(least)")
       }
     }
 

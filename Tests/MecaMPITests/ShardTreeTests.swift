@@ -40,6 +40,14 @@ import Testing
     }
   }
 
+  @Test func ranksAddWithinHostsWhereTheyAreNeighboursAndEquallyMany() {
+    func each(_ hosts: String) -> Int? { neighbours(on: hosts.map(String.init)) }
+    #expect(each("aabb") == 2 && each("aaabbbccc") == 3 && each("aaaabbbb") == 4)
+    for hosts in ["a", "aa", "ab", "abab", "aab", "aabbaa", "aaabbc", "aabbb"] {
+      #expect(each(hosts) == nil, "\(hosts)")
+    }
+  }
+
   @Test func rootLevelIsTheLogarithmRoundedUp() {
     #expect(
       [1, 2, 3, 4, 5, 8, 9].map { ShardTree(shards: $0).rootLevel } == [0, 1, 2, 2, 3, 3, 4])

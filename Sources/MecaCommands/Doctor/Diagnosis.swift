@@ -55,6 +55,16 @@ package struct Diagnosis {
 
   private func layout() -> [Complaint] {
     var found: [Complaint] = []
+    let hostOfRank = ranks.map(\.host)
+    if hosts.count > 1, hosts.count < ranks.count, neighbours(on: hostOfRank) == nil {
+      found.append(
+        Complaint(
+          kind: .slow,
+          text:
+            "the hosts do not have equally many ranks that are neighbours, so that gradients go "
+            + "between hosts once a rank and not once a host",
+          remedy: "the same slots on every host, mpirun --map-by slot"))
+    }
     if let refusal {
       found.append(Complaint(kind: .bad, text: refusal, remedy: "see --shards, --batch, --threads"))
     }

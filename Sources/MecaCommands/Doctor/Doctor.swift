@@ -23,11 +23,11 @@ struct Doctor: RankedCommand {
     let layout = compute.resolved()
     let refusal = refusal(of: layout, ranks: communicator.size)
     let fingerprint = (try? layout.makeEngine().fingerprint) ?? "no engine"
-    let hosts = try communicator.allGatherText(communicator.host)
     let probe = communicator.rank == 0 ? FolderProbe(at: output) : FolderProbe()
     let seesOutput = try seesProbe(in: probe, communicator)
     var own = RankFacts(
-      on: communicator, isFirstOfHost: hosts.firstIndex(of: communicator.host) == communicator.rank,
+      on: communicator,
+      isFirstOfHost: communicator.hosts.firstIndex(of: communicator.host) == communicator.rank,
       fingerprint: fingerprint, blasNote: layout.engine == .openblas ? OpenBLASCoreType.note : nil)
     own.seesOutput = seesOutput
     let text = String(decoding: try JSONEncoder().encode(own), as: UTF8.self)

@@ -46,7 +46,7 @@ final class RankWatch: Sendable {
     let token = try communicator.broadcastValue(UInt64.random(in: .min ... .max))
     let addresses = try communicator.broadcastText(
       communicator.rank == 0 ? networkInterfaces().map(\.address).joined(separator: " ") : "")
-    let hostOfZero = try communicator.broadcastText(communicator.host)
+    let hostOfZero = communicator.hosts[0]
     guard port != 0 else {
       if communicator.rank == 0 { complain("warning: no port to watch the ranks on; going on") }
       return nil

@@ -1,19 +1,24 @@
 #!/usr/bin/env python3
-"""Kills runs at random moments, resumes them on other rank counts, expects an undisturbed run's bits.
+"""Disturbs runs at random moments, resumes them on other rank counts, expects an undisturbed run's bits.
 
   python3 tools/kill-soak.py PROGRAM OUT [--kills 40] [--defenses meca,abl,...] [-- OPTIONS]
+  python3 tools/kill-soak.py PROGRAM OUT --incidents kill,stop,vanish,full [--minutes 30]
 
 For each defence an undisturbed run on one rank gives weights_sha256, suspects.csv, scores.npy and
 model.safetensors. Then runs on 1, 2, 3, 5 or 8 ranks are started in one output folder, and each is
 killed (a rank or mpirun, by SIGKILL) after a random part of the time that such a run takes, until
 one comes to its end; the next one starts in a new folder.
 
+Other incidents: stop (SIGSTOP to a rank: the run must end by itself and name it), vanish (the
+checkpoints are taken away: the run must go on) and full (the disk is full for a while: the run must go
+on; needs root, for a small tmpfs under OUT).
+
 What a kill costs is seen from outside: the time from the newest file among the checkpoints to the
 kill. It may be the interval between snapshots and --slack, for a step, a save and a loaded machine.
 A kill before a run's first save is not judged: that run has lost no more than it had run.
 
-A line a kill and one at the end; exit status 1 if bits differed, a resumed run failed or a kill
-cost more than it may.
+A line an incident and one at the end; exit status 1 if bits differed, a run failed that should not
+have, or a kill cost more than it may.
 """
 
 import argparse
@@ -38,7 +43,12 @@ ENVIRONMENT = {
     "OMPI_ALLOW_RUN_AS_ROOT": "1",
     "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1",
     "OMPI_MCA_btl_vader_single_copy_mechanism": "none",
+    "MECA_LATE_AFTER": "2",
+    "MECA_GIVE_UP_AFTER": "5",
 }
+# The longest that the ranks may need to notice one that is stopped, rank 0 too, and to end.
+SECONDS_TO_NOTICE = 40
+DISK_BYTES = 64 << 20
 
 
 def arguments():
@@ -51,13 +61,19 @@ def arguments():
     )
     parser.add_argument("program")
     parser.add_argument("out", type=pathlib.Path)
-    parser.add_argument("--kills", type=int, default=40, help="over all defences (40)")
+    parser.add_argument("--kills", type=int, default=40, help="incidents over all defences (40)")
+    parser.add_argument("--minutes", type=float, help="end after these, whatever --kills says")
+    parser.add_argument("--incidents", default="kill", help="of kill, stop, vanish, full (kill)")
     parser.add_argument("--defenses", default="meca,abl,active,fine-tuning,clp,none")
     parser.add_argument("--seed", type=int, default=1, help="of the moments and victims (1)")
     parser.add_argument("--every", type=float, default=0.5, help="seconds between snapshots (0.5)")
     parser.add_argument("--slack", type=float, default=1.5, help="seconds beyond these (1.5)")
     given = parser.parse_args(own)
     given.defenses, given.options = given.defenses.split(","), options
+    given.incidents = given.incidents.split(",")
+    unknown = set(given.incidents) - {"kill", "stop", "vanish", "full"}
+    if unknown:
+        parser.error(f"--incidents {', '.join(sorted(unknown))}: must be of kill, stop, vanish, full")
     return given
 
 
@@ -115,11 +131,22 @@ def running_stages(output):
 
 
 class Soak:
-    """All kills, what they cost and what went wrong."""
+    """All incidents, what kills cost and what went wrong."""
 
     def __init__(self, given):
         self.given, self.random = given, random.Random(given.seed)
         self.kills, self.worst, self.failures = 0, 0.0, []
+        self.end = time.time() + given.minutes * 60 if given.minutes else float("inf")
+        self.place = given.out
+        if "full" in given.incidents:
+            self.place = given.out / "disk"
+            self.place.mkdir(parents=True, exist_ok=True)
+            size = f"size={DISK_BYTES}"
+            subprocess.run(["mount", "-t", "tmpfs", "-o", size, "soak", self.place], check=True)
+
+    def close(self):
+        if self.place != self.given.out:
+            subprocess.run(["umount", "--lazy", self.place], check=True)
 
     def fail(self, text):
         self.failures.append(text)
@@ -142,8 +169,8 @@ class Soak:
         expected, seconds = self.undisturbed(defense)
         last = self.kills + wanted
         number = 0
-        while self.kills < last:
-            output = self.given.out / f"{defense}-{number}"
+        while self.kills < last and time.time() < self.end:
+            output = self.place / f"{defense}-{number}"
             number += 1
             shutil.rmtree(output, ignore_errors=True)
             output.mkdir(parents=True)
@@ -153,7 +180,7 @@ class Soak:
         history = []
         while True:
             history.append(self.random.choice(RANKS))
-            survives = self.kills >= last
+            survives = self.kills >= last or time.time() >= self.end
             # More ranks than cores take longer; now and then a run comes to its end.
             limit = seconds * 0.6 * (1 + history[-1] / 4)
             wait = float("inf") if survives else 0.4 + self.random.random() * limit
@@ -161,7 +188,7 @@ class Soak:
             if code is None:
                 continue
             if code != 0:
-                self.fail(f"{defense}: a resumed run failed: {(output / 'log').read_text()[-400:]}")
+                self.fail(f"{defense}: a run failed: {self.log(output).read_text()[-400:]}")
                 return
             got = bits(output)
             if got == expected:
@@ -171,10 +198,14 @@ class Soak:
                 self.fail(f"{defense}: on {history} ranks, {got} in place of {expected}: {output}")
             return
 
+    def log(self, output):
+        """Not on the disk that becomes full."""
+        return self.given.out / f"{output.name}.log"
+
     def run(self, defense, output, ranks, wait):
-        """The exit status of a run, or None of one that was killed after `wait` seconds."""
+        """The exit status of a run, or None of one that was ended after `wait` seconds."""
         start = time.time()
-        with open(output / "log", "w") as log:
+        with open(self.log(output), "w") as log:
             process = subprocess.Popen(
                 command(self.given, ranks, defense, output),
                 stdout=log, stderr=log, env=ENVIRONMENT, start_new_session=True,
@@ -183,8 +214,55 @@ class Soak:
             time.sleep(0.01)
         if process.poll() is not None:
             return process.returncode
-        self.kill(defense, output, process, ranks, start)
-        return None
+        incident = self.random.choice(self.given.incidents)
+        if incident == "kill":
+            self.kill(defense, output, process, ranks, start)
+            return None
+        self.kills += 1
+        stages = ", ".join(running_stages(output)) or "no stage"
+        print(f"{defense}: {incident} {self.kills}, {ranks} ranks, within {stages}", flush=True)
+        if incident == "stop" and ranks > 1:
+            return self.stop(defense, output, process)
+        if incident == "vanish":
+            # What is written meanwhile may stay behind, as where somebody else tidies up.
+            shutil.rmtree(output / "checkpoints", ignore_errors=True)
+        if incident == "full":
+            self.fill()
+        return process.wait()
+
+    def stop(self, defense, output, process):
+        """Stops a rank for good; the others must say which and end."""
+        programs = ranks_below(process.pid)
+        if not programs:  # the run is at its end
+            return process.wait()
+        os.kill(self.random.choice(programs), signal.SIGSTOP)
+        try:
+            code = process.wait(timeout=SECONDS_TO_NOTICE)
+        except subprocess.TimeoutExpired:
+            self.fail(f"{defense}: a stopped rank held the run for {SECONDS_TO_NOTICE} s")
+            code = None
+        for program in programs:
+            if program in process_table():
+                os.kill(program, signal.SIGKILL)
+        if code is None:
+            os.kill(process.pid, signal.SIGKILL)
+            process.wait()
+        elif code and "has not answered" not in self.log(output).read_text():
+            self.fail(f"{defense}: nobody was named: {self.log(output).read_text()[-400:]}")
+        # A run that had ended before it was stopped has its results.
+        return 0 if code == 0 else None
+
+    def fill(self):
+        """Leaves no room on the disk for a while."""
+        filler = self.place / "filler"
+        with open(filler, "wb", buffering=0) as file:
+            try:
+                while True:
+                    file.write(b"0" * (1 << 16))
+            except OSError:
+                pass
+        time.sleep(self.random.uniform(0.5, 3))
+        filler.unlink()
 
     def kill(self, defense, output, process, ranks, start):
         programs = ranks_below(process.pid)
@@ -213,11 +291,14 @@ if __name__ == "__main__":
     given = arguments()
     soak = Soak(given)
     count = len(given.defenses)
-    for number, defense in enumerate(given.defenses):
-        soak.kill_some(defense, (given.kills + count - 1 - number) // count)
+    try:
+        for number, defense in enumerate(given.defenses):
+            soak.kill_some(defense, (given.kills + count - 1 - number) // count)
+    finally:
+        soak.close()
     print(
-        f"{soak.kills} kills over {count} defences, at most {soak.worst:.2f} s after a save;"
-        f" {len(soak.failures)} failures"
+        f"{soak.kills} incidents ({', '.join(given.incidents)}) over {count} defences, kills at most"
+        f" {soak.worst:.2f} s after a save; {len(soak.failures)} failures"
     )
     for failure in soak.failures:
         print(failure)

@@ -92,8 +92,14 @@ struct RunOptions: ParsableArguments {
   )
   var selfTest = false
 
-  @Flag(help: "Print the resolved configuration as YAML and stop.")
+  @Flag(
+    help:
+      "Print the resolved configuration as YAML, and what the run would take as messages, and stop."
+  )
   var dryRun = false
+
+  @Flag(help: "With --dry-run: train some steps, to say how long the run would take.")
+  var measure = false
 
   @Flag(help: "No progress on the terminal, only warnings and the closing table.")
   var quiet = false
@@ -112,6 +118,10 @@ struct RunOptions: ParsableArguments {
   ///
   /// - Throws: `SettingError`.
   func check() throws {
+    if measure && !dryRun {
+      throw UsageError.conflict(
+        "--measure is for --dry-run, which says what a run would take; a run says it by itself")
+    }
     if !(checkpointEvery >= 0 && checkpointEvery <= 1e6) {
       throw SettingError(
         setting: "checkpoint-every", value: "\(checkpointEvery)", allowed: "0 or more minutes")

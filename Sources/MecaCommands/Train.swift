@@ -30,6 +30,7 @@ struct Train: RankedCommand {
         try plan.compute.validate(ranks: communicator.size)
         if communicator.rank == 0 { print(options.yaml(of: plan)) }
       }
+      try estimate(plan, on: communicator)
       return
     }
     let stopRequests = StopRequests.watched(
@@ -110,6 +111,32 @@ struct Train: RankedCommand {
         throw FailingVerdict(
           grade: answer.grade, option: options.run.failOn, output: options.run.output)
       }
+    }
+  }
+
+  /// Says what the run would take, if its data can be opened.
+  ///
+  /// - Ranks: collective.
+  private func estimate(_ plan: RunPlan, on communicator: Communicator) throws {
+    let journal = try Journal(
+      metricsPath: nil, isWriter: communicator.rank == 0,
+      logger: progressLogger(quiet: options.run.quiet))
+    do {
+      let data = try TrainingData(
+        plan.data, attack: plan.attack, communicator: communicator, threads: plan.compute.threads)
+      let plan = try communicator.collectively { try options.resolved(stored: data.attack.facts) }
+      try communicator.collectively { try plan.defense.makeDefense().check(data.given) }
+      let estimate = try RunEstimate(
+        plan, data: data, reserve: cleanReserve(plan, data: data, communicator: communicator),
+        communicator: communicator)
+      for line in estimate.lines(
+        folder: RunFolder(path: options.run.output, checkpoints: options.run.checkpoints))
+      { journal.say(line) }
+      if options.run.measure {
+        for line in try estimate.measured() { journal.say(line) }
+      }
+    } catch let failure as RemoteFailure {
+      journal.say("no estimate: \(failure.message)")
     }
   }
 

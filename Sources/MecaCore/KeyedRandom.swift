@@ -13,6 +13,7 @@ public enum RandomPurpose: UInt32, Sendable, CaseIterable {
   case labelMixing = 9
   case warpField = 10
   case triggerPieces = 11
+  case forecast = 12
   case test = 100
 }
 

@@ -69,18 +69,24 @@ public struct RunFolder: Sendable {
   /// - Ranks: local; rank 0 alone should call it.
   /// - Throws: `TooLittleRoom`.
   public func requireRoom(parameters: Int, samples: Int) throws {
-    let model = 4 * parameters
-    let lists = 100 * samples
-    let isElsewhere = checkpoints != path + "/checkpoints"
-    let needs = [
-      ("--output", path, model + lists + (isElsewhere ? 0 : 7 * model)),
-      ("--checkpoints", checkpoints, isElsewhere ? 7 * model : 0),
-    ]
-    for (option, folder, need) in needs {
+    for (option, folder, need) in leastRoom(parameters: parameters, samples: samples) {
       if let free = freeRoom(at: folder), free < need {
         throw TooLittleRoom(option: option, folder: folder, need: need, free: free)
       }
     }
+  }
+
+  /// Bytes that a run leaves at the very least, by folder and the option that names it; see
+  /// ``requireRoom(parameters:samples:)``.
+  public func leastRoom(
+    parameters: Int, samples: Int
+  ) -> [(option: String, folder: String, bytes: Int)] {
+    let model = 4 * parameters
+    let lists = 100 * samples
+    guard checkpoints != path + "/checkpoints" else {
+      return [("--output", path, 8 * model + lists)]
+    }
+    return [("--output", path, model + lists), ("--checkpoints", checkpoints, 7 * model)]
   }
 
   /// Takes away what a killed run was writing here.

@@ -115,8 +115,7 @@ public struct EpochOrder: Sendable {
     self.microbatch = microbatch
     let shares = dealt(shards, parts: groups.map(\.parts))
     self.shards = shares
-    let stepCount =
-      (groups[0].indices.count + shares[0] * microbatch - 1) / (shares[0] * microbatch)
+    let stepCount = Self.stepCount(groups: groups, shards: shards, microbatch: microbatch)
     self.stepCount = stepCount
     laps = groups.enumerated().map { number, group in
       let places = stepCount * shares[number] * microbatch
@@ -127,6 +126,12 @@ public struct EpochOrder: Sendable {
         return random.permutation(count: group.indices.count)
       }
     }
+  }
+
+  /// Steps of an epoch.
+  public static func stepCount(groups: [TrainingGroup], shards: Int, microbatch: Int) -> Int {
+    let own = dealt(shards, parts: groups.map(\.parts))[0] * microbatch
+    return (groups[0].indices.count + own - 1) / own
   }
 
   /// Shards of a step that group `number` has.

@@ -228,6 +228,9 @@ public struct NothingToLearn: ReportableError {
   /// Stage of the run.
   public let stage: String
 
+  /// Of a stage.
+  package init(stage: String) { self.stage = stage }
+
   /// The process's exit status.
   public var exitCode: ExitCode { .badData }
 

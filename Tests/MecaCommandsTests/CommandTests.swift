@@ -54,7 +54,7 @@ extension ProgramTests {
         + MeCa.settingNames + FolderFormat.settingNames
         + BadNets.settingNames
       // What only other defences use has no line, nor what is about this very start.
-      let elsewhere = ["clean-reserve", "variant", "dry-run", "force"]
+      let elsewhere = ["clean-reserve", "variant", "dry-run", "measure", "force"]
       #expect(Set(keys) == Set(names).subtracting(elsewhere))
       let path = try folder.write("own.yaml", Data(first.output.utf8))
       let second = try meca(ranks: 2, ["--config", path, "--dry-run"], timeout: soon)
@@ -63,6 +63,22 @@ extension ProgramTests {
       #expect(
         third.output == first.output.replacingOccurrences(of: "\nwidth: 4\n", with: "\nwidth: 6\n"))
       #expect(try FileManager.default.contentsOfDirectory(atPath: folder.path) == ["own.yaml"])
+    }
+
+    @Test func theDryRunSaysWhatARunWouldTake() throws {
+      let arguments = tinyRun + ["--dry-run"]
+      let counted = try meca(arguments, timeout: soon)
+      for part in ["work: ", "  meca/warm-up  ", "memory: ", "room: "] {
+        #expect(counted.errors.contains(part), "\(counted.errors)")
+      }
+      #expect(!counted.errors.contains("time: "))
+      let measured = try meca(ranks: 2, arguments + ["--measure"], timeout: soon)
+      #expect(measured.status == 0 && measured.output == counted.output)
+      #expect(measured.errors.contains("time: "), "\(measured.errors)")
+      let blind = try meca(
+        ["--dry-run", "--dataset", "cifar10", "--data", "/not/there"], timeout: soon)
+      #expect(blind.status == 0 && blind.errors.contains("no estimate: "), "\(blind.errors)")
+      try expectRefusal(of: ["--measure"], status: 64, ["--measure", "--dry-run"])
     }
 
     @Test(arguments: runsFull ? [0, 3] : [3])

@@ -1,0 +1,217 @@
+import MecaCore
+import MecaNN
+import MecaTensor
+import MecaTraining
+
+/// A workbench that computes nothing and counts what would be computed.
+///
+/// Models learn nothing, and everybody is said to fit their label, a tenth of the largest one much
+/// better than the others.
+///
+/// - Ranks: local.
+public final class ForecastWorkbench: Workbench {
+  /// What the defence is told of the set.
+  public enum Course: Sendable, CaseIterable {
+    /// Pixels give a trigger away on a tenth of the largest label, and detectors agree.
+    case found
+    /// That tenth is suspected because of its losses, and nothing is found.
+    case suspected
+  }
+
+  /// The training samples.
+  public let samples: GivenData
+  /// Samples that are known to be clean.
+  public let reserve: [Int32]
+  /// The network of the models that are kept.
+  public let network: NetworkConfiguration
+  /// How they are trained.
+  public let recipe: TrainingRecipe
+  /// Samples of a step.
+  public var batch: Int { compute.batch }
+  /// What has been counted so far.
+  public private(set) var forecast = Forecast()
+  private let compute: ComputeConfiguration
+  private let engine: any Engine
+  private var scope: StageKey
+  private var stage = "what is in no stage"
+  private var undefendedModel: Finished<ModelState>?
+  private let largestLabel: Int32
+  private let course: Course
+
+  /// A bench for the defence called `scope`.
+  public init(
+    samples: GivenData, network: NetworkConfiguration, recipe: TrainingRecipe,
+    compute: ComputeConfiguration, engine: any Engine, scope: String, reserve: [Int32] = [],
+    course: Course
+  ) {
+    self.course = course
+    (self.samples, self.network, self.recipe) = (samples, network, recipe)
+    (self.compute, self.engine, self.reserve) = (compute, engine, reserve)
+    self.scope = StageKey(scope)
+    let sizes = samples.labels.reduce(into: [Int32: Int]()) { $0[$1, default: 0] += 1 }
+    largestLabel = sizes.max { ($0.value, -$0.key) < ($1.value, -$1.key) }?.key ?? 0
+  }
+
+  /// Runs another defence of the same run on this bench.
+  public func run(_ defense: any Defense) throws -> DefenseOutcome {
+    let before = scope
+    defer { scope = before }
+    scope = StageKey(type(of: defense).facts.name)
+    return try defense.run(self)
+  }
+
+  /// The seed of everything random that is drawn at `key`.
+  public func seed(of key: StageKey) -> UInt64 { key.seed(of: compute.seed) }
+
+  /// A model with fresh weights.
+  public func newModel(_ network: NetworkConfiguration, key: StageKey) throws -> Model {
+    try Model(network, engine: engine, seed: seed(of: key))
+  }
+
+  /// The model of a plain training, which is counted once.
+  public func undefended() throws -> Finished<ModelState> {
+    if let undefendedModel { return undefendedModel }
+    let key = StageKey("undefended")
+    let finished = try counted(key, recipe, after: []) { _ in
+      try trainedFromScratch(on: samples.allIndices).state
+    }
+    undefendedModel = finished
+    return finished
+  }
+
+  /// Runs a part of the defence, unless what it leaves is known.
+  public func stage<State: StageState>(
+    _ name: String, _ settings: some Encodable, after inputs: [StageDigest],
+    _ work: (StageKey) throws -> State
+  ) throws -> Finished<State> {
+    try counted(scope.appending(name), settings, after: inputs, work)
+  }
+
+  private func counted<State: StageState>(
+    _ key: StageKey, _ settings: some Encodable, after inputs: [StageDigest],
+    _ work: (StageKey) throws -> State
+  ) throws -> Finished<State> {
+    let before = stage
+    defer { stage = before }
+    stage = key.description
+    let foreseen = (State.self as? any ForeseenState.Type)?.foreseen(suspects) as? State
+    return Finished(
+      state: try foreseen ?? work(key),
+      digest: try StageDigest(key, settings: settings, after: inputs))
+  }
+
+  /// Counts a training.
+  @discardableResult
+  public func train(
+    _ model: Model, _ lesson: Lesson, _ recipe: TrainingRecipe, key: StageKey
+  ) throws -> EpochSummary {
+    guard !lesson.groups.contains(where: \.indices.isEmpty) else {
+      throw NothingToLearn(stage: stage)
+    }
+    let steps = EpochOrder.stepCount(
+      groups: lesson.groups, shards: compute.shards, microbatch: compute.microbatch)
+    forecast.add(stage, model.configuration) {
+      $0.trained += recipe.epochs * steps * compute.batch
+    }
+    return EpochSummary(loss: 0.1, accuracy: 1)
+  }
+
+  /// Counts the questions, and says that all fit their given labels.
+  public func judge(
+    _ model: Model, _ indices: [Int32], labels: [Int32]
+  ) throws -> [SampleRecord] {
+    forecast.add(stage, model.configuration) { $0.judged += indices.count }
+    return answers(indices, labels)
+  }
+
+  /// The same of robustness.
+  public func robustness(
+    _ model: Model, _ indices: [Int32], labels: [Int32], _ perturbation: PerturbationConfiguration,
+    key: StageKey
+  ) throws -> [SampleRecord] {
+    forecast.add(stage, model.configuration) { $0.scored += indices.count }
+    return answers(indices, labels)
+  }
+
+  /// Whether a sample is of the tenth that stands out.
+  private func standsOut(_ index: Int32) -> Bool {
+    guard samples.labels[Int(index)] == largestLabel else { return false }
+    var random = KeyedRandom(seed: compute.seed, purpose: .forecast, Int(index), 1)
+    return random.uniform(in: 0...1) < 0.1
+  }
+
+  /// Whom pixels speak against, and of which label.
+  private var suspects: (label: Int, indices: [Int32])? {
+    guard course == .found else { return nil }
+    let indices = samples.allIndices.filter(standsOut)
+    return indices.isEmpty ? nil : (Int(largestLabel), indices)
+  }
+
+  /// A hump of losses, for one label with another far below, and divergences that tell nothing.
+  private func answers(_ indices: [Int32], _ labels: [Int32]) -> [SampleRecord] {
+    indices.map { index in
+      let given = samples.labels[Int(index)]
+      var random = KeyedRandom(seed: compute.seed, purpose: .forecast, Int(index))
+      let bell = (0..<6).reduce(Float(0)) { sum, _ in sum + random.uniform(in: -1...1) }
+      let own: Float = standsOut(index) ? 0.001 : 0.3
+      return SampleRecord(
+        loss: labels[Int(index)] == given ? own * (1 + bell / 8) : 5, divergence: 1 + bell / 8,
+        prediction: given, confidence: 0.9)
+    }
+  }
+
+  /// Counts the questions, and says who is known by the spare class: nobody, or those who stand out.
+  public func spareClasses(
+    _ model: Model, _ indices: [Int32], labels: [Int32]
+  ) throws -> [SpareAnswer] {
+    forecast.add(stage, model.configuration) { $0.judged += indices.count }
+    let classes = Int32(samples.classCount)
+    return indices.map { index in
+      let given = samples.labels[Int(index)]
+      let isKnown = course == .found && standsOut(index) && labels[Int(index)] == given
+      return SpareAnswer(
+        excess: isKnown ? 9 : -9, content: isKnown ? (given + 1) % classes : given)
+    }
+  }
+
+  /// The samples' pixels; stages that are foreseen do not ask.
+  public func pixelCells(side: Int, margin: Int) throws -> PixelCells {
+    try samples.pixelCells(side: side, margin: margin)
+  }
+
+  /// What `decide` says.
+  public func decided<Element: BitwiseCopyable & Sendable>(
+    _ decide: () -> [Element]
+  ) throws -> [Element] { decide() }
+
+  /// Nothing.
+  public func observe(
+    _ moment: String, _ what: String, marked: [Bool], values: [String: MetricValue]
+  ) {}
+
+  /// Nothing.
+  public func judged(_ verdict: Verdict) {}
+
+  /// Nothing.
+  public func say(_ text: String) {}
+
+  /// Nothing.
+  public func record(_ event: String, _ values: [String: MetricValue]) {}
+}
+
+/// What a stage leaves behind that a forecast knows without its work.
+protocol ForeseenState: StageState {
+  /// That, where the stage speaks against `suspects` of one label, or against nobody.
+  static func foreseen(_ suspects: (label: Int, indices: [Int32])?) -> Self
+}
+
+extension Findings: ForeseenState {
+  package static func foreseen(_ suspects: (label: Int, indices: [Int32])?) -> Findings {
+    guard let suspects else { return Findings() }
+    return Findings([
+      Finding(
+        label: suspects.label, kind: .patch, strength: 99, isStrong: true, rows: 0..<1,
+        columns: 0..<1, suspects: suspects.indices)
+    ])
+  }
+}

@@ -1,4 +1,5 @@
 import Foundation
+import MecaCore
 import MecaMPI
 import MecaTraining
 

@@ -18,12 +18,27 @@ public struct MecaDist: ParsableCommand {
     commandName: "meca-dist",
     abstract: "Trains a clean image classifier on data that nobody vouches for.",
     discussion: """
-      Under MPI: mpirun -n 8 meca-dist. Without options it runs the built-in demonstration.
-      train may be left out: meca-dist --epochs 3. Its options: meca-dist train --help.
+      Without options it runs the built-in demonstration.
+
+      What most people need:
+        --dataset, --data   which images (meca-dist datasets), and where
+        --image-size        side of the images of a folder, pixels
+        --output            folder for all that comes out, report.html too
+        --defense           meca, abl, … (meca-dist defenses)
+        --width             size of the network
+        --dry-run           what would be done; with --measure how long
+
+      Examples:
+        mpirun -n 8 meca-dist
+        mpirun -n 8 meca-dist --dataset folder --data photos --image-size 64
+        mpirun -n 8 meca-dist --dataset cifar10 --data DIR --attack blend
+        meca-dist report meca-run
+
+      train may be left out. All its options: meca-dist train --help
       """,
     version: "0.1.0",
     subcommands: [
-      Train.self, Score.self, Evaluate.self, Poison.self, Pack.self, Bench.self,
+      Train.self, Report.self, Score.self, Evaluate.self, Poison.self, Pack.self, Bench.self,
       ListDatasets.self, ListAttacks.self, ListDefenses.self, PrintScript.self, Doctor.self,
       PrintOptions.self,
     ],

@@ -27,41 +27,13 @@ struct RunEstimate {
     (self.plan, self.data, self.communicator) = (plan, data, communicator)
     network = plan.network(for: data)
     courses = try communicator.collectively { [network] in
-      func forecast(_ course: ForecastWorkbench.Course) throws -> Forecast {
-        try Self.forecast(plan, data: data, reserve: reserve, network: network, course: course)
-      }
-      let (found, suspected) = (try forecast(.found), try forecast(.suspected))
-      if found.parts == suspected.parts { return [("", found)] }
+      let all = try RunForecasts(plan, data: data, reserve: reserve, network: network)
+      if all.found.parts == all.suspected.parts { return [("", all.found)] }
       return [
-        (" where pixels give a trigger away", found),
-        (" where somebody is suspected and nobody found", suspected),
+        (" where pixels give a trigger away", all.found),
+        (" where somebody is suspected and nobody found", all.suspected),
       ]
     }
-  }
-
-  private static func forecast(
-    _ plan: RunPlan, data: TrainingData, reserve: [Int32], network: NetworkConfiguration,
-    course: ForecastWorkbench.Course
-  ) throws -> Forecast {
-    let defense = plan.defense.makeDefense()
-    let bench = ForecastWorkbench(
-      samples: data.given, network: network, recipe: plan.recipe, compute: plan.compute,
-      engine: try plan.compute.makeEngine(), scope: type(of: defense).facts.name,
-      reserve: reserve, course: course)
-    var defenses: [any Defense] = plan.undefended ? [Undefended(), defense] : [defense]
-    if plan.oracle { defenses.append(Oracle()) }
-    var models = 0
-    for var defense in defenses {
-      if var informed = defense as? any InformedDefense, let truth = data.truth {
-        informed.inform(truth)
-        defense = informed
-      }
-      models += try bench.run(defense).models.count
-    }
-    var forecast = bench.forecast
-    forecast.addEvaluation(
-      of: network, images: models * (data.test.count + (data.triggered?.count ?? 0)))
-    return forecast
   }
 
   private var networks: [NetworkConfiguration] {
@@ -79,8 +51,8 @@ struct RunEstimate {
         + "\(data.classCount) classes"
     ]
     for (words, forecast) in courses {
-      let trained = forecast.parts.reduce(0) { $0 + $1.trained }
-      lines.append("work\(words): \(grouped(trained)) images through steps of training")
+      lines.append(
+        "work\(words): \(grouped(forecast.trainedImages)) images through steps of training")
       lines += table(of: forecast)
     }
     let compute = plan.compute
@@ -103,14 +75,15 @@ struct RunEstimate {
 
   /// A line a stage and network.
   private func table(of forecast: Forecast) -> [String] {
-    let parts = forecast.parts.filter { $0.trained + $0.judged + $0.scored > 0 }
-    let width = parts.map(\.stage.count).max() ?? 0
-    return parts.map { part in
-      let counts = [
-        (part.trained, "trained"), (part.judged, "asked about"), (part.scored, "scored"),
+    let width = forecast.parts.map(\.stage.count).max() ?? 0
+    return forecast.parts.filter { !$0.images.isEmpty }.map { part in
+      let verbs: [(Forecast.Work, String)] = [
+        (.training, "trained"), (.judging, "asked about"), (.scoring, "scored"),
       ]
       let name = part.stage + String(repeating: " ", count: width - part.stage.count)
-      let words = counts.filter { $0.0 > 0 }.map { "\(grouped($0.0)) \($0.1)" }
+      let words = verbs.filter { part.images($0.0) > 0 }.map {
+        "\(grouped(part.images($0.0))) \($0.1)"
+      }
       return "  \(name)  \(words.joined(separator: ", "))  "
         + "(\(part.network.architecture.rawValue), width \(part.network.width))"
     }
@@ -128,9 +101,13 @@ struct RunEstimate {
     var seconds = courses.map { _ in 0.0 }
     for network in networks {
       let parts = courses.map { $0.forecast.parts.filter { $0.network == network } }
-      let cost = try cost(of: network, parts.flatMap { $0 }, session)
+      let costs = try costs(of: network, parts.flatMap { $0 }, session)
       for (course, parts) in parts.enumerated() {
-        seconds[course] += parts.reduce(0) { $0 + cost.seconds(of: $1) }
+        for part in parts {
+          for (work, images) in part.images {
+            seconds[course] += Double(images) * costs[work, default: 0]
+          }
+        }
       }
     }
     var peak = [Int64(memoryMegabytes().peak)]
@@ -143,10 +120,10 @@ struct RunEstimate {
     ]
   }
 
-  /// What an image costs in a network.
-  private func cost(
+  /// Seconds of an image in a network, over all ranks, for the work that there is.
+  private func costs(
     of network: NetworkConfiguration, _ parts: [Forecast.Part], _ session: TrainingSession
-  ) throws -> Forecast.Cost {
+  ) throws -> [Forecast.Work: Double] {
     let key = StageKey("estimate")
     let model = try Model(network, engine: session.engine, seed: key.seed(of: plan.compute.seed))
     var recipe = plan.recipe
@@ -156,10 +133,7 @@ struct RunEstimate {
     if network != self.network { recipe.augmentation = .none }
     let labels = data.labels
     func indices(_ count: Int) -> [Int32] { (0..<count).map { Int32($0 % labels.count) } }
-    func secondsOfImage(
-      _ isWanted: Bool, unit: Int, _ work: ([Int32]) throws -> Void
-    ) throws -> Double {
-      guard isWanted else { return 0 }
+    func secondsOfImage(unit: Int, _ work: ([Int32]) throws -> Void) throws -> Double {
       try work(indices(unit))
       // Until it takes a second; memory is taken and files are opened by now.
       var units = 1
@@ -173,18 +147,22 @@ struct RunEstimate {
       }
     }
     let pass = TrainingSession.evaluationBatch * max(plan.compute.shards, communicator.size)
-    return try Forecast.Cost(
-      training: secondsOfImage(parts.contains { $0.trained > 0 }, unit: plan.compute.batch) {
-        try session.train(
-          model, on: data.given, .learning($0, labels: labels), recipe, key: key)
-      },
-      judging: secondsOfImage(parts.contains { $0.judged > 0 }, unit: pass) {
-        _ = try session.judge(model, on: data.given, $0, labels: labels)
-      },
-      scoring: secondsOfImage(parts.contains { $0.scored > 0 }, unit: pass) {
-        _ = try session.robustness(
-          model, on: data.given, $0, labels: labels, PerturbationConfiguration(), key: key)
-      })
+    var costs: [Forecast.Work: Double] = [:]
+    for work in Forecast.Work.allCases where parts.contains(where: { $0.images(work) > 0 }) {
+      costs[work] = try secondsOfImage(unit: work == .training ? plan.compute.batch : pass) {
+        switch work {
+        case .training:
+          try session.train(
+            model, on: data.given, .learning($0, labels: labels), recipe, key: key)
+        case .judging:
+          _ = try session.judge(model, on: data.given, $0, labels: labels)
+        case .scoring:
+          _ = try session.robustness(
+            model, on: data.given, $0, labels: labels, PerturbationConfiguration(), key: key)
+        }
+      }
+    }
+    return costs
   }
 
   /// The folder, or the nearest one above that there is.
@@ -208,15 +186,5 @@ struct RunEstimate {
   private func size(_ bytes: Int) -> String {
     bytes < 1_000_000_000
       ? "\(fixed(Double(bytes) / 1e6, 1)) MB" : "\(fixed(Double(bytes) / 1e9, 1)) GB"
-  }
-}
-
-/// A span of time for people: `48 s`, `12 min`, `3.4 h`, `2.1 days`.
-func spanWords(_ seconds: Double) -> String {
-  switch seconds {
-  case ..<90: "\(fixed(seconds, 0)) s"
-  case ..<5400: "\(fixed(seconds / 60, 0)) min"
-  case ..<172_800: "\(fixed(seconds / 3600, 1)) h"
-  default: "\(fixed(seconds / 86400, 1)) days"
   }
 }

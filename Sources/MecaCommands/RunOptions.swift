@@ -104,6 +104,9 @@ struct RunOptions: ParsableArguments {
   @Flag(help: "No progress on the terminal, only warnings and the closing table.")
   var quiet = false
 
+  @Flag(help: "A line for every epoch and rank, with what the exchange between ranks costs.")
+  var verbose = false
+
   func validate() throws {
     if output.isEmpty { throw ValidationError("--output: must name a folder") }
     if checkpoints?.isEmpty == true {
@@ -118,6 +121,9 @@ struct RunOptions: ParsableArguments {
   ///
   /// - Throws: `SettingError`.
   func check() throws {
+    if quiet && verbose {
+      throw UsageError.conflict("--quiet and --verbose: take one of them")
+    }
     if measure && !dryRun {
       throw UsageError.conflict(
         "--measure is for --dry-run, which says what a run would take; a run says it by itself")

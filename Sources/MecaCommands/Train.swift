@@ -43,6 +43,7 @@ struct Train: RankedCommand {
       try plan.compute.validate(ranks: communicator.size)
       _ = try plan.compute.makeEngine()
     }
+    try greet(plan, on: communicator)
     communicator.place.enter("opening the data")
     let data = try TrainingData(
       plan.data, attack: plan.attack, communicator: communicator, threads: plan.compute.threads)
@@ -87,9 +88,16 @@ struct Train: RankedCommand {
       plan, identity: plan.identity(basis), networks: networks, data: data, session: session,
       folder: folder)
     announce(plan, data: data, session: session)
+    if communicator.rank == 0, !options.run.quiet {
+      session.report = progressReport(plan, data: data, reserve: reserve, network, journal)
+    }
+    defer { LiveLine.clear() }
     let run = TrainingRun(
       plan: plan, session: session, data: data, network: network, reserve: reserve,
-      folder: folder, store: store, keeper: keeper, selfTest: options.run.selfTest)
+      folder: folder, store: store, keeper: keeper, selfTest: options.run.selfTest,
+      report: ReportWriter(
+        emptyResult(plan, data: data, ranks: communicator.size), folder: folder, journal: journal,
+        isWriter: communicator.rank == 0))
     let answer: DetectionAnswer?
     do {
       answer = try run.execute()
@@ -112,6 +120,39 @@ struct Train: RankedCommand {
           grade: answer.grade, option: options.run.failOn, output: options.run.output)
       }
     }
+  }
+
+  /// The first sign of life: what runs where, before anything is opened.
+  ///
+  /// - Ranks: collective.
+  private func greet(_ plan: RunPlan, on communicator: Communicator) throws {
+    guard communicator.rank == 0 else { return }
+    let logger = progressLogger(quiet: options.run.quiet)
+    let (size, threads) = (communicator.size, plan.compute.threads)
+    let hosts = Set(communicator.hosts).count
+    let cores = allowedCores().count
+    var words = "meca-dist \(MecaDist.configuration.version), defence \(plan.defense.facts.name): "
+    words += size == 1 ? "1 rank" : "\(size) ranks"
+    if threads > 1 { words += " x \(threads) threads" }
+    words += " on " + (hosts == 1 ? communicator.host : "\(hosts) hosts")
+    if cores > 0 { words += cores == 1 ? ", 1 core for rank 0" : ", \(cores) cores for rank 0" }
+    words += ", kernels of \(plan.compute.engine.rawValue)"
+    logger.info("\(words); results go to \(options.run.output)")
+    if LiveLine.isPossible {
+      logger.info("Ctrl-C saves what there is and ends; the same command goes on from there")
+    }
+  }
+
+  /// Tells people how far the run is.
+  private func progressReport(
+    _ plan: RunPlan, data: TrainingData, reserve: [Int32], _ network: NetworkConfiguration,
+    _ journal: Journal
+  ) -> ProgressReport {
+    // Without a forecast there is no number of stages and no time left, but a run.
+    let forecasts = try? RunForecasts(plan, data: data, reserve: reserve, network: network)
+    return ProgressReport(
+      forecasts.map { [$0.suspected, $0.found] } ?? [], isLive: LiveLine.isPossible,
+      now: { journal.seconds }, say: journal.say)
   }
 
   /// Says what the run would take, if its data can be opened.
@@ -138,6 +179,16 @@ struct Train: RankedCommand {
     } catch let failure as RemoteFailure {
       journal.say("no estimate: \(failure.message)")
     }
+  }
+
+  /// A result of which nothing is known but what the run is about.
+  private func emptyResult(_ plan: RunPlan, data: TrainingData, ranks: Int) -> RunResult {
+    var result = RunResult(
+      defense: plan.defense.facts.name, weightsSHA256: "", seconds: 0, ranks: ranks,
+      imagesPerSecond: 0)
+    result.classNames = data.training.classNames
+    result.target = data.triggered?.target
+    return result
   }
 
   /// Bytes of a checkpoint that is read at most: some dozen states of its networks and some hundred
@@ -184,7 +235,7 @@ struct Train: RankedCommand {
       let lock = isWriter ? try folder.prepare(force: options.run.force) : nil
       let journal = try Journal(
         metricsPath: folder.metrics, isWriter: isWriter,
-        logger: progressLogger(quiet: options.run.quiet))
+        logger: progressLogger(quiet: options.run.quiet), isVerbose: options.run.verbose)
       return (lock, journal)
     }
   }
@@ -240,12 +291,12 @@ struct Train: RankedCommand {
         try writeWhole(Data(text.utf8), to: folder.badImages)
       }
     }
-    for placement in placements { session.journal.say(placement.summary) }
+    for placement in placements { session.journal.detail(placement.summary) }
     return record
   }
 
   private func announce(_ plan: RunPlan, data: TrainingData, session: TrainingSession) {
-    session.journal.say("engine: \(session.engine.fingerprint)")
+    session.journal.detail("engine: \(session.engine.fingerprint)")
     if session.engine.kind == .openblas, let note = OpenBLASCoreType.note {
       session.journal.say(note)
     }

@@ -8,7 +8,9 @@ import Glibc
 /// - Ranks: local.
 public func writeLine(_ text: String) {
   let line = Array("\(oneLine(text))\n".utf8)
-  line.withUnsafeBytes { bytes in _ = write(STDERR_FILENO, bytes.baseAddress, bytes.count) }
+  LiveLine.above {
+    line.withUnsafeBytes { bytes in _ = write(STDERR_FILENO, bytes.baseAddress, bytes.count) }
+  }
 }
 
 /// A text without line breaks and tabs, which become spaces, and without anything else that a
@@ -23,7 +25,7 @@ package func oneLine(_ text: String) -> String {
 /// - Ranks: local.
 public func printLines(_ text: String) {
   let lines = text.split(separator: "\n", omittingEmptySubsequences: false)
-  print(lines.map { printable(String($0)) }.joined(separator: "\n"))
+  LiveLine.above { print(lines.map { printable(String($0)) }.joined(separator: "\n")) }
 }
 
 /// The line of an error or a warning, with the program's name before it.

@@ -1,23 +1,40 @@
 extension NetworkConfiguration {
-  /// Floats of all convolutions' results for one image, of what max pooling makes of them, and of all
-  /// trainable parameters.
+  /// Multiplications of the network for one image, as `Model.multiplyAdds` counts them.
   ///
   /// From the formulas of the architecture alone: nothing is planned or allocated for it.
-  package var floats: (activations: Int, pooled: Int, parameters: Int) {
+  public var multiplyAdds: (evaluation: Int, training: Int, scoring: Int) {
+    let floats = floats
+    let forward = floats.multiplyAdds
+    return (forward, 3 * forward - floats.firstMultiplyAdds, 3 * forward)
+  }
+
+  /// Floats of all convolutions' results for one image, of what max pooling makes of them, and of all
+  /// trainable parameters; multiplications, and those of the first convolution.
+  ///
+  /// From the formulas of the architecture alone: nothing is planned or allocated for it.
+  package var floats:
+    (
+      activations: Int, pooled: Int, parameters: Int, multiplyAdds: Int, firstMultiplyAdds: Int
+    )
+  {
     let outline = self.outline
     var (height, width, channels) = (imageHeight, imageWidth, Self.imageChannels)
     var activations = 0
     var parameters = 0
+    var multiplyAdds = 0
     /// `seen`: input channels of each output, all where it is nil.
     func convolution(to output: Int, kernel: Int, seen: Int? = nil) {
       activations += output * height * width
       // Kernels, then scale and shift of the normalisation.
-      parameters += output * (seen ?? channels) * kernel * kernel + 2 * output
+      let kernels = output * (seen ?? channels) * kernel * kernel
+      parameters += kernels + 2 * output
+      multiplyAdds += kernels * height * width
     }
     // Padding keeps the size at stride 1, for kernels of any size.
     let stem = outline.stem
     (height, width) = (reduced(height, by: stem.stride), reduced(width, by: stem.stride))
     convolution(to: stem.channels, kernel: stem.kernel)
+    let first = multiplyAdds
     channels = stem.channels
     var pooled = 0
     if stem.isPooled {
@@ -46,7 +63,10 @@ extension NetworkConfiguration {
       convolution(to: head.channels, kernel: 1)
       channels = head.channels
     }
-    return (activations, pooled, parameters + (channels + 1) * classCount)
+    return (
+      activations, pooled, parameters + (channels + 1) * classCount,
+      multiplyAdds + channels * classCount, first
+    )
   }
 
   /// Bytes that training takes at the very least on a rank: the results of all convolutions and

@@ -39,7 +39,7 @@ extension TrainingSession {
   public func evaluation(
     _ model: Model, on set: any ImageSet, labels: [Int32]? = nil
   ) throws -> SamplePass<SampleRecord> {
-    try SamplePass(self, "judge", over: set) { pixels in
+    try SamplePass(self, "judge", .judging, model, over: set) { pixels in
       try InferenceVisitor(pixels, model: model, set: set, labels: labels)
     }
   }

@@ -13,6 +13,8 @@ public final class Journal {
   private var file: Int32?
   private let start = ContinuousClock.now
   private let isWriter: Bool
+  /// Whether people want to read of ranks, exchanges and single epochs.
+  public let isVerbose: Bool
   private var hasFailed = false
 
   /// Opens the journal.
@@ -23,9 +25,13 @@ public final class Journal {
   ///   - metricsPath: file to append JSON lines to; nil writes none.
   ///   - isWriter: whether this rank speaks.
   ///   - logger: where messages go.
+  ///   - isVerbose: whether ``detail(_:)`` says anything.
   /// - Throws: `FileError.failed` if the file cannot be opened.
-  public init(metricsPath: String?, isWriter: Bool, logger: Logger) throws {
+  public init(
+    metricsPath: String?, isWriter: Bool, logger: Logger, isVerbose: Bool = false
+  ) throws {
     self.isWriter = isWriter
+    self.isVerbose = isVerbose
     self.logger = logger
     path = isWriter ? metricsPath : nil
     guard let path else {
@@ -69,6 +75,11 @@ public final class Journal {
   /// A line for people.
   public func say(_ text: String) {
     if isWriter { logger.info("\(text)") }
+  }
+
+  /// A line for people who want to know more.
+  public func detail(_ text: String) {
+    if isVerbose { say(text) }
   }
 
   /// A warning for people; also kept in the metrics.

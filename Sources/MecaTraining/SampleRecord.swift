@@ -1,6 +1,7 @@
 import MecaCore
 import MecaImages
 import MecaMPI
+import MecaNN
 
 /// What a pass gives for each sample: a few numbers.
 public protocol SampleAnswer: BitwiseCopyable, Sendable {
@@ -71,13 +72,18 @@ public struct SamplePass<Answer: SampleAnswer> {
   fileprivate let pixels: PixelLoader
   fileprivate let lanes: [any BatchVisitor<Answer>]
   fileprivate let name: String
+  private let work: Forecast.Work
+  private let network: NetworkConfiguration
 
+  /// - Parameter work: what is done with an image of `set`, for whoever wants to know how far it is.
   init(
-    _ session: TrainingSession, _ name: String, over set: any ImageSet,
-    makeLane: (PixelLoader) throws -> any BatchVisitor<Answer>
+    _ session: TrainingSession, _ name: String, _ work: Forecast.Work, _ model: Model,
+    over set: any ImageSet, makeLane: (PixelLoader) throws -> any BatchVisitor<Answer>
   ) throws {
     self.session = session
     self.name = name
+    self.work = work
+    network = model.configuration
     let pixels = PixelLoader(set: set, threads: session.compute.threads)
     self.pixels = pixels
     lanes = try (0..<session.compute.threads).map { _ in try makeLane(pixels) }
@@ -94,18 +100,23 @@ public struct SamplePass<Answer: SampleAnswer> {
   /// - Throws: `RemoteFailure` with `NonFiniteOutput` if a record is no number, with `FileError` if
   ///   an image could not be read any more, with `StoppedRun`.
   public func run(_ indices: [Int32]) throws -> [Answer] {
-    try session.act("\(name) \(indices.count)") {
+    session.report?.beginPass()
+    return try session.act("\(name) \(indices.count)") {
       Answer.columns(of: $0)
     } decode: {
-      try Answer.list(in: $0)
+      session.report?.skip(work, indices.count, network)
+      return try Answer.list(in: $0)
     } compute: { act in
       var records = try act?.within.map { try Answer.list(in: $0) } ?? []
+      session.report?.skip(work, records.count, network)
       let leg =
         Self.batchesOfALeg * TrainingSession.evaluationBatch * session.communicator.size
         * session.compute.threads
       while records.count < indices.count {
         let places = records.count..<min(records.count + leg, indices.count)
         records += try session.visit(Array(indices[places]), lanes: lanes, pixels, name)
+        session.report?.add(
+          work, places.count, network, done: records.count, of: indices.count)
         try session.requireReadable(pixels.fault)
         try session.stopIfAsked(act) { Answer.columns(of: records) }
         if let act {

@@ -59,7 +59,7 @@ extension TrainingSession {
     _ model: Model, on set: any ImageSet, labels: [Int32],
     perturbation: PerturbationConfiguration, key: StageKey
   ) throws -> SamplePass<SampleRecord> {
-    try SamplePass(self, "score \(key)", over: set) { pixels in
+    try SamplePass(self, "score \(key)", .scoring, model, over: set) { pixels in
       try ScoringVisitor(
         pixels, model: model, shape: set.imageShape, labels: labels, perturbation: perturbation,
         seed: key.seed(of: compute.seed))

@@ -51,7 +51,7 @@ extension TrainingSession {
   public func spareClasses(
     _ model: Model, on data: GivenData, _ indices: [Int32], labels: [Int32]
   ) throws -> [SpareAnswer] {
-    try SamplePass(self, "spare", over: data.images) { pixels in
+    try SamplePass(self, "spare", .judging, model, over: data.images) { pixels in
       try SpareVisitor(pixels, model: model, labels: labels)
     }.run(indices)
   }

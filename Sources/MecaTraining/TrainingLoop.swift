@@ -43,11 +43,15 @@ extension TrainingSession {
     if lesson.groups.contains(where: \.indices.isEmpty) {
       try communicator.collectively { throw NothingToLearn(stage: title) }
     }
+    let network = model.configuration
+    let images = recipe.epochs * imagesOfEpoch(lesson)
+    report?.beginTraining(images: images, network)
     return try act("train \(key)") { summary in
       TrainedModel(state: model.state, summary: summary).columns
     } decode: { columns in
       let trained = try TrainedModel(columns: columns)
       try model.restore(trained.state)
+      report?.skip(.training, images, network)
       return trained.summary
     } compute: { act in
       try run(
@@ -81,6 +85,9 @@ extension TrainingSession {
     var start = try TrainingMoment.start(act?.within, model, optimiser, tally)
     if act?.within != nil {
       journal.say("\(course.title): goes on in epoch \(start.epoch + 1), step \(start.step)")
+      report?.skip(
+        .training, start.epoch * imagesOfEpoch(course.lesson) + start.step * compute.batch,
+        model.configuration)
     }
 
     for epoch in start.epoch..<max(recipe.epochs, start.epoch) {
@@ -114,6 +121,13 @@ extension TrainingSession {
             * clipFactor(sum, count: model.parameters.count, limit: recipe.gradientClip),
           learningRate: schedule.rate(
             step: epoch * order.stepCount + step, of: recipe.epochs * order.stepCount), setup)
+        if let report {
+          report.add(
+            ProgressReport.Step(
+              title: course.title, epoch: (epoch + 1, recipe.epochs),
+              summary: total.summary(ofGroup: 0), network: model.configuration,
+              images: compute.batch))
+        }
         let moment = TrainingMoment(epoch: epoch, step: step + 1, total: total)
         if tally.isAskedToStop(sum) {
           try stopIfAsked(act, at: "epoch \(epoch + 1), step \(step + 1)") {
@@ -130,12 +144,19 @@ extension TrainingSession {
         }
       }
       try compareNowAndThen(model, afterSteps: order.stepCount - start.step)
-      try report(
+      try noteEpoch(
         course, epoch: epoch, summary, steps: order.stepCount - start.step, since: begin, summation)
       try afterEpoch(epoch, summary)
       start = TrainingMoment(epoch: epoch + 1, step: 0, total: tally.zero)
     }
     return summary
+  }
+
+  /// Images that an epoch's steps see, of all groups.
+  private func imagesOfEpoch(_ lesson: Lesson) -> Int {
+    compute.batch
+      * EpochOrder.stepCount(
+        groups: lesson.groups, shards: compute.shards, microbatch: compute.microbatch)
   }
 
   /// What a training is called in the log: its key, or its stage's where it draws from a key that
@@ -162,7 +183,7 @@ extension TrainingSession {
     for place in 0..<count { values[place] *= factor }
   }
 
-  private func report(
+  private func noteEpoch(
     _ course: TrainingCourse, epoch: Int, _ summary: EpochSummary, steps: Int,
     since begin: Double, _ summation: GradientSummation
   ) throws {
@@ -172,10 +193,14 @@ extension TrainingSession {
     let images = steps * compute.batch
     throughput.add(images: images, seconds: seconds)
     let rate = "\(Int(Double(images) / max(seconds, 1e-9))) images/s"
-    journal.say(
-      "\(course.title): epoch \(epoch + 1)/\(course.recipe.epochs) loss \(fixed(summary.loss, 3)) "
-        + "accuracy \(fixed(summary.accuracy * 100, 1)) % "
-        + "(\([rate, exchange?.summary].compactMap(\.self).joined(separator: "; ")))")
+    // Whoever is told how far things are need not read every epoch.
+    if report == nil || journal.isVerbose || epoch + 1 == course.recipe.epochs {
+      let details = journal.isVerbose ? exchange?.summary : nil
+      journal.say(
+        "\(course.title): epoch \(epoch + 1)/\(course.recipe.epochs) loss "
+          + "\(fixed(summary.loss, 3)) accuracy \(fixed(summary.accuracy * 100, 1)) % "
+          + "(\([rate, details].compactMap(\.self).joined(separator: "; ")))")
+    }
     journal.record(
       "epoch",
       [

@@ -20,6 +20,10 @@ public final class TrainingSession {
   public let overlapsExchange: Bool
   /// Who may ask the run to stop before it is done.
   let stopRequests: StopRequests
+  /// Tells people how far the run is; nil where nobody is told, as on other ranks than 0.
+  public var report: ProgressReport?
+  /// Called when a stage has ended and is saved, on rank 0 alone.
+  public var afterStage: ((StageKey) -> Void)?
   /// How far the running stage is; nil outside of stages.
   var progress: StageProgress?
   /// Steps since the ranks have compared their weights.

@@ -13,7 +13,7 @@ extension ProgramTests {
       let run = try RunningProgram(
         ["mpirun", "--oversubscribe", "-n", "\(ranks)", try program()] + arguments + [
           "--width", "4", "--batch", "16", "--epochs", "4000", "--defense", "none", "--no-oracle",
-          "--checkpoint-every", "0.02", "--output", folder.path + "/run",
+          "--checkpoint-every", "0.02", "--verbose", "--output", folder.path + "/run",
         ], environment: rootMayRunMPI)
       for _ in 0..<6000 where !run.errorsSoFar.contains("epoch 2/") { usleep(5000) }
       try change()

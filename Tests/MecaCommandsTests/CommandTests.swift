@@ -81,6 +81,29 @@ extension ProgramTests {
       try expectRefusal(of: ["--measure"], status: 64, ["--measure", "--dry-run"])
     }
 
+    @Test func aRunSaysWhereItRunsAndWhatItsModelsCanDo() throws {
+      let folder = try TestFolder()
+      let run = try meca(ranks: 2, tinyRun + ["--output", folder.path + "/run"])
+      #expect(run.status == 0, "\(run.errors)")
+      let lines = run.errors.split(separator: "\n").map(String.init)
+      #expect(lines.first?.hasPrefix("meca-dist 0.1.0, defence meca: 2 ranks on ") == true)
+      #expect(lines.contains { $0.hasPrefix("undefended: ACC ") && $0.contains(", ASR ") })
+      #expect(lines.contains { $0.hasPrefix("MeCa, relearned: ACC ") })
+      let page = String(
+        decoding: try folder.bytes("run/report.html"), as: UTF8.self)
+      #expect(page.contains("The models") && !page.contains("Not finished"))
+      let again = try meca([
+        "report", folder.path + "/run", "--output", folder.path + "/again.html",
+      ])
+      #expect(again.status == 0, "\(again.errors)")
+      #expect(
+        String(decoding: try folder.bytes("again.html"), as: UTF8.self) == page)
+      try expectRefusal(of: ["report", folder.path], status: 65, ["run.json", folder.path])
+      #expect(!run.errors.contains("rank 1 on") && !run.errors.contains("exchange"))
+      #expect(!run.errors.contains("\u{1B}"), "no terminal, nothing that moves a cursor")
+      try expectRefusal(of: ["--quiet", "--verbose"], status: 64, ["--quiet", "--verbose"])
+    }
+
     @Test(arguments: runsFull ? [0, 3] : [3])
     func evaluationReproducesTheRun(ranks: Int) throws {
       let run = try referenceRun.get()

@@ -126,7 +126,7 @@ extension ProgramTests {
           [
             "--defense", "none", "--no-oracle", "--width", "32", "--train-limit", "128",
             "--test-limit", "32", "--epochs", "1", "--threads", "\(layout.threads)", "--overlap",
-            overlap, "--output", folder.path,
+            overlap, "--verbose", "--output", folder.path,
           ])
         #expect(outcome.status == 0, "\(outcome.errors)")
         let epoch = try #require(try metrics(folder).first { $0["event"] as? String == "epoch" })

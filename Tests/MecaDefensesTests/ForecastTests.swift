@@ -41,7 +41,7 @@ import Testing
     let part = try #require(bench.forecast.parts.first)
     #expect(part.stage == "undefended" && part.network == bench.network)
     // 400 samples are 7 steps of 64.
-    #expect(part.trained == 8 * 7 * 64 && part.judged == 0 && part.scored == 0)
+    #expect(part.images == [.training: 8 * 7 * 64] && part.trainings == [8 * 7 * 64])
   }
 
   /// Two detectors of half of the samples each, asked about the other half; somebody is suspected from
@@ -58,13 +58,19 @@ import Testing
     #expect(bench.forecast.networks == [detector, bench.network])
     let warmUp = try #require(parts["meca/warm-up"])
     // 200 samples are 4 steps.
-    #expect(warmUp.network == detector && warmUp.trained == 2 * 6 * 4 * 64)
+    #expect(warmUp.network == detector && warmUp.trainings == [6 * 4 * 64, 6 * 4 * 64])
     let enhance = try #require(parts["meca/enhance"])
-    #expect(enhance.scored == 400 * settings.partitionRates.count && enhance.judged == 400)
+    #expect(
+      enhance.images(.scoring) == 400 * settings.partitionRates.count
+        && enhance.images(.judging) == 400)
     let confirm = try #require(parts["meca/confirm"])
-    #expect(confirm.trained == 3 * warmUp.trained / 2, "three moments, half as long each")
-    #expect(parts["undefended"]?.trained == 8 * 7 * 64)
-    #expect(parts["meca/clean"] == nil && parts["meca/relabel"]?.judged == 0)
+    #expect(confirm.trainings == [Int](repeating: 3 * 4 * 64, count: 3 * 2), "three moments")
+    #expect(parts["undefended"]?.images(.training) == 8 * 7 * 64)
+    #expect(
+      bench.forecast.stages == [
+        "meca/findings", "meca/warm-up", "meca/enhance", "meca/confirm", "undefended",
+        "meca/relabel", "meca/relearn",
+      ])
   }
 
   /// What pixels give away is confirmed in one go, and a model is trained on the rest.
@@ -77,10 +83,13 @@ import Testing
     let kept = 400 - flagged
     #expect(flagged > 5 && flagged < 20, "a tenth of 130 samples")
     let parts = parts(bench)
-    #expect(parts["meca/enhance"] == nil && parts["undefended"] == nil)
-    #expect(parts["meca/confirm findings"]?.trained ?? 0 > 0)
-    #expect(parts["meca/clean"]?.trained == 8 * ((kept + 63) / 64) * 64)
-    #expect(parts["meca/relabel"]?.judged == flagged)
+    #expect(
+      bench.forecast.stages == [
+        "meca/findings", "meca/warm-up", "meca/confirm findings", "meca/clean", "meca/relabel",
+        "meca/relearn",
+      ])
+    #expect(parts["meca/clean"]?.images(.training) == 8 * ((kept + 63) / 64) * 64)
+    #expect(parts["meca/relabel"]?.images(.judging) == flagged)
   }
 
   @Test(arguments: ForecastWorkbench.Course.allCases)
@@ -89,14 +98,7 @@ import Testing
       func made<Method: Defense>(_ type: Method.Type) -> any Defense { type.init(type.Settings()) }
       let bench = try bench(course)
       _ = try bench.run(made(defense))
-      #expect(bench.forecast.parts.reduce(0) { $0 + $1.trained } > 0, "\(defense.facts.name)")
+      #expect(bench.forecast.trainedImages > 0, "\(defense.facts.name)")
     }
-  }
-
-  @Test func secondsAreImagesTimesTheirCost() throws {
-    var part = Forecast.Part(stage: "x", network: try bench().network)
-    (part.trained, part.judged, part.scored) = (100, 20, 3)
-    let cost = Forecast.Cost(training: 0.5, judging: 0.1, scoring: 1)
-    #expect(cost.seconds(of: part) == 55)
   }
 }

@@ -129,4 +129,16 @@ import Testing
       #expect(throws: UsageError.self) { try Model(configuration, engine: engine, seed: 1) }
     }
   }
+
+  /// What forecasts count with, without a model, is what its layers do.
+  @Test(arguments: Architecture.allCases, [Stem.small, .imagenet])
+  func theFormulasCountWhatTheLayersDo(architecture: Architecture, stem: Stem) throws {
+    let configuration = NetworkConfiguration(
+      architecture: architecture, width: 6, stem: stem, classCount: 7, imageHeight: 40,
+      imageWidth: 33, mean: [0.5, 0.5, 0.5], standardDeviation: [0.2, 0.2, 0.2])
+    let model = try Model(configuration, engine: makeEngine(EngineKind.available[0]), seed: 1)
+    let (layers, formulas) = (model.multiplyAdds, configuration.multiplyAdds)
+    #expect(formulas.evaluation == layers.evaluation)
+    #expect(formulas.training == layers.training && formulas.scoring == layers.scoring)
+  }
 }

@@ -37,6 +37,8 @@ extension TrainingSession {
     precondition(progress == nil, "stage \(key) within a stage")
     try stopIfAsked()
     let digest = try StageDigest(key, settings: settings, after: inputs)
+    report?.begin(key.description)
+    defer { report?.end() }
     if let store, let saved = try restored(key, digest, store) {
       journal.say("\(key): taken from its checkpoint")
       return Finished(state: try State(columns: saved), digest: digest)
@@ -61,7 +63,6 @@ extension TrainingSession {
           journal.warn("\(error); the run goes on, but could not be resumed after stage \(key)")
         }
       }
-      try communicator.sleepingBarrier()
     }
     journal.record(
       "stage",
@@ -69,6 +70,8 @@ extension TrainingSession {
         "stage": .text(key.description), "stage_seconds": .number(journal.seconds - begin),
         "save_seconds": .number((store?.cost.seconds ?? 0) - savingBefore),
       ])
+    if communicator.rank == 0 { afterStage?(key) }
+    if store != nil { try communicator.sleepingBarrier() }
     return Finished(state: state, digest: digest)
   }
 

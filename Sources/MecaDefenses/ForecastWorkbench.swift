@@ -37,6 +37,12 @@ public final class ForecastWorkbench: Workbench {
   private var undefendedModel: Finished<ModelState>?
   private let largestLabel: Int32
   private let course: Course
+  /// The thinnest models, which take no time to make, and what each stands for.
+  private var networks: [(model: Model, network: NetworkConfiguration)] = []
+  /// Trainings so far, and how many there may be: some defence may go on until a loss falls.
+  private var calls = 0
+  private static let mostCalls = 10_000
+  private struct EndlessForecast: Error {}
 
   /// A bench for the defence called `scope`.
   public init(
@@ -52,6 +58,11 @@ public final class ForecastWorkbench: Workbench {
     largestLabel = sizes.max { ($0.value, -$0.key) < ($1.value, -$1.key) }?.key ?? 0
   }
 
+  /// Counts the evaluation of a model on so many images.
+  public func evaluate(_ model: Model, images: Int) {
+    forecast.add(.judging, images, network(of: model), in: Forecast.evaluation)
+  }
+
   /// Runs another defence of the same run on this bench.
   public func run(_ defense: any Defense) throws -> DefenseOutcome {
     let before = scope
@@ -65,7 +76,14 @@ public final class ForecastWorkbench: Workbench {
 
   /// A model with fresh weights.
   public func newModel(_ network: NetworkConfiguration, key: StageKey) throws -> Model {
-    try Model(network, engine: engine, seed: seed(of: key))
+    let model = try Model(network.thinnest, engine: engine, seed: seed(of: key))
+    networks.append((model, network))
+    return model
+  }
+
+  /// The network that a model stands for.
+  private func network(of model: Model) -> NetworkConfiguration {
+    networks.last { $0.model === model }?.network ?? model.configuration
   }
 
   /// The model of a plain training, which is counted once.
@@ -94,6 +112,7 @@ public final class ForecastWorkbench: Workbench {
     let before = stage
     defer { stage = before }
     stage = key.description
+    forecast.begin(stage)
     let foreseen = (State.self as? any ForeseenState.Type)?.foreseen(suspects) as? State
     return Finished(
       state: try foreseen ?? work(key),
@@ -110,9 +129,9 @@ public final class ForecastWorkbench: Workbench {
     }
     let steps = EpochOrder.stepCount(
       groups: lesson.groups, shards: compute.shards, microbatch: compute.microbatch)
-    forecast.add(stage, model.configuration) {
-      $0.trained += recipe.epochs * steps * compute.batch
-    }
+    calls += 1
+    guard calls <= Self.mostCalls else { throw EndlessForecast() }
+    forecast.add(.training, recipe.epochs * steps * compute.batch, network(of: model), in: stage)
     return EpochSummary(loss: 0.1, accuracy: 1)
   }
 
@@ -120,7 +139,7 @@ public final class ForecastWorkbench: Workbench {
   public func judge(
     _ model: Model, _ indices: [Int32], labels: [Int32]
   ) throws -> [SampleRecord] {
-    forecast.add(stage, model.configuration) { $0.judged += indices.count }
+    forecast.add(.judging, indices.count, network(of: model), in: stage)
     return answers(indices, labels)
   }
 
@@ -129,15 +148,20 @@ public final class ForecastWorkbench: Workbench {
     _ model: Model, _ indices: [Int32], labels: [Int32], _ perturbation: PerturbationConfiguration,
     key: StageKey
   ) throws -> [SampleRecord] {
-    forecast.add(stage, model.configuration) { $0.scored += indices.count }
+    forecast.add(.scoring, indices.count, network(of: model), in: stage)
     return answers(indices, labels)
   }
 
   /// Whether a sample is of the tenth that stands out.
   private func standsOut(_ index: Int32) -> Bool {
-    guard samples.labels[Int(index)] == largestLabel else { return false }
-    var random = KeyedRandom(seed: compute.seed, purpose: .forecast, Int(index), 1)
-    return random.uniform(in: 0...1) < 0.1
+    samples.labels[Int(index)] == largestLabel && bells[Int(index)].chance < 0.1
+  }
+
+  /// A number of each sample from a hump around 0, and one from 0 to 1.
+  private lazy var bells: [(height: Float, chance: Float)] = samples.allIndices.map { index in
+    var random = KeyedRandom(seed: compute.seed, purpose: .forecast, Int(index))
+    let sum = (0..<6).reduce(Float(0)) { sum, _ in sum + random.uniform(in: -1...1) }
+    return (sum / 8, random.uniform(in: 0...1))
   }
 
   /// Whom pixels speak against, and of which label.
@@ -151,11 +175,10 @@ public final class ForecastWorkbench: Workbench {
   private func answers(_ indices: [Int32], _ labels: [Int32]) -> [SampleRecord] {
     indices.map { index in
       let given = samples.labels[Int(index)]
-      var random = KeyedRandom(seed: compute.seed, purpose: .forecast, Int(index))
-      let bell = (0..<6).reduce(Float(0)) { sum, _ in sum + random.uniform(in: -1...1) }
+      let height = 1 + bells[Int(index)].height
       let own: Float = standsOut(index) ? 0.001 : 0.3
       return SampleRecord(
-        loss: labels[Int(index)] == given ? own * (1 + bell / 8) : 5, divergence: 1 + bell / 8,
+        loss: labels[Int(index)] == given ? own * height : 5, divergence: height,
         prediction: given, confidence: 0.9)
     }
   }
@@ -164,7 +187,7 @@ public final class ForecastWorkbench: Workbench {
   public func spareClasses(
     _ model: Model, _ indices: [Int32], labels: [Int32]
   ) throws -> [SpareAnswer] {
-    forecast.add(stage, model.configuration) { $0.judged += indices.count }
+    forecast.add(.judging, indices.count, network(of: model), in: stage)
     let classes = Int32(samples.classCount)
     return indices.map { index in
       let given = samples.labels[Int(index)]
@@ -213,5 +236,14 @@ extension Findings: ForeseenState {
         label: suspects.label, kind: .patch, strength: 99, isStrong: true, rows: 0..<1,
         columns: 0..<1, suspects: suspects.indices)
     ])
+  }
+}
+
+extension NetworkConfiguration {
+  /// The same with as few channels as it can have.
+  fileprivate var thinnest: NetworkConfiguration {
+    var network = self
+    network.width = 1
+    return network
   }
 }

@@ -72,7 +72,11 @@ var targets: [Target] = [
       .product(name: "Logging", package: "swift-log"),
     ]),
   .target(name: "MecaDefenses", dependencies: belowDefenses),
-  .target(name: "MecaReport", dependencies: belowDefenses + ["MecaDefenses"]),
+  .target(
+    name: "MecaReport",
+    dependencies: belowDefenses + [
+      "MecaDefenses", .product(name: "Mustache", package: "swift-mustache"),
+    ]),
   .target(
     name: "MecaCommands",
     dependencies: belowDefenses + [
@@ -132,6 +136,7 @@ let package = Package(
   dependencies: [
     .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0"),
     .package(url: "https://github.com/apple/swift-log", from: "1.16.0"),
+    .package(url: "https://github.com/hummingbird-project/swift-mustache", from: "2.1.0"),
     .package(url: "https://github.com/jpsim/Yams", from: "6.2.0"),
   ],
   targets: targets,

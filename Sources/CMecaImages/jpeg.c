@@ -184,3 +184,67 @@ int32_t meca_jpeg_decode(
   Picture picture = {width, height, planes};
   return run(bytes, count, message, read_picture, &picture);
 }
+
+typedef struct {
+  struct jpeg_compress_struct codec;
+  ErrorManager errors;
+  uint8_t *row;
+  unsigned char *file;
+  unsigned long count;
+} Encoder;
+
+static void write_picture(
+    Encoder *encoder, const uint8_t *planes, uint32_t width, uint32_t height, int32_t quality) {
+  j_compress_ptr codec = &encoder->codec;
+  jpeg_create_compress(codec);
+  jpeg_mem_dest(codec, &encoder->file, &encoder->count);
+  codec->image_width = width;
+  codec->image_height = height;
+  codec->input_components = 3;
+  codec->in_color_space = JCS_RGB;
+  jpeg_set_defaults(codec);
+  jpeg_set_quality(codec, quality, TRUE);
+  codec->comp_info[0].h_samp_factor = 1;
+  codec->comp_info[0].v_samp_factor = 1;
+  codec->optimize_coding = TRUE;
+  jpeg_start_compress(codec, TRUE);
+  size_t size = (size_t)width * height;
+  for (uint32_t line = 0; line < height; line++) {
+    const uint8_t *from = planes + (size_t)line * width;
+    for (uint32_t column = 0; column < width; column++) {
+      encoder->row[3 * column] = from[column];
+      encoder->row[3 * column + 1] = from[size + column];
+      encoder->row[3 * column + 2] = from[2 * size + column];
+    }
+    JSAMPROW rows[1] = {encoder->row};
+    jpeg_write_scanlines(codec, rows, 1);
+  }
+  jpeg_finish_compress(codec);
+}
+
+int32_t meca_jpeg_encode(
+    const uint8_t *planes, uint32_t width, uint32_t height, int32_t quality, uint8_t **file,
+    size_t *count, char *message) {
+  Encoder encoder;
+  memset(&encoder, 0, sizeof encoder);
+  encoder.codec.err = jpeg_std_error(&encoder.errors.base);
+  encoder.errors.base.error_exit = fail;
+  encoder.errors.base.output_message = stay_silent;
+  encoder.errors.message = message;
+  encoder.row = malloc((size_t)3 * width + 1);
+  if (encoder.row == NULL) {
+    snprintf(message, MECA_IMAGE_MESSAGE, "no memory for a row");
+    return -1;
+  }
+  int32_t failed = setjmp(encoder.errors.escape) ? -1 : 0;
+  if (failed == 0) write_picture(&encoder, planes, width, height, quality);
+  jpeg_destroy_compress(&encoder.codec);
+  free(encoder.row);
+  if (failed != 0) {
+    free(encoder.file);
+    return -1;
+  }
+  *file = encoder.file;
+  *count = encoder.count;
+  return 0;
+}

@@ -18,6 +18,7 @@ struct TrainingRun {
   let store: StageStore
   let keeper: FileKeeper
   let selfTest: Bool
+  let report: ReportWriter
 
   private var isWriter: Bool { session.communicator.rank == 0 }
 
@@ -28,36 +29,31 @@ struct TrainingRun {
   func execute() throws -> DetectionAnswer? {
     let defense = plan.defense.makeDefense()
     let facts = type(of: defense).facts
+    session.afterStage = { [report] in report.write(stage: "what follows \($0)") }
     let bench = SessionWorkbench(
       session: session, samples: data.given, network: network, recipe: plan.recipe, store: store,
       scope: facts.name, reserve: reserve, observer: onlooker, judge: write)
-    var result = RunResult(
-      defense: facts.name, weightsSHA256: "", seconds: 0, ranks: session.communicator.size,
-      imagesPerSecond: 0)
-    result.classNames = data.training.classNames
-    result.target = data.triggered?.target
-
     if plan.undefended {
-      result.noDefense = try comparison(Undefended(), bench, &result)
+      report.result.noDefense = try comparison(Undefended(), bench)
     }
     if selfTest {
-      result.selfTest = try SelfTest(session: session, data: data, bench: bench).run()
+      report.result.selfTest = try SelfTest(session: session, data: data, bench: bench).run()
     }
     let outcome = try run(defense, bench)
-    try add(outcome, facts, to: &result)
+    try add(outcome, facts)
     if let verdict = outcome.verdict { try write(verdict) }
     if plan.oracle && data.truth?.count(.poison) == data.training.count {
       session.journal.warn("every training sample is poisoned: there is no oracle to train")
     } else if plan.oracle {
-      result.oracle = try comparison(Oracle(), bench, &result)
+      report.result.oracle = try comparison(Oracle(), bench)
     }
     try session.communicator.collectively { try data.watch.check() }
     try session.requireEqualWeights(outcome.result)
-    result.weightsSHA256 = outcome.result.weightsDigest()
-    result.seconds = session.journal.seconds
-    result.imagesPerSecond = session.trainingImagesPerSecond
-    try write(outcome.result, result: result, hasVerdict: outcome.verdict != nil)
-    session.journal.say("checkpoints: " + store.cost.words(of: result.seconds))
+    report.result.weightsSHA256 = outcome.result.weightsDigest()
+    report.result.seconds = session.journal.seconds
+    report.result.imagesPerSecond = session.trainingImagesPerSecond
+    try write(outcome.result, result: report.result, hasVerdict: outcome.verdict != nil)
+    session.journal.say("checkpoints: " + store.cost.words(of: report.result.seconds))
     return outcome.verdict?.answer
   }
 
@@ -75,34 +71,41 @@ struct TrainingRun {
 
   /// The figures of a model that the defended ones are compared with.
   private func comparison(
-    _ defense: any Defense, _ bench: SessionWorkbench, _ result: inout RunResult
+    _ defense: any Defense, _ bench: SessionWorkbench
   ) throws -> ModelFigures {
     let facts = type(of: defense).facts
-    let figures = try figures(run(defense, bench.scoped(to: facts.name)).result)
-    result.rows.append(ResultRow(title: facts.title, figures: figures))
+    let figures = try figures(run(defense, bench.scoped(to: facts.name)).result, of: facts.title)
+    report.result.rows.append(ResultRow(title: facts.title, figures: figures))
     return figures
   }
 
   /// Evaluates the defence's models and its verdict.
-  private func add(
-    _ outcome: DefenseOutcome, _ facts: DefenseFacts, to result: inout RunResult
-  ) throws {
+  private func add(_ outcome: DefenseOutcome, _ facts: DefenseFacts) throws {
     for named in outcome.models {
-      let figures = try figures(named.model)
-      result.models[named.name] = figures
+      let title = outcome.models.count == 1 ? facts.title : "\(facts.title), \(named.name)"
+      let figures = try figures(named.model, of: title)
+      report.result.models[named.name] = figures
       if outcome.defended != nil {
-        let title = outcome.models.count == 1 ? facts.title : "\(facts.title), \(named.name)"
-        result.rows.append(ResultRow(title: title, figures: figures))
+        report.result.rows.append(ResultRow(title: title, figures: figures))
       }
     }
-    result.defended = outcome.defended.flatMap { result.models[$0] }
-    result.relearned = result.models["relearned"]
-    result.detection = outcome.verdict.map { DetectionFigures($0, data: data) }
+    report.result.defended = outcome.defended.flatMap { report.result.models[$0] }
+    report.result.relearned = report.result.models["relearned"]
+    report.result.detection = outcome.verdict.map { DetectionFigures($0, data: data) }
   }
 
-  private func figures(_ model: Model) throws -> ModelFigures {
+  private func figures(_ model: Model, of title: String) throws -> ModelFigures {
     let accuracy = try session.accuracy(model, on: data.test)
     let success = try data.triggered.map { try session.attackSuccess(model, on: $0) }
+    func words(_ name: String, _ count: HitCount?) -> String? {
+      count.flatMap { count in
+        count.rate.map { "\(name) \(fixed($0 * 100, 2)) % of \(count.count)" }
+      }
+    }
+    session.journal.say(
+      "\(title): "
+        + [words("ACC", accuracy.all), words("ASR", success?.victims)].compactMap(\.self)
+        .joined(separator: ", "))
     return ModelFigures(
       accuracy: accuracy.all, attackSuccess: success?.victims,
       attackSuccessOnAll: success?.allOthers, accuracyPerClass: accuracy.perClass)
@@ -125,12 +128,16 @@ struct TrainingRun {
     }
   }
 
-  /// Writes `suspects.csv` and `scores.npy` as soon as they are known.
+  /// Writes `suspects.csv`, `scores.npy` and the report as soon as the verdict is known.
   private func write(_ verdict: Verdict) throws {
+    report.result.detection = DetectionFigures(verdict, data: data)
     try session.communicator.collectively {
       guard isWriter else { return }
       try keeper.write(to: folder.suspects) { try writeSuspects(verdict, data: data, to: $0) }
       try keeper.write(to: folder.scores) { try writeScores(verdict, to: $0) }
+      let evidence = try RunEvidence(verdict, data: data)
+      try keeper.write(to: folder.evidence) { try writeJSON(evidence, to: $0) }
+      report.write(stage: "what follows the verdict")
     }
   }
 
@@ -145,12 +152,15 @@ struct TrainingRun {
         try writeSafetensors(state.tensors, metadata: metadata, to: $0)
       }
       try keeper.write(to: folder.result) { try writeJSON(result, to: $0) }
+      report.write(stage: nil)
       printLines(
         resultTable(
           result, classNames: data.training.classNames,
           target: data.triggered?.target))
       print("\nweights_sha256 \(result.weightsSHA256)")
-      let files = hasVerdict ? "result.json, suspects.csv, scores.npy, " : "result.json, "
+      let files =
+        hasVerdict
+        ? "report.html, result.json, suspects.csv, scores.npy, " : "report.html, result.json, "
       printLines("written to \(folder.path): \(files)model.safetensors, run.json, metrics.jsonl")
     }
   }

@@ -10,6 +10,16 @@ public struct DetectionAnswer: Sendable, Equatable, Codable {
     case suspected
     /// Samples were flagged.
     case poisoned
+
+    /// For people.
+    public var words: String {
+      switch self {
+      case .clean: "clean as far as can be told"
+      case .undecided: "could not tell"
+      case .suspected: "suspected, not confirmed"
+      case .poisoned: "poisoned"
+      }
+    }
   }
 
   /// What is said of one label.
@@ -25,19 +35,36 @@ public struct DetectionAnswer: Sendable, Equatable, Codable {
     /// How many clean sets of as many labels in a hundred would show as much, as a fraction; nil
     /// where that was not measured.
     public var falseAlarmRate: Double?
+    /// Where in the image what they share is; nil where that is nowhere in particular.
+    public var place: Place?
+
+    /// A part of an image.
+    public struct Place: Sendable, Equatable, Codable {
+      /// First row, and the one behind the last.
+      public var rows: [Int]
+      /// First column, and the one behind the last.
+      public var columns: [Int]
+
+      /// Some rows and columns.
+      public init(rows: Range<Int>, columns: Range<Int>) {
+        self.rows = [rows.lowerBound, rows.upperBound]
+        self.columns = [columns.lowerBound, columns.upperBound]
+      }
+    }
 
     private enum CodingKeys: String, CodingKey {
-      case label, samples, reason
+      case label, samples, reason, place
       case isFlagged = "flagged"
       case falseAlarmRate = "false_alarm_rate"
     }
 
     /// All values.
     public init(
-      label: Int, samples: Int, isFlagged: Bool, reason: String, falseAlarmRate: Double? = nil
+      label: Int, samples: Int, isFlagged: Bool, reason: String, falseAlarmRate: Double? = nil,
+      place: Place? = nil
     ) {
       (self.label, self.samples, self.isFlagged) = (label, samples, isFlagged)
-      (self.reason, self.falseAlarmRate) = (reason, falseAlarmRate)
+      (self.reason, self.falseAlarmRate, self.place) = (reason, falseAlarmRate, place)
     }
   }
 
@@ -55,14 +82,7 @@ public struct DetectionAnswer: Sendable, Equatable, Codable {
 
   /// The answer as lines for people.
   public func lines(classNames: [String]) -> [String] {
-    let words =
-      switch grade {
-      case .clean: "clean as far as can be told"
-      case .undecided: "could not tell"
-      case .suspected: "suspected, not confirmed"
-      case .poisoned: "poisoned"
-      }
-    var lines = ["verdict: \(words)"]
+    var lines = ["verdict: \(grade.words)"]
     for own in labels {
       let name =
         own.label < classNames.count ? "\(own.label) (\(classNames[own.label]))" : "\(own.label)"

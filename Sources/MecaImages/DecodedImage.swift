@@ -119,6 +119,33 @@ public func encodePNG(_ pixels: [UInt8], shape: ImageShape) throws -> [UInt8] {
   return Array(UnsafeBufferPointer(start: file, count: count))
 }
 
+/// Encodes planes of bytes as a JPEG file with colours at full resolution, for pictures that people
+/// look at.
+///
+/// - Ranks: local. Safe from any thread.
+/// - Parameters:
+///   - pixels: channel, row, column; 3 channels.
+///   - quality: 1 to 100.
+/// - Throws: `FileError.failed` with libjpeg's reason.
+public func encodeJPEG(_ pixels: [UInt8], shape: ImageShape, quality: Int) throws -> [UInt8] {
+  precondition(shape.channels == 3, "JPEG of \(shape.channels) channels")
+  precondition(pixels.count == shape.byteCount, "\(pixels.count) bytes, not \(shape.byteCount)")
+  var file: UnsafeMutablePointer<UInt8>?
+  var count = 0
+  try withMessage { message in
+    pixels.withUnsafeBufferPointer {
+      meca_jpeg_encode(
+        $0.baseAddress, UInt32(shape.width), UInt32(shape.height), Int32(quality), &file, &count,
+        message)
+    }
+  } orThrow: {
+    FileError.failed(
+      operation: "encode", path: "JPEG of \(shape.width)x\(shape.height)", reason: $0)
+  }
+  defer { free(file) }
+  return Array(UnsafeBufferPointer(start: file, count: count))
+}
+
 /// Refuses sizes that cannot be, before anything is allocated for them.
 private func checkedShape(
   _ header: MecaImageHeader, fileLength: Int, path: String

@@ -27,6 +27,7 @@ public struct ModelFigures: Codable, Sendable {
 
   private enum Key: String, CodingKey {
     case acc, asr, accPerClass = "acc_per_class", accSamples = "acc_samples"
+    case accPerClassSamples = "acc_per_class_samples"
     case asrSamples = "asr_samples", asrAll = "asr_all", asrAllSamples = "asr_all_samples"
   }
 
@@ -40,9 +41,10 @@ public struct ModelFigures: Codable, Sendable {
     try container.encodeIfPresent(attackSuccessOnAll?.rate, forKey: .asrAll)
     try container.encodeIfPresent(attackSuccessOnAll?.count, forKey: .asrAllSamples)
     try container.encode(accuracyPerClass.map(\.rate), forKey: .accPerClass)
+    try container.encode(accuracyPerClass.map(\.count), forKey: .accPerClassSamples)
   }
 
-  /// Reads what `encode(to:)` writes; the classes' numbers of samples are not kept.
+  /// Reads what `encode(to:)` writes; of earlier versions the classes' numbers of samples are missing.
   public init(from decoder: any Decoder) throws {
     let container = try decoder.container(keyedBy: Key.self)
     func count(_ rate: Double, of samples: Int) -> HitCount {
@@ -57,7 +59,11 @@ public struct ModelFigures: Codable, Sendable {
     attackSuccessOnAll = try container.decodeIfPresent(Double.self, forKey: .asrAll).map {
       count($0, of: try container.decode(Int.self, forKey: .asrAllSamples))
     }
-    accuracyPerClass = []
+    let rates = try container.decode([Double?].self, forKey: .accPerClass)
+    let samples = try container.decodeIfPresent([Int].self, forKey: .accPerClassSamples) ?? []
+    accuracyPerClass = zip(rates, samples).map { rate, samples in
+      rate.map { count($0, of: samples) } ?? HitCount(hits: 0, count: 0)
+    }
   }
 }
 
@@ -140,7 +146,7 @@ public struct RunResult: Codable, Sendable {
   }
 
   private enum CodingKeys: String, CodingKey {
-    case seconds, ranks, defended, relearned, oracle, detection, defense, models, target
+    case seconds, ranks, defended, relearned, oracle, detection, defense, models, target, rows
     case classNames = "class_names"
     case selfTest = "self_test"
     case weightsSHA256 = "weights_sha256"

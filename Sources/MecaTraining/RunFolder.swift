@@ -27,6 +27,10 @@ public struct RunFolder: Sendable {
   public var suspects: String { path + "/suspects.csv" }
   /// Per-sample scores as a NumPy array.
   public var scores: String { path + "/scores.npy" }
+  /// Pictures of the suspects and how the scores lie, for the report.
+  public var evidence: String { path + "/evidence.json" }
+  /// The report for people.
+  public var report: String { path + "/report.html" }
   /// Where each sample comes from.
   public var samples: String { path + "/samples.csv" }
   /// The clean model.
@@ -102,7 +106,9 @@ public struct RunFolder: Sendable {
 
   /// Names of the results that are there.
   private var resultsThere: [String] {
-    let files: [String] = [result, suspects, scores, model, samples, badImages]
+    let files: [String] = [
+      result, suspects, scores, evidence, report, model, samples, badImages,
+    ]
     return files.filter { access($0, F_OK) == 0 }
       .compactMap { $0.split(separator: "/").last.map(String.init) }
   }
@@ -240,9 +246,4 @@ public func createFolder(_ path: String, option: String = "--output") throws {
       operation: "create the folder (choose another with \(option))",
       path: part, reason: String(cString: strerror(reason)))
   }
-}
-
-/// `value` with `digits` decimals, without Foundation's formatter.
-public func fixed(_ value: Double, _ digits: Int) -> String {
-  value.isFinite ? String(format: "%.\(digits)f", value) : "-"
 }

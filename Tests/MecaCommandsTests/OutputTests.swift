@@ -42,7 +42,9 @@ extension ProgramTests {
       #expect(outcome.errors.contains("could not be resumed after stage undefended"))
       let files = try FileManager.default.subpathsOfDirectory(atPath: folder.path)
       #expect(
-        files.sorted() == [".lock", "checkpoints", "metrics.jsonl", "run.json", "samples.csv"])
+        files.sorted() == [
+          ".lock", "checkpoints", "metrics.jsonl", "report.html", "run.json", "samples.csv",
+        ])
     }
 
     /// Results that no run of this program vouches for are not replaced without a word.

@@ -38,11 +38,13 @@ import Testing
     #expect(
       Set(object.keys) == [
         "weights_sha256", "seconds", "ranks", "images_per_second", "no_defense", "defended",
-        "relearned", "oracle", "detection", "defense", "models", "class_names",
+        "relearned", "oracle", "detection", "defense", "models", "class_names", "rows",
       ])
     let defended = try #require(object["defended"] as? [String: Any])
     #expect(
-      Set(defended.keys) == ["acc", "acc_samples", "asr", "asr_samples", "acc_per_class"])
+      Set(defended.keys) == [
+        "acc", "acc_samples", "asr", "asr_samples", "acc_per_class", "acc_per_class_samples",
+      ])
     #expect(defended["acc"] as? Double == 0.85)
     #expect(defended["asr"] as? Double == 0)
     #expect((defended["acc_per_class"] as? [Any])?.count == 2)

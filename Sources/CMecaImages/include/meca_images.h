@@ -19,7 +19,7 @@ typedef struct {
   uint64_t least_bytes;
 } MecaImageHeader;
 
-// All functions but meca_png_encode: `bytes` is the whole file. They return 0, or -1 with the
+// All functions but those that encode: `bytes` is the whole file. They return 0, or -1 with the
 // library's reason in `message`, which has MECA_IMAGE_MESSAGE bytes.
 
 // Reads the header; allocates nothing that depends on the image's size.
@@ -45,6 +45,11 @@ int32_t meca_webp_decode(
 // chunks. On success *file has *count bytes and is to be freed with free().
 int32_t meca_png_encode(
     const uint8_t *planes, int32_t channels, uint32_t width, uint32_t height, uint8_t **file,
+    size_t *count, char *message);
+
+// Encodes three planes as a JPEG file of `quality` 1 to 100, with full resolution of colours. As above.
+int32_t meca_jpeg_encode(
+    const uint8_t *planes, uint32_t width, uint32_t height, int32_t quality, uint8_t **file,
     size_t *count, char *message);
 
 #endif

@@ -1,3 +1,4 @@
+import MecaCore
 import MecaTraining
 
 extension MeCaMethod {
@@ -15,12 +16,14 @@ extension MeCaMethod {
           .init(
             label: label, samples: flagged, isFlagged: true,
             reason: isSeen ? judgement.map(reason) ?? "" : unlearningReason,
-            falseAlarmRate: isSeen ? judgement.map(falseAlarmRate) : nil))
+            falseAlarmRate: isSeen ? judgement.map(falseAlarmRate) : nil,
+            place: isSeen ? judgement.map(place) : nil))
       } else if let judgement, judgement.outcome == .suspected {
         labels.append(
           .init(
             label: label, samples: members[label].count { detection.isUnconfirmed[$0] },
-            isFlagged: false, reason: reason(judgement), falseAlarmRate: falseAlarmRate(judgement)))
+            isFlagged: false, reason: reason(judgement), falseAlarmRate: falseAlarmRate(judgement),
+            place: place(judgement)))
       }
     }
     labels.sort { ($0.isFlagged ? 0 : 1, $0.label) < ($1.isFlagged ? 0 : 1, $1.label) }
@@ -34,6 +37,10 @@ extension MeCaMethod {
         remarks.contains(where: \.forbidsClean) ? .undecided : .clean
       }
     return DetectionAnswer(grade: grade, labels: labels, remarks: remarks.map(\.text))
+  }
+
+  private func place(_ judgement: Judgement) -> DetectionAnswer.Label.Place {
+    .init(rows: judgement.finding.rows, columns: judgement.finding.columns)
   }
 
   private var unlearningReason: String {

@@ -11,9 +11,10 @@ struct DefenseOptions: ParsableArguments {
     help: ArgumentHelp(
       """
       Defence: \(Defenses.names.joined(separator: ", ")). What they are: meca-dist defenses; the \
-      settings of one: meca-dist defenses NAME.
+      settings of one: meca-dist defenses NAME (default: meca, but listed with --exclude or \
+      --relabel).
       """))
-  var defense: String = "meca"
+  var defense: String?
 
   @Option(help: "Named settings of the defence to start from; meca-dist defenses NAME lists them.")
   var variant: String?
@@ -25,16 +26,30 @@ struct DefenseOptions: ParsableArguments {
       """)
   var cleanReserve: Double?
 
+  /// The chosen defence: who gives a list wants it followed.
+  ///
+  /// - Parameter words: the settings that were given, which may be those of `ListedSamples`.
+  /// - Throws: `SettingError` for a name that nobody has.
+  private func chosen(with words: [String]) throws -> any Defense.Type {
+    if let defense { return try Defenses.chosen(defense) }
+    let hasList = words.contains { word in
+      ListedSamples.settingNames.contains { word == "--" + $0 || word.hasPrefix("--\($0)=") }
+    }
+    return hasList ? ListedSamples.self : MeCa.self
+  }
+
   /// Whose settings they are.
   ///
   /// - Throws: `SettingError` for a name that nobody has.
-  func owner() throws -> SettingOwner { .defense(try Defenses.chosen(defense).facts.name) }
+  func owner(with words: [String]) throws -> SettingOwner {
+    .defense(try chosen(with: words).facts.name)
+  }
 
   /// The chosen defence with its settings.
   ///
   /// - Throws: `SettingProblem` for names that nobody has and values that cannot be.
-  func resolved(_ values: [String: String]) throws -> ResolvedDefense {
-    try ResolvedDefense(try Defenses.chosen(defense), variant: variant, values)
+  func resolved(_ values: [String: String], with words: [String]) throws -> ResolvedDefense {
+    try ResolvedDefense(try chosen(with: words), variant: variant, values)
   }
 
   /// The share of each class that the trainer knows to be clean; 0 where `defense` needs none.

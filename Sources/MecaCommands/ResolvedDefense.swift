@@ -1,3 +1,4 @@
+import Foundation
 import MecaCore
 import MecaDefenses
 
@@ -9,6 +10,9 @@ package struct ResolvedDefense: Sendable {
   package init<Chosen: Defense>(_ chosen: Chosen.Type, _ settings: Chosen.Settings) {
     made = chosen.init(settings)
   }
+
+  /// A defence as it is.
+  package init(_ made: some Defense) { self.made = made }
 
   /// The defence with some settings in the place of a variant's or the defaults.
   ///
@@ -43,7 +47,7 @@ package struct ResolvedDefense: Sendable {
 }
 
 extension ResolvedDefense: Encodable {
-  private enum Key: String, CodingKey { case name, settings }
+  private enum Key: String, CodingKey { case name, settings, lists }
 
   /// Writes name and settings, as `run.json` holds them.
   package func encode(to encoder: any Encoder) throws {
@@ -52,6 +56,12 @@ extension ResolvedDefense: Encodable {
     var values = container.nestedContainer(keyedBy: SettingKey.self, forKey: .settings)
     for (name, value) in settings.values {
       try values.encode(value, forKey: SettingKey(stringValue: name))
+    }
+    // What files say is part of what a run is; their names are not all of it.
+    if let listed = made as? ListedSamples {
+      var digest = SHA256Digest()
+      digest.update([UInt8](try JSONEncoder().encode(listed.lists)))
+      try container.encode(digest.hexadecimal(), forKey: .lists)
     }
   }
 }

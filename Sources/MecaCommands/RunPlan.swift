@@ -119,11 +119,11 @@ struct TrainOptions: ParsableArguments {
     try run.check()
     let dataset = try data.chosen().facts
     let given = try SettingWords(settings.words, of: Train.self).values(of: [
-      try data.owner(), try attack.owner(dataset: dataset), try defense.owner(),
+      try data.owner(), try attack.owner(dataset: dataset), try defense.owner(with: settings.words),
     ])
     let data = try data.resolved(given["dataset"] ?? [:], seed: compute.seed)
     let attack = try attack.resolved(given["attack"] ?? [:], dataset: dataset, seed: compute.seed)
-    let defense = try defense.resolved(given["defense"] ?? [:])
+    let defense = try defense.resolved(given["defense"] ?? [:], with: settings.words)
     if defense.type == Undefended.self && !run.undefended {
       throw UsageError.conflict(
         "--defense none trains the undefended model and --no-undefended leaves it out: there is "

@@ -18,6 +18,7 @@ struct TrainingRun {
   let store: StageStore
   let keeper: FileKeeper
   let selfTest: Bool
+  let goal: RunGoal
   let report: ReportWriter
 
   private var isWriter: Bool { session.communicator.rank == 0 }
@@ -32,14 +33,30 @@ struct TrainingRun {
     session.afterStage = { [report] in report.write(stage: "what follows \($0)") }
     let bench = SessionWorkbench(
       session: session, samples: data.given, network: network, recipe: plan.recipe, store: store,
-      scope: facts.name, reserve: reserve, observer: onlooker, judge: write)
-    if plan.undefended {
+      scope: facts.name, reserve: reserve, observer: onlooker,
+      judge: { verdict in
+        try write(verdict)
+        if goal == .verdict { throw VerdictReached(verdict: verdict) }
+      })
+    if plan.undefended, goal == .models {
       report.result.noDefense = try comparison(Undefended(), bench)
     }
     if selfTest {
       report.result.selfTest = try SelfTest(session: session, data: data, bench: bench).run()
     }
-    let outcome = try run(defense, bench)
+    let outcome: DefenseOutcome
+    do {
+      outcome = try run(defense, bench)
+    } catch let reached as VerdictReached {
+      return try end(with: reached.verdict)
+    }
+    if goal == .verdict {
+      let verdict = try session.communicator.collectively {
+        guard let verdict = outcome.verdict else { throw JudgesNobody(defense: facts.name) }
+        return verdict
+      }
+      return try end(with: verdict)
+    }
     try add(outcome, facts)
     if let verdict = outcome.verdict { try write(verdict) }
     if plan.oracle && data.truth?.count(.poison) == data.training.count {
@@ -55,6 +72,31 @@ struct TrainingRun {
     try write(outcome.result, result: report.result, hasVerdict: outcome.verdict != nil)
     session.journal.say("checkpoints: " + store.cost.words(of: report.result.seconds))
     return outcome.verdict?.answer
+  }
+
+  /// Ends a run that was for the verdict: no model is written.
+  private func end(with verdict: Verdict) throws -> DetectionAnswer? {
+    try write(verdict)
+    report.result.isVerdictAlone = true
+    report.result.seconds = session.journal.seconds
+    report.result.imagesPerSecond = session.trainingImagesPerSecond
+    try session.communicator.collectively {
+      try data.watch.check()
+      guard isWriter else { return }
+      try keeper.write(to: folder.ranking) { try writeRanking(verdict, data: data, to: $0) }
+      try keeper.write(to: folder.result) { try writeJSON(report.result, to: $0) }
+      report.write(stage: nil)
+      printLines(
+        resultTable(
+          report.result, classNames: data.training.classNames, target: data.triggered?.target))
+      printLines(
+        "written to \(folder.path): report.html, suspects.csv, ranking.csv, scores.npy, result.json, "
+          + "run.json, metrics.jsonl")
+      printLines(
+        "next: edit \(folder.suspects), then meca-dist train with --exclude \(folder.suspects), or "
+          + "train with the same options to let the defence finish")
+    }
+    return verdict.answer
   }
 
   /// Runs a defence on its bench; one that is to be told the truth is told.
@@ -163,5 +205,20 @@ struct TrainingRun {
         ? "report.html, result.json, suspects.csv, scores.npy, " : "report.html, result.json, "
       printLines("written to \(folder.path): \(files)model.safetensors, run.json, metrics.jsonl")
     }
+  }
+}
+
+/// Ends a defence that has said what was asked for; thrown on all ranks.
+private struct VerdictReached: Error {
+  let verdict: Verdict
+}
+
+/// A verdict was asked of a defence that gives none.
+struct JudgesNobody: ReportableError {
+  let defense: String
+
+  var exitCode: MecaCore.ExitCode { .usage }
+  var description: String {
+    "detect: --defense \(defense) judges no samples; take another (meca-dist defenses), or train"
   }
 }

@@ -33,7 +33,7 @@ public struct ChannelLipschitzness: Defense {
   public static let facts = DefenseFacts(
     name: "clp", title: "CLP",
     sentence: "Silences the channels with an unusually large Lipschitz constant; needs no data.",
-    source: "Zheng et al. 2022, arXiv:2208.03111, algorithm 1")
+    source: "Zheng et al. 2022, arXiv:2208.03111, algorithm 1", judgesSamples: false)
 
   /// Its settings.
   public let settings: Settings

@@ -78,11 +78,15 @@ public struct DefenseFacts: Sendable {
   public let source: String
   /// What it must be given.
   public let needs: Set<Need>
+  /// Whether it says of each sample whether it is poisoned.
+  public let judgesSamples: Bool
 
   /// All values.
   public init(
-    name: String, title: String, sentence: String, source: String, needs: Set<Need> = []
+    name: String, title: String, sentence: String, source: String, needs: Set<Need> = [],
+    judgesSamples: Bool = true
   ) {
+    self.judgesSamples = judgesSamples
     self.name = name
     self.title = title
     self.sentence = sentence

@@ -4,7 +4,7 @@ import Synchronization
 public enum Defenses {
   private static let own: [any Defense.Type] = [
     MeCa.self, AntiBackdoorLearning.self, ActiveDefense.self, FineTuning.self,
-    ChannelLipschitzness.self, Undefended.self, Oracle.self,
+    ChannelLipschitzness.self, ListedSamples.self, Undefended.self, Oracle.self,
   ]
 
   private static let added = Mutex<[any Defense.Type]>([])

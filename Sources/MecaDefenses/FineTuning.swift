@@ -46,7 +46,8 @@ public struct FineTuning: Defense {
   public static let facts = DefenseFacts(
     name: "fine-tuning", title: "fine-tuning",
     sentence: "Trains the undefended model on, with a clean reserve alone.",
-    source: "Liu et al. 2018, arXiv:1805.12185; BackdoorBox", needs: [.cleanReserve])
+    source: "Liu et al. 2018, arXiv:1805.12185; BackdoorBox", needs: [.cleanReserve],
+    judgesSamples: false)
 
   /// Its settings.
   public let settings: Settings

@@ -10,7 +10,8 @@ public struct Oracle: InformedDefense {
   public static let facts = DefenseFacts(
     name: "oracle", title: "oracle (truly clean)",
     sentence: "Trains on the truly clean samples alone, where the truth is known.",
-    source: "the ceiling of every defence that removes samples", needs: [.truth])
+    source: "the ceiling of every defence that removes samples", needs: [.truth],
+    judgesSamples: false)
 
   /// None.
   public let settings: NoSettings

@@ -5,7 +5,8 @@ public struct Undefended: Defense {
   /// What people should know.
   public static let facts = DefenseFacts(
     name: "none", title: "undefended",
-    sentence: "Trains on everything as if it were clean.", source: "plain supervised learning")
+    sentence: "Trains on everything as if it were clean.", source: "plain supervised learning",
+    judgesSamples: false)
 
   /// None.
   public let settings: NoSettings

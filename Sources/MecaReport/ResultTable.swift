@@ -9,8 +9,10 @@ public func resultTable(_ result: RunResult, classNames: [String], target: Int?)
   let hasBoth = result.rows.contains { $0.figures.attackSuccessOnAll != nil }
   let names = max(22, result.rows.map(\.title.count).max() ?? 0)
   let success = hasBoth ? ["ASR src %", "of", "ASR all %", "of"] : ["ASR %", "of"]
-  lines.append(row(["model", "ACC %", "of"] + success + ["least class ACC %"], names))
-  lines.append(String(repeating: "-", count: lines[0].count))
+  if !result.rows.isEmpty {
+    lines.append(row(["model", "ACC %", "of"] + success + ["least class ACC %"], names))
+    lines.append(String(repeating: "-", count: lines[0].count))
+  }
   for model in result.rows {
     let figures = model.figures
     let least = figures.accuracyPerClass.enumerated().filter { $0.element.count > 0 }.min {
@@ -25,7 +27,7 @@ public func resultTable(_ result: RunResult, classNames: [String], target: Int?)
         ], names))
   }
   if let detection = result.detection {
-    lines.append("")
+    if !lines.isEmpty { lines.append("") }
     lines += detectionLines(detection, classNames: classNames, target: target)
   }
   for test in result.selfTest ?? [] {

@@ -120,6 +120,8 @@ public struct RunResult: Codable, Sendable {
   public var oracle: ModelFigures?
   /// Figures of the detection.
   public var detection: DetectionFigures?
+  /// Whether the run was for the verdict, and has left no model; nil of others.
+  public var isVerdictAlone: Bool?
   /// What the self-test found, where one was asked for.
   public var selfTest: [SelfTestFigures]?
   /// Name of the defence, as on the command line.
@@ -149,6 +151,7 @@ public struct RunResult: Codable, Sendable {
     case seconds, ranks, defended, relearned, oracle, detection, defense, models, target, rows
     case classNames = "class_names"
     case selfTest = "self_test"
+    case isVerdictAlone = "verdict_alone"
     case weightsSHA256 = "weights_sha256"
     case imagesPerSecond = "images_per_second"
     case noDefense = "no_defense"

@@ -13,17 +13,37 @@ import MecaTraining
 ///
 /// - Ranks: local; rank 0 alone should call it.
 public func writeSuspects(_ verdict: Verdict, data: TrainingData, to path: String) throws {
+  try writeWhole(Data(verdictRows(verdict, verdict.ranked, data: data).utf8), to: path)
+}
+
+/// Writes `ranking.csv`: a line for every training sample, the suspects first and then the others by
+/// their score; the columns of `suspects.csv`, with `kept` under verdict for the others.
+///
+/// - Ranks: local; rank 0 alone should call it.
+public func writeRanking(_ verdict: Verdict, data: TrainingData, to path: String) throws {
+  let suspects = verdict.ranked
+  let isListed = Set(suspects)
+  let others = verdict.score.indices.filter { !isListed.contains($0) }.sorted {
+    (-verdict.score[$0], $0) < (-verdict.score[$1], $1)
+  }
+  try writeWhole(Data(verdictRows(verdict, suspects + others, data: data).utf8), to: path)
+}
+
+/// A head and a line for each of some samples.
+private func verdictRows(_ verdict: Verdict, _ samples: [Int], data: TrainingData) -> String {
   let classNames = data.training.classNames
   var text = "index,path,label,class,verdict,relabelled_as,relabelled_class,score"
   for column in verdict.columns { text += "," + csvText(column.name) }
   text += data.truthIsKnown ? ",truth,original_label\n" : "\n"
-  for index in verdict.ranked {
+  for index in samples {
     let label = Int(data.labels[index])
     let relabelled = verdict.relabelled.map { Int($0[index]) }
+    let isUnconfirmed = index < verdict.unconfirmed.count && verdict.unconfirmed[index]
     var fields = [
       "\(index)", csvText(data.training.path(at: index)), "\(label)", csvText(classNames[label]),
-      verdict.flagged[index] ? "suspect" : "unconfirmed", relabelled.map { "\($0)" } ?? "",
-      relabelled.map { csvText(classNames[$0]) } ?? "", "\(verdict.score[index])",
+      verdict.flagged[index] ? "suspect" : isUnconfirmed ? "unconfirmed" : "kept",
+      relabelled.map { "\($0)" } ?? "", relabelled.map { csvText(classNames[$0]) } ?? "",
+      "\(verdict.score[index])",
     ]
     fields += verdict.columns.map { "\($0.values[index])" }
     if let truth = data.truth {
@@ -32,7 +52,7 @@ public func writeSuspects(_ verdict: Verdict, data: TrainingData, to path: Strin
     }
     text += fields.joined(separator: ",") + "\n"
   }
-  try writeWhole(Data(text.utf8), to: path)
+  return text
 }
 
 extension Verdict {

@@ -27,6 +27,8 @@ public struct RunFolder: Sendable {
   public var suspects: String { path + "/suspects.csv" }
   /// Per-sample scores as a NumPy array.
   public var scores: String { path + "/scores.npy" }
+  /// Every training sample with its scores, the most suspicious first; of detections alone.
+  public var ranking: String { path + "/ranking.csv" }
   /// Pictures of the suspects and how the scores lie, for the report.
   public var evidence: String { path + "/evidence.json" }
   /// The report for people.
@@ -107,7 +109,7 @@ public struct RunFolder: Sendable {
   /// Names of the results that are there.
   private var resultsThere: [String] {
     let files: [String] = [
-      result, suspects, scores, evidence, report, model, samples, badImages,
+      result, suspects, scores, ranking, evidence, report, model, samples, badImages,
     ]
     return files.filter { access($0, F_OK) == 0 }
       .compactMap { $0.split(separator: "/").last.map(String.init) }

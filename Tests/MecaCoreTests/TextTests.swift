@@ -75,3 +75,21 @@ import Testing
     }
   }
 }
+
+@Suite struct CSVRowsTests {
+  @Test(arguments: [
+    ("a,b\n1,2\n", [["a", "b"], ["1", "2"]]), ("a\r\n\r\nb", [["a"], ["b"]]),
+    ("\"x,\"\"y\"\"\nz\",2", [["x,\"y\"\nz", "2"]]), ("", []), ("\"\"\n,\n", [[""], ["", ""]]),
+    ("a\"b,c", [["a\"b", "c"]]),
+  ])
+  func rowsAreThoseOfRFC4180(text: String, rows: [[String]]) {
+    #expect(csvRows(text) == rows)
+  }
+
+  @Test func whatIsWrittenIsRead() {
+    let fields = ["plain", "a,b", "say \"x\"", "two\nlines", "\"\u{301} accent", ""]
+    let line = fields.map(csvField).joined(separator: ",") + "\n"
+    #expect(csvRows(line + line) == [fields, fields])
+    #expect(csvRows("\"open") == nil)
+  }
+}

@@ -73,7 +73,7 @@ public struct RunReport {
     ]
     if let stage {
       context["unfinished"] = "the run is in \(stage); this page shows what there is so far"
-    } else if result?.weightsSHA256.isEmpty ?? true {
+    } else if result?.weightsSHA256.isEmpty ?? true, result?.isVerdictAlone != true {
       context["unfinished"] =
         "the run has ended before it was done; the same command goes on from its last checkpoint"
     }

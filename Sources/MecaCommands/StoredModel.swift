@@ -101,6 +101,13 @@ struct StoredModel {
           + "\(configuration.imageWidth) pixels, the data has \(data.classCount) of "
           + "\(shape.height)x\(shape.width)")
     }
+    return try model(session: session, configuration: configuration)
+  }
+
+  /// The model on this rank as `configuration` has it.
+  ///
+  /// - Throws: `FileError` for tensors that do not fit.
+  func model(session: TrainingSession, configuration: NetworkConfiguration) throws -> Model {
     let model = try Model(configuration, engine: session.engine, seed: 0)
     do {
       try model.importTensors(network.tensors)

@@ -86,6 +86,7 @@ struct TrainingRun {
       try keeper.write(to: folder.ranking) { try writeRanking(verdict, data: data, to: $0) }
       try keeper.write(to: folder.result) { try writeJSON(report.result, to: $0) }
       report.write(stage: nil)
+      LiveLine.clear()
       printLines(
         resultTable(
           report.result, classNames: data.training.classNames, target: data.triggered?.target))
@@ -195,6 +196,7 @@ struct TrainingRun {
       }
       try keeper.write(to: folder.result) { try writeJSON(result, to: $0) }
       report.write(stage: nil)
+      LiveLine.clear()
       printLines(
         resultTable(
           result, classNames: data.training.classNames,

@@ -63,7 +63,8 @@ public final class ProgressReport {
   package func begin(_ stage: String) {
     progress.begin(stage)
     beginWork()
-    show("\(words(of: stage)): begins", isNews: false)
+    // What stood on a terminal before is over; a file has nothing that goes stale.
+    if isLive { show("\(words(of: stage)): begins") }
   }
 
   /// The stage has ended, or its result was there.
@@ -92,6 +93,7 @@ public final class ProgressReport {
   /// A step of training is done.
   package func add(_ step: Step) {
     count(.training, step.images, step.network)
+    guard isDue else { return }
     show(
       "\(words(of: step.title)): epoch \(step.epoch.number)/\(step.epoch.of), loss "
         + "\(fixed(step.summary.loss, 3)), accuracy \(fixed(step.summary.accuracy * 100, 1)) %")
@@ -102,6 +104,7 @@ public final class ProgressReport {
     _ work: Forecast.Work, _ images: Int, _ network: NetworkConfiguration, done: Int, of total: Int
   ) {
     count(work, images, network)
+    guard isDue else { return }
     let title = progress.stage ?? Forecast.evaluation
     show(
       "\(words(of: title)): \(done) of \(total) images \(work == .scoring ? "scored" : "judged")")
@@ -119,10 +122,11 @@ public final class ProgressReport {
     (progress.position.map { "[\($0.number)/\($0.of)] " } ?? "") + title
   }
 
-  private func show(_ text: String, isNews: Bool = true) {
-    let time = now()
-    guard time - lastLine >= interval, isLive || isNews else { return }
-    lastLine = time
+  /// Whether it is time for another line.
+  private var isDue: Bool { last - lastLine >= interval }
+
+  private func show(_ text: String) {
+    lastLine = last
     var line = text
     if rate.seconds > 0 { line += ", \(Int(Double(rate.images) / rate.seconds)) images/s" }
     let left = [

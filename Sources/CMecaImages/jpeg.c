@@ -236,14 +236,16 @@ int32_t meca_jpeg_encode(
     snprintf(message, MECA_IMAGE_MESSAGE, "no memory for a row");
     return -1;
   }
-  int32_t failed = setjmp(encoder.errors.escape) ? -1 : 0;
-  if (failed == 0) write_picture(&encoder, planes, width, height, quality);
-  jpeg_destroy_compress(&encoder.codec);
-  free(encoder.row);
-  if (failed != 0) {
-    free(encoder.file);
+  if (setjmp(encoder.errors.escape)) {
+    jpeg_destroy_compress(&encoder.codec);
+    free(encoder.row);
+    // The file so far is lost: where it lies when it has grown is known to the library alone, and
+    // encoder.file may point to what it has freed. Only want of memory leads here.
     return -1;
   }
+  write_picture(&encoder, planes, width, height, quality);
+  jpeg_destroy_compress(&encoder.codec);
+  free(encoder.row);
   *file = encoder.file;
   *count = encoder.count;
   return 0;

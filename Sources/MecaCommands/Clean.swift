@@ -61,41 +61,38 @@ struct CleanedSet {
 
   /// Reads a run's lists.
   ///
-  /// - Parameter relabelled: whether suspects with a new label are kept under it.
+  /// - Parameters:
+  ///   - samples: `samples.csv` of the run.
+  ///   - suspects: a list as `SampleListFile` takes it.
+  ///   - relabelled: whether suspects are kept under their new labels.
   /// - Throws: `FileError` for lists that are missing, damaged or of another set.
   init(samples: String, suspects: String, relabelled: Bool) throws {
-    let all = try ListedRows(samples, columns: ["index", "path", "class", "split"])
-    let found = try ListedRows(suspects, columns: ["index", "path", "verdict"])
-    var newClasses: [Int: String?] = [:]
-    for row in 0..<found.count where found[row, "verdict"] == "suspect" {
-      guard let index = Int(found[row, "index"]) else {
-        throw FileError.malformed(
-          path: suspects, reason: "entry \(row + 1): \(printable(found[row, "index"])) is no index")
-      }
-      let name = found[row, "relabelled_class"]
-      newClasses[index] = relabelled && !name.isEmpty ? name : .some(nil)
+    func malformed(_ reason: String) -> FileError { .malformed(path: samples, reason: reason) }
+    guard let rows = csvRows(String(decoding: try readFile(at: samples), as: UTF8.self)),
+      rows.first == ["index", "path", "label", "class", "split"],
+      rows.allSatisfy({ $0.count == 5 })
+    else { throw malformed("is no list of a run's samples") }
+    let training = rows.filter { $0[4] == "train" }
+    var names: [Int: String] = [:]
+    for row in rows.dropFirst() {
+      guard let label = Int(row[2]), label >= 0 else { throw malformed("\(row[2]) is no label") }
+      names[label] = row[3]
     }
-    var seen: Set<Int> = []
-    for row in 0..<all.count where all[row, "split"] == "train" {
-      guard let index = Int(all[row, "index"]) else {
-        throw FileError.malformed(path: samples, reason: "entry \(row + 1) has no index")
-      }
-      seen.insert(index)
-      let path = all[row, "path"]
-      guard let change = newClasses[index] else {
-        kept.append((index, path, all[row, "class"], false))
-        continue
-      }
-      if let name = change {
-        kept.append((index, path, name, true))
+    let classNames = (0...(names.keys.max() ?? 0)).map { names[$0] ?? "class \($0)" }
+    let listed = try SampleListFile(suspects).samples(
+      among: training.map { $0[1] }, classNames: relabelled ? classNames : nil)
+    let suspected = Dictionary(uniqueKeysWithValues: listed.map { ($0.index, $0.label) })
+    for (index, row) in training.enumerated() {
+      if let change = suspected[index] {
+        guard let label = change else {
+          left += 1
+          continue
+        }
+        kept.append((index, row[1], classNames[label], true))
         moved += 1
       } else {
-        left += 1
+        kept.append((index, row[1], row[3], false))
       }
-    }
-    if let unknown = newClasses.keys.filter({ !seen.contains($0) }).min() {
-      throw FileError.malformed(
-        path: suspects, reason: "sample \(unknown) is none of \(samples): a list of another run")
     }
   }
 
@@ -173,35 +170,5 @@ private struct RunCircumstances {
     let record = try? JSONSerialization.jsonObject(with: Data(readFile(at: folder.run)))
     let plan = (record as? [String: Any])?["plan"] as? [String: Any]
     dataPath = (plan?["data"] as? [String: Any])?["path"] as? String
-  }
-}
-
-/// A comma-separated file with a head, by the names of its columns.
-struct ListedRows {
-  private let rows: [[String]]
-  private let places: [String: Int]
-
-  /// Reads a file.
-  ///
-  /// - Parameter columns: those that must be there.
-  init(_ path: String, columns: [String]) throws {
-    guard let all = csvRows(String(decoding: try readFile(at: path), as: UTF8.self)),
-      let head = all.first
-    else { throw FileError.malformed(path: path, reason: "is no list of comma-separated lines") }
-    let places = Dictionary(
-      head.enumerated().map { ($1, $0) }, uniquingKeysWith: { first, _ in first })
-    if let missing = columns.first(where: { places[$0] == nil }) {
-      throw FileError.malformed(path: path, reason: "has no column \(missing)")
-    }
-    self.places = places
-    rows = Array(all.dropFirst())
-  }
-
-  var count: Int { rows.count }
-
-  /// A field; empty where there is none.
-  subscript(row: Int, column: String) -> String {
-    guard let place = places[column], place < rows[row].count else { return "" }
-    return rows[row][place]
   }
 }

@@ -45,12 +45,7 @@ struct Predict: RankedCommand {
   }
 
   func run(on communicator: Communicator) throws {
-    let stored = try communicator.collectively { try StoredModel(path: weights) }
-    if let other = try communicator.firstDifference(in: stored.digest) {
-      try communicator.collectively {
-        throw UnequalData(rank: other.rank, path: weights, content: "weights or metadata")
-      }
-    }
+    let stored = try StoredModel.opened(weights, on: communicator)
     let side = try communicator.collectively { try imageSide(stored) }
     // Rank 0 looks, so that all ranks have the same list.
     let found = try communicator.collectively {

@@ -22,12 +22,13 @@ struct RunEstimate {
   /// - Ranks: collective.
   /// - Parameter reserve: samples that the defence is told are clean.
   init(
-    _ plan: RunPlan, data: TrainingData, reserve: [Int32], communicator: Communicator
+    _ plan: RunPlan, _ goal: RunGoal, data: TrainingData, reserve: [Int32],
+    communicator: Communicator
   ) throws {
     (self.plan, self.data, self.communicator) = (plan, data, communicator)
     network = plan.network(for: data)
     courses = try communicator.collectively { [network] in
-      let all = try RunForecasts(plan, data: data, reserve: reserve, network: network)
+      let all = try RunForecasts(plan, goal, data: data, reserve: reserve, network: network)
       if all.found.parts == all.suspected.parts { return [("", all.found)] }
       return [
         (" where pixels give a trigger away", all.found),

@@ -13,18 +13,25 @@ struct RunForecasts {
   /// Where somebody is suspected and nobody found.
   let suspected: Forecast
 
-  /// Counts the work of undefended model, defence and oracle, and the evaluation of their models.
+  /// Counts the work of undefended model, defence and oracle, and the evaluation of their models; for a
+  /// verdict that of the defence alone, as far as that.
   ///
   /// - Parameter reserve: samples that the defence is told are clean.
   init(
-    _ plan: RunPlan, data: TrainingData, reserve: [Int32], network: NetworkConfiguration
+    _ plan: RunPlan, _ goal: RunGoal, data: TrainingData, reserve: [Int32],
+    network: NetworkConfiguration
   ) throws {
     let engine = try plan.compute.makeEngine()
     func forecast(_ course: ForecastWorkbench.Course) throws -> Forecast {
       let defense = plan.defense.makeDefense()
       let bench = ForecastWorkbench(
         samples: data.given, network: network, recipe: plan.recipe, compute: plan.compute,
-        engine: engine, scope: type(of: defense).facts.name, reserve: reserve, course: course)
+        engine: engine, scope: type(of: defense).facts.name, reserve: reserve, course: course,
+        endsAtVerdict: goal == .verdict)
+      if goal == .verdict {
+        do { _ = try bench.run(defense) } catch is ForecastWorkbench.VerdictReached {}
+        return bench.forecast
+      }
       var defenses: [any Defense] = plan.undefended ? [Undefended(), defense] : [defense]
       if plan.oracle { defenses.append(Oracle()) }
       for var defense in defenses {

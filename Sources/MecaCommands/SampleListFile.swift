@@ -43,22 +43,24 @@ struct SampleListFile {
 
   /// The samples that are listed, with the label that stands with each, ascending.
   ///
-  /// - Parameter wantsLabels: whether every line must have a label.
-  /// - Throws: `FileError` for lines that name no sample of the set.
-  func samples(of data: TrainingData, wantsLabels: Bool) throws -> [(index: Int, label: Int?)] {
-    let set = data.training
+  /// - Parameters:
+  ///   - paths: of all training samples, in the order of their indices.
+  ///   - classNames: the classes that labels may name; nil wants no labels.
+  /// - Throws: `FileError` for lines that name no sample of the set, or none of its classes.
+  func samples(
+    among paths: [String], classNames: [String]?
+  ) throws -> [(index: Int, label: Int?)] {
     // Names as lists show them, and as they are.
     var places: [String: Int] = [:]
-    for index in 0..<set.count {
-      let own = set.path(at: index)
+    for (index, own) in paths.enumerated() {
       places[own] = index
       places[shown(own)] = index
     }
     var found: [Int: Int?] = [:]
     for (number, row) in rows.enumerated() {
       if let verdict = field(row, "verdict"), verdict != "suspect" { continue }
-      let index = try index(row, number, places, data)
-      let label = try wantsLabels ? label(row, number, set.classNames) : nil
+      let index = try index(row, number, places, paths)
+      let label = try classNames.map { try self.label(row, number, $0) }
       if let before = found[index], before != label {
         throw malformed(number, "sample \(index) is there twice, with two labels")
       }
@@ -71,15 +73,15 @@ struct SampleListFile {
   private func shown(_ path: String) -> String { csvRows(csvText(path))?.first?.first ?? path }
 
   private func index(
-    _ row: [String], _ number: Int, _ places: [String: Int], _ data: TrainingData
+    _ row: [String], _ number: Int, _ places: [String: Int], _ paths: [String]
   ) throws -> Int {
     let text = columns.isEmpty ? row.first : field(row, "index")
     let name = columns.isEmpty ? row.first : field(row, "path")
     if let index = text.flatMap({ Int($0) }) {
-      guard index >= 0, index < data.training.count else {
-        throw malformed(number, "there is no sample \(index); the set has \(data.training.count)")
+      guard paths.indices.contains(index) else {
+        throw malformed(number, "there is no sample \(index); the set has \(paths.count)")
       }
-      let own = data.training.path(at: index)
+      let own = paths[index]
       if !columns.isEmpty, let name, name != own, name != shown(own) {
         throw malformed(
           number,
@@ -98,11 +100,11 @@ struct SampleListFile {
   }
 
   private func label(_ row: [String], _ number: Int, _ classNames: [String]) throws -> Int {
-    let text =
-      columns.isEmpty
-      ? (row.count > 1 ? row[1] : nil) : field(row, "relabelled_as") ?? field(row, "label")
+    // Beside a column for new labels, `label` is the given one.
+    let column = columns["relabelled_as"] == nil ? "label" : "relabelled_as"
+    let text = columns.isEmpty ? (row.count > 1 ? row[1] : nil) : field(row, column)
     guard let text else {
-      throw malformed(number, "no new label: a column relabelled_as, or INDEX,LABEL")
+      throw malformed(number, "no new label: a column relabelled_as or label, or INDEX,LABEL")
     }
     do {
       return try ClassReference.written(text).number(among: classNames, setting: "relabel")
@@ -119,12 +121,14 @@ extension ResolvedDefense {
   /// - Throws: `FileError`.
   func readingLists(of data: TrainingData) throws -> ResolvedDefense {
     guard var listed = makeDefense() as? ListedSamples else { return self }
+    let set = data.training
+    let paths = (0..<set.count).map { set.path(at: $0) }
     if let file = listed.settings.exclude {
-      listed.lists.excluded = try SampleListFile(file).samples(of: data, wantsLabels: false)
+      listed.lists.excluded = try SampleListFile(file).samples(among: paths, classNames: nil)
         .map { Int32($0.index) }
     }
     if let file = listed.settings.relabel {
-      let samples = try SampleListFile(file).samples(of: data, wantsLabels: true)
+      let samples = try SampleListFile(file).samples(among: paths, classNames: set.classNames)
       listed.lists.relabelled = samples.map { Int32($0.index) }
       listed.lists.newLabels = samples.map { Int32($0.label ?? 0) }
     }

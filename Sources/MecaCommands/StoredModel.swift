@@ -63,6 +63,20 @@ struct StoredModel {
     digest = try fileDigest(path)
   }
 
+  /// Reads the file on every rank, and makes sure that all have the same.
+  ///
+  /// - Ranks: collective.
+  /// - Throws: `RemoteFailure` on all ranks with `FileError` or `UnequalData`.
+  static func opened(_ path: String, on communicator: Communicator) throws -> StoredModel {
+    let stored = try communicator.collectively { try StoredModel(path: path) }
+    if let other = try communicator.firstDifference(in: stored.digest) {
+      try communicator.collectively {
+        throw UnequalData(rank: other.rank, path: path, content: "weights or metadata")
+      }
+    }
+    return stored
+  }
+
   /// Which of several models in a file of PyTorch this is; nil where there is one.
   var choice: String? { metadata[ModelOrigin.choice] }
 
@@ -328,12 +342,7 @@ extension StoredModelOptions {
   func open(
     on communicator: Communicator, for command: any ParsableCommand.Type
   ) throws -> (session: TrainingSession, data: TrainingData, model: Model) {
-    let stored = try communicator.collectively { try StoredModel(path: weights) }
-    if let other = try communicator.firstDifference(in: stored.digest) {
-      try communicator.collectively {
-        throw UnequalData(rank: other.rank, path: weights, content: "weights or metadata")
-      }
-    }
+    let stored = try StoredModel.opened(weights, on: communicator)
     let (images, poison) = try communicator.collectively {
       () throws -> (DataConfiguration, AttackConfiguration) in
       try facts.validate(stored)

@@ -1,6 +1,5 @@
 import ArgumentParser
 import Foundation
-import Logging
 import MecaCore
 import MecaDatasets
 import MecaDefenses
@@ -53,14 +52,11 @@ struct TrainingCommand {
       try plan.compute.validate(ranks: communicator.size)
       _ = try plan.compute.makeEngine()
     }
-    try greet(plan, on: communicator)
+    greet(plan, on: communicator)
     communicator.place.enter("opening the data")
     let data = try TrainingData(
       plan.data, attack: plan.attack, communicator: communicator, threads: plan.compute.threads)
-    plan = try communicator.collectively { try options.resolved(stored: data.attack.facts) }
-    plan.defense = try communicator.collectively { [plan] in
-      try plan.defense.readingLists(of: data)
-    }
+    plan = try communicator.collectively { try self.plan(for: data) }
     let network = plan.network(for: data)
     try communicator.collectively { [plan] in
       if plan.defense.facts.needs.contains(.truth) && !data.truthIsKnown {
@@ -135,10 +131,19 @@ struct TrainingCommand {
     }
   }
 
-  /// The first sign of life: what runs where, before anything is opened.
+  /// The plan, with what only the opened data tell: the attack they were stored with, who is on lists.
   ///
-  /// - Ranks: collective.
-  private func greet(_ plan: RunPlan, on communicator: Communicator) throws {
+  /// - Ranks: local, and the same on every rank.
+  private func plan(for data: TrainingData) throws -> RunPlan {
+    var plan = try options.resolved(stored: data.attack.facts)
+    plan.defense = try plan.defense.readingLists(of: data)
+    return plan
+  }
+
+  /// The first sign of life, from rank 0: what runs where, before anything is opened.
+  ///
+  /// - Ranks: local.
+  private func greet(_ plan: RunPlan, on communicator: Communicator) {
     guard communicator.rank == 0 else { return }
     let logger = progressLogger(quiet: options.run.quiet)
     let (size, threads) = (communicator.size, plan.compute.threads)
@@ -162,7 +167,7 @@ struct TrainingCommand {
     _ journal: Journal
   ) -> ProgressReport {
     // Without a forecast there is no number of stages and no time left, but a run.
-    let forecasts = try? RunForecasts(plan, data: data, reserve: reserve, network: network)
+    let forecasts = try? RunForecasts(plan, goal, data: data, reserve: reserve, network: network)
     return ProgressReport(
       forecasts.map { [$0.suspected, $0.found] } ?? [], isLive: LiveLine.isPossible,
       now: { journal.seconds }, say: journal.say)
@@ -178,13 +183,13 @@ struct TrainingCommand {
     do {
       let data = try TrainingData(
         plan.data, attack: plan.attack, communicator: communicator, threads: plan.compute.threads)
-      var plan = try communicator.collectively { try options.resolved(stored: data.attack.facts) }
-      plan.defense = try communicator.collectively { [plan] in
-        try plan.defense.readingLists(of: data)
+      let plan = try communicator.collectively {
+        let plan = try self.plan(for: data)
+        try plan.defense.makeDefense().check(data.given)
+        return plan
       }
-      try communicator.collectively { [plan] in try plan.defense.makeDefense().check(data.given) }
       let estimate = try RunEstimate(
-        plan, data: data, reserve: cleanReserve(plan, data: data, communicator: communicator),
+        plan, goal, data: data, reserve: cleanReserve(plan, data: data, communicator: communicator),
         communicator: communicator)
       for line in estimate.lines(
         folder: RunFolder(path: options.run.output, checkpoints: options.run.checkpoints))
@@ -371,27 +376,4 @@ struct RunRecord: Encodable {
   var ranks: Int
   var placements: [String]
   var engine: String
-}
-
-/// A logger that writes bare lines to standard error; warnings carry their level.
-func progressLogger(quiet: Bool) -> Logger {
-  var logger = Logger(label: "meca-dist") { _ in LineLogHandler() }
-  logger.logLevel = quiet ? .warning : .info
-  return logger
-}
-
-/// swift-log's back end: one line a message, nothing before it but the level of warnings.
-struct LineLogHandler: LogHandler {
-  var logLevel: Logger.Level = .info
-  var metadata: Logger.Metadata = [:]
-
-  subscript(metadataKey key: String) -> Logger.Metadata.Value? {
-    get { metadata[key] }
-    set { metadata[key] = newValue }
-  }
-
-  func log(event: LogEvent) {
-    let prefix = event.level >= .warning ? "\(event.level): " : ""
-    writeLine("\(prefix)\(event.message)")
-  }
 }

@@ -48,14 +48,15 @@ struct TrainingRun {
     do {
       outcome = try run(defense, bench)
     } catch let reached as VerdictReached {
-      return try end(with: reached.verdict)
+      return try endAtVerdict(reached.verdict)
     }
     if goal == .verdict {
       let verdict = try session.communicator.collectively {
         guard let verdict = outcome.verdict else { throw JudgesNobody(defense: facts.name) }
         return verdict
       }
-      return try end(with: verdict)
+      try write(verdict)
+      return try endAtVerdict(verdict)
     }
     try add(outcome, facts)
     if let verdict = outcome.verdict { try write(verdict) }
@@ -74,9 +75,8 @@ struct TrainingRun {
     return outcome.verdict?.answer
   }
 
-  /// Ends a run that was for the verdict: no model is written.
-  private func end(with verdict: Verdict) throws -> DetectionAnswer? {
-    try write(verdict)
+  /// Ends a run that was for the verdict, which is written: there is no model.
+  private func endAtVerdict(_ verdict: Verdict) throws -> DetectionAnswer? {
     report.result.isVerdictAlone = true
     report.result.seconds = session.journal.seconds
     report.result.imagesPerSecond = session.trainingImagesPerSecond
@@ -134,7 +134,6 @@ struct TrainingRun {
     }
     report.result.defended = outcome.defended.flatMap { report.result.models[$0] }
     report.result.relearned = report.result.models["relearned"]
-    report.result.detection = outcome.verdict.map { DetectionFigures($0, data: data) }
   }
 
   private func figures(_ model: Model, of title: String) throws -> ModelFigures {

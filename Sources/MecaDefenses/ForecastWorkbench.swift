@@ -37,6 +37,7 @@ public final class ForecastWorkbench: Workbench {
   private var undefendedModel: Finished<ModelState>?
   private let largestLabel: Int32
   private let course: Course
+  private let endsAtVerdict: Bool
   /// The thinnest models, which take no time to make, and what each stands for.
   private var networks: [(model: Model, network: NetworkConfiguration)] = []
   /// Trainings so far, and how many there may be: some defence may go on until a loss falls.
@@ -44,13 +45,19 @@ public final class ForecastWorkbench: Workbench {
   private static let mostCalls = 10_000
   private struct EndlessForecast: Error {}
 
+  /// The verdict is there, and no more is wanted.
+  public struct VerdictReached: Error {}
+
   /// A bench for the defence called `scope`.
+  ///
+  /// - Parameter endsAtVerdict: whether `judged` throws ``VerdictReached``.
   public init(
     samples: GivenData, network: NetworkConfiguration, recipe: TrainingRecipe,
     compute: ComputeConfiguration, engine: any Engine, scope: String, reserve: [Int32] = [],
-    course: Course
+    course: Course, endsAtVerdict: Bool = false
   ) {
     self.course = course
+    self.endsAtVerdict = endsAtVerdict
     (self.samples, self.network, self.recipe) = (samples, network, recipe)
     (self.compute, self.engine, self.reserve) = (compute, engine, reserve)
     self.scope = StageKey(scope)
@@ -212,8 +219,10 @@ public final class ForecastWorkbench: Workbench {
     _ moment: String, _ what: String, marked: [Bool], values: [String: MetricValue]
   ) {}
 
-  /// Nothing.
-  public func judged(_ verdict: Verdict) {}
+  /// Ends the forecast, where no more is wanted.
+  public func judged(_ verdict: Verdict) throws {
+    if endsAtVerdict { throw VerdictReached() }
+  }
 
   /// Nothing.
   public func say(_ text: String) {}

@@ -103,20 +103,11 @@ public func imageSize(_ bytes: UnsafeRawBufferPointer, path: String) throws -> I
 /// - Throws: `FileError.failed` with libpng's reason, for want of memory for example.
 public func encodePNG(_ pixels: [UInt8], shape: ImageShape) throws -> [UInt8] {
   precondition(shape.channels == 1 || shape.channels == 3, "PNG of \(shape.channels) channels")
-  precondition(pixels.count == shape.byteCount, "\(pixels.count) bytes, not \(shape.byteCount)")
-  var file: UnsafeMutablePointer<UInt8>?
-  var count = 0
-  try withMessage { message in
-    pixels.withUnsafeBufferPointer {
-      meca_png_encode(
-        $0.baseAddress, Int32(shape.channels), UInt32(shape.width), UInt32(shape.height), &file,
-        &count, message)
-    }
-  } orThrow: {
-    FileError.failed(operation: "encode", path: "PNG of \(shape.width)x\(shape.height)", reason: $0)
+  return try encoded(pixels, shape, .png) { pixels, file, count, message in
+    meca_png_encode(
+      pixels, Int32(shape.channels), UInt32(shape.width), UInt32(shape.height), &file, &count,
+      message)
   }
-  defer { free(file) }
-  return Array(UnsafeBufferPointer(start: file, count: count))
 }
 
 /// Encodes planes of bytes as a JPEG file with colours at full resolution, for pictures that people
@@ -129,18 +120,28 @@ public func encodePNG(_ pixels: [UInt8], shape: ImageShape) throws -> [UInt8] {
 /// - Throws: `FileError.failed` with libjpeg's reason.
 public func encodeJPEG(_ pixels: [UInt8], shape: ImageShape, quality: Int) throws -> [UInt8] {
   precondition(shape.channels == 3, "JPEG of \(shape.channels) channels")
+  return try encoded(pixels, shape, .jpeg) { pixels, file, count, message in
+    meca_jpeg_encode(
+      pixels, UInt32(shape.width), UInt32(shape.height), Int32(quality), &file, &count, message)
+  }
+}
+
+/// Runs an encoder of `CMecaImages`, and takes over the file that it gives.
+private func encoded(
+  _ pixels: [UInt8], _ shape: ImageShape, _ codec: ImageCodec,
+  _ encode: (
+    UnsafePointer<UInt8>?, inout UnsafeMutablePointer<UInt8>?, inout Int,
+    UnsafeMutablePointer<CChar>
+  ) -> Int32
+) throws -> [UInt8] {
   precondition(pixels.count == shape.byteCount, "\(pixels.count) bytes, not \(shape.byteCount)")
   var file: UnsafeMutablePointer<UInt8>?
   var count = 0
   try withMessage { message in
-    pixels.withUnsafeBufferPointer {
-      meca_jpeg_encode(
-        $0.baseAddress, UInt32(shape.width), UInt32(shape.height), Int32(quality), &file, &count,
-        message)
-    }
+    pixels.withUnsafeBufferPointer { encode($0.baseAddress, &file, &count, message) }
   } orThrow: {
     FileError.failed(
-      operation: "encode", path: "JPEG of \(shape.width)x\(shape.height)", reason: $0)
+      operation: "encode", path: "\(codec.rawValue) of \(shape.width)x\(shape.height)", reason: $0)
   }
   defer { free(file) }
   return Array(UnsafeBufferPointer(start: file, count: count))

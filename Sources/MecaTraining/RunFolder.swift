@@ -106,12 +106,14 @@ public struct RunFolder: Sendable {
     }
   }
 
+  /// Everything that a run leaves behind for others, checkpoints, log and `run.json` aside.
+  private var results: [String] {
+    [result, suspects, scores, ranking, evidence, report, model, samples, badImages]
+  }
+
   /// Names of the results that are there.
   private var resultsThere: [String] {
-    let files: [String] = [
-      result, suspects, scores, ranking, evidence, report, model, samples, badImages,
-    ]
-    return files.filter { access($0, F_OK) == 0 }
+    results.filter { access($0, F_OK) == 0 }
       .compactMap { $0.split(separator: "/").last.map(String.init) }
   }
 
@@ -145,7 +147,7 @@ public struct RunFolder: Sendable {
   /// - Ranks: local; rank 0 alone should call it.
   /// - Throws: `FileError.failed` with the system's reason.
   public func removeResults() throws {
-    for file in [result, suspects, scores, samples, model, badImages] { try remove(file) }
+    for file in results { try remove(file) }
   }
 
   /// Says for scripts that the run has saved and should be started again.

@@ -115,6 +115,7 @@ if [ "$ranks_each" -gt 1 ]; then
   map_by=slot
   say "the same with ranks dealt out: $dealt bytes, so that neighbours send $((100 * bytes / dealt)) %"
   [ "$(weights one)" = "$(weights dealt)" ] || fail "other weights with dealt ranks"
+  # Gradients alone are one in RANKS_EACH; headers and control messages come on top of both.
   [ "$((100 * bytes / dealt))" -le $((100 / ranks_each + 5)) ] || fail "neighbours save too little"
 fi
 

@@ -114,6 +114,19 @@ extension ProgramTests {
       try expectRefusal(
         of: ["--exclude", folder.path + "/none.csv"] + tinyModel
           + ["--output", folder.path + "/run"], status: 65, ["none.csv"])
+      // Of another run: the path says so. And a verdict without new labels has none to learn.
+      let samples = "index,path,label,class,split\n0,a/1.png,0,a,train\n1,a/2.png,0,a,train\n"
+      _ = try folder.write("samples.csv", Data(samples.utf8))
+      let other = try folder.write(
+        "other.csv", Data("index,path,verdict\n1,b/2.png,suspect\n".utf8))
+      try expectRefusal(
+        of: ["clean", folder.path, "--suspects", other, "--output", folder.path + "/x"], status: 65,
+        ["entry 1: sample 1 is a/2.png here, not b/2.png"])
+      let given = try folder.write(
+        "given.csv", Data("index,label,verdict,relabelled_as\n3,2,suspect,\n".utf8))
+      try expectRefusal(
+        of: tinyModel + ["--relabel", given, "--output", folder.path + "/run"], status: 65,
+        ["entry 1: no new label"])
       let twice = try folder.write("twice.csv", Data("3,ring\n3,disc\n".utf8))
       try expectRefusal(
         of: tinyModel + ["--relabel", twice, "--output", folder.path + "/run"], status: 65,
@@ -121,7 +134,7 @@ extension ProgramTests {
       try expectRefusal(
         of: ["detect", "--defense", "clp"], status: 64, ["clp judges no samples"])
       try expectRefusal(
-        of: ["clean", folder.path, "--output", folder.path + "/x"], status: 65, ["samples.csv"])
+        of: ["clean", folder.path, "--output", folder.path + "/x"], status: 65, ["suspects.csv"])
     }
   }
 }

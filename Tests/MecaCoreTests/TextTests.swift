@@ -92,4 +92,20 @@ import Testing
     #expect(csvRows(line + line) == [fields, fields])
     #expect(csvRows("\"open") == nil)
   }
+
+  /// Lists come from anywhere: any bytes are rows, or none, and what rows give when written is read.
+  @Test func anyTextIsRowsOrNone() throws {
+    for round in 0..<2000 {
+      var random = KeyedRandom(seed: 5, purpose: .test, round)
+      let alphabet = Array("\"\",\r\na1\u{301}".unicodeScalars)
+      let scalars = (0..<random.integer(below: 40)).map { _ in
+        alphabet[random.integer(below: alphabet.count)]
+      }
+      let text = String(String.UnicodeScalarView(scalars))
+      guard let rows = csvRows(text) else { continue }
+      let written = rows.map { $0.map(csvField).joined(separator: ",") + "\n" }.joined()
+      // A row of one empty field is an empty line, which is left out.
+      #expect(csvRows(written) == rows.filter { $0 != [""] }, "\(scalars)")
+    }
+  }
 }

@@ -11,7 +11,7 @@ import Testing
   private static let labels = (0..<400).map { Int32($0 < 40 ? 2 : $0 % 4) }
 
   private func bench(
-    _ course: ForecastWorkbench.Course = .suspected
+    _ course: ForecastWorkbench.Course = .suspected, endsAtVerdict: Bool = false
   ) throws -> ForecastWorkbench {
     let shape = ImageShape(channels: 3, height: 8, width: 8)
     let set = MemorySet(
@@ -26,7 +26,7 @@ import Testing
       recipe: TrainingRecipe(epochs: 8, learningRate: 0.07, schedule: .cosine),
       compute: ComputeConfiguration(batch: 64, shards: 8, threads: 1, engine: .openblas, seed: 1),
       engine: try makeEngine(.openblas), scope: "meca", reserve: [0, 1, 2, 3],
-      course: course)
+      course: course, endsAtVerdict: endsAtVerdict)
   }
 
   private func parts(_ bench: ForecastWorkbench) -> [String: Forecast.Part] {
@@ -90,6 +90,12 @@ import Testing
       ])
     #expect(parts["meca/clean"]?.images(.training) == 8 * ((kept + 63) / 64) * 64)
     #expect(parts["meca/relabel"]?.images(.judging) == flagged)
+  }
+
+  @Test func aForecastOfTheVerdictEndsThere() throws {
+    let bench = try bench(.found, endsAtVerdict: true)
+    #expect(throws: ForecastWorkbench.VerdictReached.self) { try bench.run(MeCa(MeCaSettings())) }
+    #expect(bench.forecast.stages.last == "meca/confirm findings")
   }
 
   @Test(arguments: ForecastWorkbench.Course.allCases)

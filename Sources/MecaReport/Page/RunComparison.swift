@@ -40,33 +40,27 @@ public struct RunComparison {
     return try EscapedText.template(Self.template).render(["rows": rows, "count": rows.count])
   }
 
-  private static let template = #"""
-    <!DOCTYPE html>
-    <html lang="en">
-    <head>
-    <meta charset="utf-8">
-    <meta name="viewport" content="width=device-width, initial-scale=1">
-    <meta name="color-scheme" content="light dark">
-    <title>meca-dist: {{count}} runs</title>
-    <link rel="icon" href="data:,">
-    <style>
-    body{margin:0 auto;max-width:1300px;padding:0 16px;font:16px/1.5 system-ui,sans-serif}
-    .scroll{overflow-x:auto}table{border-collapse:collapse;font-variant-numeric:tabular-nums}
-    th,td{text-align:right;padding:4px 14px 4px 0;border-bottom:1px solid #8886;white-space:nowrap}
-    th:first-child,td:first-child{text-align:left}
-    </style>
-    </head>
-    <body>
-    <main>
-    <h1>{{count}} runs</h1>
-    <p>ACC: accuracy on clean test images. ASR: triggered test images taken for the target. TPR, FPR: poisoned and clean samples that were flagged, where the truth is known.</p>
-    <div class="scroll" tabindex="0" role="region" aria-label="Runs"><table>
-    <thead><tr><th scope="col">run</th><th scope="col">defence</th><th scope="col">verdict</th><th scope="col">undefended ACC</th><th scope="col">ASR</th><th scope="col">defended ACC</th><th scope="col">ASR</th><th scope="col">TPR</th><th scope="col">FPR</th><th scope="col">least class kept</th><th scope="col">time</th><th scope="col">weights</th></tr></thead>
-    <tbody>{{#rows}}<tr><th scope="row"><bdi>{{path}}</bdi></th><td>{{defense}}</td><td>{{verdict}}</td><td>{{before}}</td><td>{{beforeAttack}}</td><td>{{after}}</td><td>{{afterAttack}}</td><td>{{tpr}}</td><td>{{fpr}}</td><td>{{kept}}</td><td>{{time}}</td><td><code>{{weights}}</code></td></tr>{{/rows}}</tbody>
-    </table></div>
-    </main>
-    </body>
-    </html>
+  private static let template =
+    pageStart + #"""
+      <title>meca-dist: {{count}} runs</title>
+      <style>
+      body{margin:0 auto;max-width:1300px;padding:0 16px;font:16px/1.5 system-ui,sans-serif}
+      .scroll{overflow-x:auto}table{border-collapse:collapse;font-variant-numeric:tabular-nums}
+      th,td{text-align:right;padding:4px 14px 4px 0;border-bottom:1px solid #8886;white-space:nowrap}
+      th:first-child,td:first-child{text-align:left}
+      </style>
+      </head>
+      <body>
+      <main>
+      <h1>{{count}} runs</h1>
+      <p>ACC: accuracy on clean test images. ASR: triggered test images taken for the target. TPR, FPR: poisoned and clean samples that were flagged, where the truth is known.</p>
+      <div class="scroll" tabindex="0" role="region" aria-label="Runs"><table>
+      <thead><tr><th scope="col">run</th><th scope="col">defence</th><th scope="col">verdict</th><th scope="col">undefended ACC</th><th scope="col">ASR</th><th scope="col">defended ACC</th><th scope="col">ASR</th><th scope="col">TPR</th><th scope="col">FPR</th><th scope="col">least class kept</th><th scope="col">time</th><th scope="col">weights</th></tr></thead>
+      <tbody>{{#rows}}<tr><th scope="row"><bdi>{{path}}</bdi></th><td>{{defense}}</td><td>{{verdict}}</td><td>{{before}}</td><td>{{beforeAttack}}</td><td>{{after}}</td><td>{{afterAttack}}</td><td>{{tpr}}</td><td>{{fpr}}</td><td>{{kept}}</td><td>{{time}}</td><td><code>{{weights}}</code></td></tr>{{/rows}}</tbody>
+      </table></div>
+      </main>
+      </body>
+      </html>
 
-    """#
+      """#
 }

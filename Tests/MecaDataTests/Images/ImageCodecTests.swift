@@ -45,6 +45,35 @@ import Testing
     }
   }
 
+  // MARK: JPEG that we write
+
+  /// Blocks of one colour lose nothing but roundings at quality 100: of the colours to YCbCr and back,
+  /// each half a step times 1.772 at the most, and of the mean of the block; 2 in all. Neighbouring
+  /// blocks do not run into each other, because colours have full resolution.
+  @Test func blocksOfOneColourStayThemselves() throws {
+    let shape = ImageShape(channels: 3, height: 32, width: 40)
+    let colours = Self.randomSamples(3 * 20, below: 256, seed: 3)
+    let pixels = (0..<shape.byteCount).map { place -> UInt8 in
+      let (channel, rest) = place.quotientAndRemainder(dividingBy: 32 * 40)
+      return UInt8(colours[channel * 20 + rest / 40 / 8 * 5 + rest % 40 / 8])
+    }
+    let image = try Self.decode(try encodeJPEG(pixels, shape: shape, quality: 100))
+    #expect(image.shape == shape)
+    let worst = zip(image.pixels, pixels).map { abs(Int($0) - Int($1)) }.max()
+    #expect(worst ?? 255 <= 2)
+  }
+
+  /// More than the library's first buffer holds, and sizes that are no whole blocks.
+  @Test(arguments: [(1, 1), (7, 9), (300, 301)])
+  func filesOfAnySizeAreWhole(height: Int, width: Int) throws {
+    let shape = ImageShape(channels: 3, height: height, width: width)
+    let pixels = Self.randomSamples(shape.byteCount, below: 256, seed: 4).map { UInt8($0) }
+    let fine = try encodeJPEG(pixels, shape: shape, quality: 95)
+    #expect(try Self.decode(fine).shape == shape)
+    #expect(
+      try height < 300 || encodeJPEG(pixels, shape: shape, quality: 20).count < fine.count / 2)
+  }
+
   private func chunkNames(_ file: [UInt8]) -> [String] {
     var names: [String] = []
     var start = 8

@@ -47,9 +47,11 @@ import Testing
 
   // MARK: JPEG that we write
 
-  /// Blocks of one colour lose nothing but roundings at quality 100: of the colours to YCbCr and back,
-  /// each half a step times 1.772 at the most, and of the mean of the block; 2 in all. Neighbouring
-  /// blocks do not run into each other, because colours have full resolution.
+  /// Blocks of one colour lose nothing but roundings at quality 100.
+  ///
+  /// Of the colours to YCbCr and back, each half a step times 1.772 at the most, and of the mean of the
+  /// block: 2 in all. Neighbouring blocks do not run into each other, because colours have full
+  /// resolution.
   @Test func blocksOfOneColourStayThemselves() throws {
     let shape = ImageShape(channels: 3, height: 32, width: 40)
     let colours = Self.randomSamples(3 * 20, below: 256, seed: 3)

@@ -93,9 +93,11 @@ struct TrainingRun {
       printLines(
         "written to \(folder.path): report.html, suspects.csv, ranking.csv, scores.npy, result.json, "
           + "run.json, metrics.jsonl")
-      printLines(
-        "next: edit \(folder.suspects), then meca-dist train with --exclude \(folder.suspects), or "
-          + "train with the same options to let the defence finish")
+      if verdict.flagged.contains(true) || verdict.unconfirmed.contains(true) {
+        printLines(
+          "next: edit \(folder.suspects), then meca-dist train with --exclude \(folder.suspects), or "
+            + "train with the same options to let the defence finish")
+      }
     }
     return verdict.answer
   }

@@ -11,7 +11,7 @@ one comes to its end; the next one starts in a new folder.
 
 Other incidents: stop (SIGSTOP to a rank: the run must end by itself and name it), vanish (the
 checkpoints are taken away: the run must go on) and full (the disk is full for a while: the run must go
-on; needs root, for a small tmpfs under OUT).
+on, or be refused if it has just begun; needs root, for a small tmpfs under OUT).
 
 What a kill costs is seen from outside: the time from the newest file among the checkpoints to the
 kill. It may be the interval between snapshots and --slack, for a step, a save and a loaded machine.
@@ -39,12 +39,12 @@ OPTIONS = (
 ).split()
 RANKS = [1, 2, 3, 5, 8]
 ENVIRONMENT = {
+    "MECA_LATE_AFTER": "2",
+    "MECA_GIVE_UP_AFTER": "5",
     **os.environ,
     "OMPI_ALLOW_RUN_AS_ROOT": "1",
     "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1",
     "OMPI_MCA_btl_vader_single_copy_mechanism": "none",
-    "MECA_LATE_AFTER": "2",
-    "MECA_GIVE_UP_AFTER": "5",
 }
 # The longest that the ranks may need to notice one that is stopped, rank 0 too, and to end.
 SECONDS_TO_NOTICE = 40
@@ -228,7 +228,10 @@ class Soak:
             shutil.rmtree(output / "checkpoints", ignore_errors=True)
         if incident == "full":
             self.fill()
-        return process.wait()
+        code = process.wait()
+        # A run that finds no room at its start is refused, and started again like one that was killed.
+        refused = incident == "full" and code == 74 and "\ndata: " not in self.log(output).read_text()
+        return None if refused else code
 
     def stop(self, defense, output, process):
         """Stops a rank for good; the others must say which and end."""

@@ -29,7 +29,7 @@ for seed in a.seeds:
     for batch in a.batches:
         for rule in a.rules if batch != 64 else a.rules[:1]:
             row = dict(batch=batch, rule=rule, seed=seed, epochs=a.epochs, width=a.width)
-            if key(row) in {key(r) for r in rows}:
+            if key(row) in {key(r) for r in rows if "acc" in r}:
                 continue
             rate = 0.07 * FACTORS[rule](batch / 64)
             out = f"{a.out}/run"

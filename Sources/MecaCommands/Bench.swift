@@ -78,7 +78,7 @@ struct Bench: RankedCommand {
       try check()
       return (try model.resolvedWidth(dataset: data.chosen().facts), try measuredData())
     }
-    let layout = compute.resolved()
+    let layout = compute.resolved(ranks: communicator.size)
     let session = try TrainingSession(
       communicator: communicator, compute: layout,
       journal: try Journal(metricsPath: nil, isWriter: false, logger: progressLogger(quiet: true)))

@@ -66,11 +66,16 @@ struct ModelFileOptions: ParsableArguments {
 
 /// How the arithmetic is laid out.
 struct ComputeOptions: ParsableArguments {
-  @Option(help: "Samples of a step over all ranks.")
-  var batch: Int = 64
+  @Option(
+    help: "Samples of a step over all ranks (default: 64; with --shards auto 8 a shard).")
+  var batch: Int?
 
-  @Option(help: "Logical shards of a step; fixes the result, not the number of ranks.")
-  var shards: Int = 8
+  @Option(
+    help: """
+      Logical shards of a step; they fix the result, the number of ranks does not. auto: as many as \
+      divide evenly among the ranks and threads that the run begins with.
+      """)
+  var shards: ShardChoice = .count(StepLayout.usual.shards)
 
   @Option(help: "Compute threads of each rank.")
   var threads: Int = 1
@@ -88,9 +93,17 @@ struct ComputeOptions: ParsableArguments {
   @Option(help: "Seed of everything random.")
   var seed: UInt64 = 1
 
-  func resolved() -> ComputeConfiguration {
-    ComputeConfiguration(
-      batch: batch, shards: shards, threads: threads,
+  /// The layout, decided.
+  ///
+  /// - Parameter ranks: for `--shards auto`.
+  func resolved(ranks: Int = 1) -> ComputeConfiguration {
+    let layout =
+      switch shards {
+      case .automatic: StepLayout(workers: ranks * max(1, threads))
+      case .count(let count): StepLayout(batch: StepLayout.usual.batch, shards: count)
+      }
+    return ComputeConfiguration(
+      batch: batch ?? layout.batch, shards: layout.shards, threads: threads,
       engine: engine ?? EngineKind.available[0], precision: precision,
       overlap: overlap, seed: seed)
   }

@@ -19,7 +19,8 @@ package enum OptionsDocument {
 
       Made by `\(remedy)` from the declarations in the program; a test compares them. Every option \
       of a command may also stand in a YAML file, `--config FILE`, as `name: value`; options win \
-      over the file. `--help` prints what a command takes.
+      over the file. `--help` prints what a command takes. Options are written with an example of \
+      their value.
 
       \(commands.map { section(of: $0, &shown) }.joined())## Settings of image sets, attacks and defences
 
@@ -72,11 +73,11 @@ package enum OptionsDocument {
   }
 
   private static func row(_ option: OptionTable.Option) -> [String] {
+    let example = OptionExamples.written(option) ?? option.name
     let written =
       switch option.kind {
-      case .option, .flag: "`--\(option.name)`"
-      case .invertibleFlag: "`--\(option.name)`, `--no-\(option.name)`"
-      case .positional: "`\(option.name)`"
+      case .option, .flag, .positional: "`\(example)`"
+      case .invertibleFlag: "`\(example)`, `--no-\(option.name)`"
       }
     var (sentence, usual) = withoutDefault(option.sentence)
     if !option.values.allSatisfy({ sentence.contains($0) }) {

@@ -54,7 +54,7 @@ struct Predict: RankedCommand {
     let list = try communicator.broadcastText(found?.paths.joined(separator: "\0") ?? "")
     let paths = list.split(separator: "\0").map(String.init)
     let session = try TrainingSession(
-      communicator: communicator, compute: compute.resolved(),
+      communicator: communicator, compute: compute.resolved(ranks: communicator.size),
       journal: try Journal(
         metricsPath: nil, isWriter: communicator.rank == 0, logger: progressLogger(quiet: false)))
     for warning in found?.warnings ?? [] { session.journal.warn(warning) }

@@ -370,7 +370,8 @@ extension StoredModelOptions {
     }
     let warnings = try journal(quiet: true)
     let session = try TrainingSession(
-      communicator: communicator, compute: compute.resolved(), journal: warnings)
+      communicator: communicator, compute: compute.resolved(ranks: communicator.size),
+      journal: warnings)
     let data = try TrainingData(
       images, attack: poison, classes: stored.classNames.map { ($0, weights) },
       communicator: communicator, threads: compute.threads)

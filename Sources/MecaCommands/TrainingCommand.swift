@@ -27,6 +27,11 @@ struct TrainingCommand {
   ///
   /// - Ranks: collective.
   func run(on communicator: Communicator) throws {
+    let settled = try options.settled(on: communicator)
+    try TrainingCommand(options: settled, goal: goal).train(on: communicator)
+  }
+
+  private func train(on communicator: Communicator) throws {
     var plan = try communicator.collectively {
       let plan = try options.resolved()
       if goal == .verdict, !plan.defense.facts.judgesSamples {

@@ -30,7 +30,9 @@ import Testing
     let text = OptionsDocument.text
     for command in MecaDist.configuration.subcommands {
       for option in OptionTable(of: command).options where option.name != "help" {
-        #expect(text.contains("`--\(option.name)`") || option.kind == .positional)
+        #expect(
+          text.contains("`--\(option.name)`") || text.contains("`--\(option.name) ")
+            || option.kind == .positional)
         #expect(!option.sentence.isEmpty, "\(command) \(option.name) has no sentence")
       }
     }

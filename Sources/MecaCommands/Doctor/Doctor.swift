@@ -20,7 +20,7 @@ struct Doctor: RankedCommand {
   var output: String = "meca-run"
 
   func run(on communicator: Communicator) throws {
-    let layout = compute.resolved()
+    let layout = compute.resolved(ranks: communicator.size)
     let refusal = refusal(of: layout, ranks: communicator.size)
     let fingerprint = (try? layout.makeEngine().fingerprint) ?? "no engine"
     let probe = communicator.rank == 0 ? FolderProbe(at: output) : FolderProbe()

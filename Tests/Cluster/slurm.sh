@@ -2,12 +2,18 @@
 # Real Slurm on this machine: a job is warned, saves, is queued again by itself, goes on with another
 # number of ranks, and ends with the weights of a run that nobody disturbed.
 #
-#   Tests/Cluster/slurm.sh [PROGRAM]        as root; installs slurm-wlm and munge, takes five minutes
+#   Tests/Cluster/slurm.sh [--srun] [PROGRAM]   as root; installs slurm-wlm and munge, takes five minutes
 #
 # Starts munge, slurmctld and two slurmd of its own in a temporary folder, and takes all of it away.
+# With --srun the job's ranks are started by srun --mpi=pmix in place of mpirun.
 set -euo pipefail
 root=$(cd "$(dirname "$0")/../.." && pwd)
-program=$(realpath "${1:-$root/.build/release/meca-dist}")
+launcher=mpirun
+if [ "${1:-}" = --srun ]; then
+  launcher=srun
+  shift
+fi
+given=$(realpath "${1:-$root/.build/release/meca-dist}")
 say() { printf '== %s\n' "$*" >&2; }
 fail() { say "FAILED: $*"; exit 1; }
 
@@ -16,7 +22,9 @@ if ! command -v slurmctld >/dev/null || ! command -v munged >/dev/null; then
   DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends slurm-wlm munge >/dev/null
 fi
 
-here=$(mktemp -d)
+# Not under /tmp, of which every node gets one of its own, as on hosts of their own: two slurmstepd with
+# one /tmp would take each other's folder for PMIx.
+here=$(mktemp -d -p /var/tmp)
 pids=()
 finish() {
   [ ${#pids[@]} = 0 ] || kill "${pids[@]}" 2>/dev/null || true
@@ -27,6 +35,16 @@ trap finish EXIT
 host=$(hostname -s)
 cores=$(nproc)
 mkdir -p "$here/state" "$here/munge" "$here/work"
+program=$here/meca-dist
+cp "$given" "$program"
+script=$here/slurm.sbatch
+if [ $launcher = srun ]; then
+  sed -e 's/^# \(export SRUN_\)/\1/' -e 's/^# \(launch=(srun\)/\1/' -e 's/^# \(once=(srun\)/\1/' \
+    "$root/launch/slurm.sbatch" > "$script"
+  [ "$(grep -c '^[a-z]*=(srun' "$script")" = 2 ] || { say "the script has no lines for srun"; exit 1; }
+else
+  cp "$root/launch/slurm.sbatch" "$script"
+fi
 cat > "$here/slurm.conf" <<CONF
 ClusterName=here
 SlurmctldHost=$host
@@ -67,8 +85,10 @@ for _ in $(seq 50); do [ -S "$here/munge/socket" ] && break; sleep 0.1; done
 slurmctld -D > "$here/slurmctld.out" 2>&1 &
 pids+=($!)
 for node in here1 here2; do
-  mkdir -p "$here/spool-$node"
-  slurmd -D -N "$node" > "$here/slurmd-$node.out" 2>&1 &
+  mkdir -p "$here/spool-$node" "$here/tmp-$node"
+  # shellcheck disable=SC2016
+  unshare --mount sh -c 'mount --bind "$1" /tmp && exec slurmd -D -N "$2"' slurmd \
+    "$here/tmp-$node" "$node" > "$here/slurmd-$node.out" 2>&1 &
   pids+=($!)
 done
 for _ in $(seq 60); do
@@ -88,10 +108,10 @@ say "undisturbed, on 2 ranks"
 (cd "$here/work" && mpirun -n 2 "$program" "${run[@]}" --output alone > alone.log 2>&1) ||
   { tail -5 "$here/work/alone.log"; fail "the undisturbed run"; }
 
-say "the job: two nodes, one rank each, a minute, warned 40 seconds before"
+say "the job, by $launcher: two nodes, one rank each, a minute, warned 40 seconds before"
 cd "$here/work"
 job=$(MECA_PROGRAM=$program sbatch --parsable --nodes=2 --ntasks-per-node=1 --time=1 \
-  --signal=B:USR1@40 --hint=multithread --output="$here/work/job.log" "$root/launch/slurm.sbatch" \
+  --signal=B:USR1@40 --hint=multithread --output="$here/work/job.log" "$script" \
   "${run[@]}" --output job)
 state() { squeue -h -j "$job" -o %T 2>/dev/null || true; }
 for _ in $(seq 600); do

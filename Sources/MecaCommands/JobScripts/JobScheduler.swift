@@ -89,7 +89,8 @@ private func slurmParts(_ job: JobScript) -> JobScriptParts {
       once=(mpirun --map-by ppr:1:node)
       # Where srun is to start the ranks (srun --mpi=list says whether this Slurm has pmix):
       # export SRUN_CPUS_PER_TASK=$threads
-      # launch=(srun --mpi=pmix --cpu-bind=cores); once=(srun --ntasks-per-node=1 --ntasks="$SLURM_NNODES")
+      # launch=(srun --mpi=pmix --cpu-bind=cores --ntasks="$ranks")
+      # once=(srun --ntasks-per-node=1 --ntasks="$SLURM_JOB_NUM_NODES")
       # The end of the job's time, which not every version of Slurm tells its jobs (22.05 does not).
       if [ -z "${SLURM_JOB_END_TIME:-}" ]; then
         end=$(squeue -h -j "$SLURM_JOB_ID" -o %e)

@@ -13,6 +13,9 @@ struct RunForecasts {
   /// Where somebody is suspected and nobody found.
   let suspected: Forecast
 
+  /// Both, in the order of ``ForecastWorkbench/Course``'s numbers.
+  var courses: [Forecast] { [suspected, found] }
+
   /// Counts the work of undefended model, defence and oracle, and the evaluation of their models; for a
   /// verdict that of the defence alone, as far as that.
   ///

@@ -174,7 +174,7 @@ struct TrainingCommand {
     // Without a forecast there is no number of stages and no time left, but a run.
     let forecasts = try? RunForecasts(plan, goal, data: data, reserve: reserve, network: network)
     return ProgressReport(
-      forecasts.map { [$0.suspected, $0.found] } ?? [], isLive: LiveLine.isPossible,
+      forecasts?.courses ?? [], isLive: LiveLine.isPossible,
       now: { journal.seconds }, say: journal.say)
   }
 

@@ -11,11 +11,11 @@ import MecaTraining
 /// - Ranks: local.
 public final class ForecastWorkbench: Workbench {
   /// What the defence is told of the set.
-  public enum Course: Sendable, CaseIterable {
-    /// Pixels give a trigger away on a tenth of the largest label, and detectors agree.
-    case found
-    /// That tenth is suspected because of its losses, and nothing is found.
+  public enum Course: Int, Sendable, CaseIterable {
+    /// A tenth of the largest label is suspected because of its losses, and nothing is found.
     case suspected
+    /// Pixels give a trigger away on that tenth, and detectors agree.
+    case found
   }
 
   /// The training samples.

@@ -163,6 +163,11 @@ public final class SessionWorkbench: Workbench {
   /// Writes a verdict down.
   public func judged(_ verdict: Verdict) throws { try judge(verdict) }
 
+  /// The time left is that of this course, until the run goes another way.
+  public func expect(_ course: ForecastWorkbench.Course) {
+    session.report?.expect(course.rawValue)
+  }
+
   /// A line in the log.
   public func say(_ text: String) { session.journal.say("\(scope): \(text)") }
 

@@ -106,6 +106,10 @@ public protocol Workbench: AnyObject {
   /// may know more, takes its place in the end.
   func judged(_ verdict: Verdict) throws
 
+  /// Says which way the run seems to take, for the time that it tells people; no result knows of it.
+  /// Local.
+  func expect(_ course: ForecastWorkbench.Course)
+
   /// A line in the log. Local.
   func say(_ text: String)
   /// A line in the metrics. Local.
@@ -113,6 +117,9 @@ public protocol Workbench: AnyObject {
 }
 
 extension Workbench {
+  /// Nobody is told.
+  public func expect(_ course: ForecastWorkbench.Course) {}
+
   /// A model in a state that an earlier stage has left.
   public func model(_ state: ModelState, of network: NetworkConfiguration) throws -> Model {
     let model = try newModel(network, key: .compared)

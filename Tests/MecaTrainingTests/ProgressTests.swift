@@ -75,6 +75,22 @@ import Testing
     #expect(other.position == nil && other.secondsLeft == nil)
   }
 
+  /// What is said to be likelier counts, until what happens speaks against it.
+  @Test func whatIsExpectedIsTheCourse() {
+    var progress = RunProgress([first, second])
+    progress.begin("a")
+    #expect(progress.position?.of == 2)
+    progress.expect(1)
+    #expect(progress.position?.of == 3)
+    progress.expect(2)
+    #expect(progress.position?.of == 3, "there is no such course")
+    progress.end()
+    progress.begin("b")
+    #expect(progress.position?.of == 2)
+    progress.expect(1)
+    #expect(progress.position?.of == 2, "it has no such stage")
+  }
+
   @Test func stagesThatWereLeftOutCostNothing() {
     var progress = RunProgress([second])
     progress.begin("d")

@@ -125,6 +125,7 @@ extension MeCaMethod {
     let findings = try bench.stage("findings", kinds.map(\.rawValue), after: []) {
       try Forensics(bench: bench, kinds: kinds).findings(key: $0)
     }
+    bench.expect(findings.state.all.isEmpty ? .suspected : .found)
     bench.observe(
       "pixels", "suspected", marked: findings.state.suspects(count: data.count), values: [:])
     return findings

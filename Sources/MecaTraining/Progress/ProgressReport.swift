@@ -59,6 +59,9 @@ public final class ProgressReport {
     (last, lastLine) = (start, start)
   }
 
+  /// The course with this number, of those that the report was made with, is likelier from here on.
+  public func expect(_ course: Int) { progress.expect(course) }
+
   /// A stage begins.
   package func begin(_ stage: String) {
     progress.begin(stage)

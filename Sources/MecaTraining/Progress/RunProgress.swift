@@ -44,6 +44,13 @@ public struct RunProgress: Sendable {
     choose { $0.stages.contains(stage) }
   }
 
+  /// The course with this number is the likelier one from here on, if it goes with what has happened.
+  public mutating func expect(_ number: Int) {
+    guard courses.indices.contains(number), begun.allSatisfy(courses[number].stages.contains)
+    else { return }
+    current = number
+  }
+
   /// The running stage has ended, or its result was there.
   public mutating func end() {
     if let stage { ended.insert(stage) }

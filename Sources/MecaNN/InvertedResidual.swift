@@ -44,6 +44,12 @@ struct InvertedResidualSite: BlockSite {
   func makeBlock(memory: LaneMemory, inputIndex: Int) throws -> any Block {
     try InvertedResidual(self, memory: memory, inputIndex: inputIndex)
   }
+
+  func appendLayers(to list: inout LayerList, input: Int) -> Int {
+    let wide = expand.map { list.append($0, to: input) } ?? input
+    let inner = list.append(depthwise, to: wide)
+    return list.append(project, to: inner, residual: hasResidual ? input : nil)
+  }
 }
 
 /// An inverted residual: `output = project(depthwise(expand(x))) + x`, each with its normalisation.

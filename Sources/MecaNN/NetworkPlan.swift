@@ -52,6 +52,9 @@ protocol BlockSite {
 
   /// Plans the layers for a lane; `inputIndex` is the shared buffer that the input lies in.
   func makeBlock(memory: LaneMemory, inputIndex: Int) throws -> any Block
+
+  /// Appends the block's layers to a list of all; `input` and the result are numbers of values.
+  func appendLayers(to list: inout LayerList, input: Int) -> Int
 }
 
 /// The linear classifier: where its weights lie in the parameters.

@@ -36,6 +36,12 @@ struct ResidualBlockSite: BlockSite {
   func makeBlock(memory: LaneMemory, inputIndex: Int) throws -> any Block {
     try ResidualBlock(self, memory: memory, inputIndex: inputIndex)
   }
+
+  func appendLayers(to list: inout LayerList, input: Int) -> Int {
+    let residual = downsample.map { list.append($0, to: input) } ?? input
+    let inner = list.append(first, to: input)
+    return list.append(second, to: inner, residual: residual)
+  }
 }
 
 /// A basic block: `output = relu(norm(conv(relu(norm(conv(x))))) + residual(x))`.

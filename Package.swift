@@ -51,6 +51,14 @@ var targets: [Target] = [
     dependencies: ["COpenBLAS", "CMecaKernels", "MecaCore"] + (oneDNNFound ? ["COneDNN"] : []),
     swiftSettings: swiftFlags),
   .target(name: "MecaNN", dependencies: ["MecaTensor", "MecaCore"]),
+  .target(
+    name: "MecaExport",
+    dependencies: [
+      "MecaNN", "MecaTensor", "MecaCore",
+      .product(name: "SwiftProtobuf", package: "swift-protobuf"),
+    ],
+    // Their Swift code is made by tools/protobuf.sh and committed.
+    exclude: ["Protobuf/onnx.proto", "Protobuf/tensorboard.proto"]),
   .target(name: "MecaImages", dependencies: ["CMecaImages", "MecaCore"]),
   // What parses other people's programs is a unit of its own, to be audited and fuzzed.
   .target(name: "MecaTorchFiles", dependencies: ["MecaCore"]),
@@ -75,12 +83,12 @@ var targets: [Target] = [
   .target(
     name: "MecaReport",
     dependencies: belowDefenses + [
-      "MecaDefenses", .product(name: "Mustache", package: "swift-mustache"),
+      "MecaDefenses", "MecaExport", .product(name: "Mustache", package: "swift-mustache"),
     ]),
   .target(
     name: "MecaCommands",
     dependencies: belowDefenses + [
-      "MecaDefenses", "MecaReport",
+      "MecaDefenses", "MecaReport", "MecaExport",
       .product(name: "ArgumentParser", package: "swift-argument-parser"),
       .product(name: "Logging", package: "swift-log"),
       "Yams",
@@ -97,6 +105,13 @@ var targets: [Target] = [
   .testTarget(
     name: "MecaNNTests", dependencies: ["MecaNN", "MecaTestSupport"], resources: [.copy("Golden")]),
   .testTarget(
+    name: "MecaExportTests",
+    dependencies: belowDefenses + [
+      "MecaExport", "MecaReport", "MecaTestSupport",
+      .product(name: "SwiftProtobuf", package: "swift-protobuf"),
+      .product(name: "Logging", package: "swift-log"),
+    ]),
+  .testTarget(
     name: "MecaDataTests",
     dependencies: [
       "MecaDatasets", "MecaFormats", "MecaTorchFiles", "MecaImages", "MecaCore", "MecaTestSupport",
@@ -107,8 +122,12 @@ var targets: [Target] = [
     dependencies: [
       "MecaAttacks", "MecaDatasets", "MecaFormats", "MecaImages", "MecaCore", "MecaTestSupport",
     ]),
-  // Internal: starts programs under mpirun for the tests, makes the pickles of PyTorch, writes files.
-  .target(name: "MecaTestSupport", path: "Tests/MecaTestSupport"),
+  // Internal: starts programs under mpirun for the tests, makes the pickles of PyTorch, writes
+  // files, reads those of TensorBoard.
+  .target(
+    name: "MecaTestSupport",
+    dependencies: ["MecaExport", .product(name: "SwiftProtobuf", package: "swift-protobuf")],
+    path: "Tests/MecaTestSupport"),
   .testTarget(
     name: "MecaMPITests",
     dependencies: ["MecaMPI", "MecaCore", "MecaTestSupport", "meca-mpi-probe"]),
@@ -121,9 +140,10 @@ var targets: [Target] = [
   .testTarget(
     name: "MecaCommandsTests",
     dependencies: [
-      "MecaCommands", "MecaDefenses", "MecaNN", "MecaDatasets", "MecaFormats", "MecaImages",
-      "MecaAttacks", "MecaMPI", "MecaCore", "MecaTestSupport", "meca-dist", "meca-toy",
-      "meca-mpi-probe",
+      "MecaCommands", "MecaDefenses", "MecaExport", "MecaNN", "MecaDatasets", "MecaFormats",
+      "MecaImages", "MecaAttacks", "MecaMPI", "MecaCore", "MecaTestSupport", "meca-dist",
+      "meca-toy", "meca-mpi-probe",
+      .product(name: "SwiftProtobuf", package: "swift-protobuf"),
     ]),
 ]
 if oneDNNFound {
@@ -136,6 +156,7 @@ let package = Package(
   dependencies: [
     .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0"),
     .package(url: "https://github.com/apple/swift-log", from: "1.16.0"),
+    .package(url: "https://github.com/apple/swift-protobuf", from: "1.39.0"),
     .package(url: "https://github.com/hummingbird-project/swift-mustache", from: "2.1.0"),
     .package(url: "https://github.com/jpsim/Yams", from: "6.2.0"),
   ],

@@ -38,8 +38,8 @@ public struct MecaDist: ParsableCommand {
       """,
     version: "0.1.0",
     subcommands: [
-      Train.self, Detect.self, Clean.self, Report.self, Predict.self, Score.self, Evaluate.self,
-      Poison.self,
+      Train.self, Detect.self, Clean.self, Report.self, Predict.self, Export.self, Score.self,
+      Evaluate.self, Poison.self,
       Pack.self,
       Bench.self,
       ListDatasets.self, ListAttacks.self, ListDefenses.self, PrintScript.self, Doctor.self,

@@ -61,7 +61,7 @@ struct Predict: RankedCommand {
     let model = try communicator.collectively {
       try makeModel(stored, side: side, session: session)
     }
-    let names = stored.classNames ?? (0..<stored.network.classCount).map { "class \($0)" }
+    let names = stored.namesOfClasses
     let network = model.configuration
     let set = LooseImages.set(
       paths, classNames: names, side: side, fit: fit(stored), rules: PictureRules(),
@@ -106,16 +106,9 @@ struct Predict: RankedCommand {
   private func makeModel(
     _ stored: StoredModel, side: Int, session: TrainingSession
   ) throws -> Model {
-    guard let mean = stored.network.mean ?? facts.mean?.values,
-      let deviation = stored.network.standardDeviation ?? facts.std?.values
-    else {
-      throw MissingSetting(
-        setting: "mean",
-        problem: "\(weights) does not say how images are scaled for it: say --mean and --std, for "
-          + "torchvision's models 0.485,0.456,0.406 and 0.229,0.224,0.225")
-    }
+    let (mean, deviation) = try facts.scale(of: stored)
     return try stored.model(
-      session: session,
+      engine: session.engine,
       configuration: stored.network.configuration(
         imageHeight: side, imageWidth: side, mean: mean, standardDeviation: deviation,
         stemChoice: facts.stem, stride: facts.stemStride,

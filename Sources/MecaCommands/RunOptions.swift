@@ -101,6 +101,9 @@ struct RunOptions: ParsableArguments {
   @Flag(help: "With --dry-run: train some steps, to say how long the run would take.")
   var measure = false
 
+  @Flag(help: "Also write the curves for TensorBoard, into events in --output.")
+  var tensorboard = false
+
   @Flag(help: "No progress on the terminal, only warnings and the closing table.")
   var quiet = false
 

@@ -167,6 +167,7 @@ struct TrainOptions: ParsableArguments {
       ("deadline", run.deadline), ("deadline-margin", run.deadlineMargin.map { "\($0)" }),
       ("undefended", "\(plan.undefended)"), ("oracle", "\(plan.oracle)"),
       ("self-test", "\(run.selfTest)"), ("fail-on", run.failOn.rawValue),
+      ("tensorboard", "\(run.tensorboard)"),
       ("quiet", "\(run.quiet)"), ("verbose", "\(run.verbose)"),
     ]
     return lines.compactMap { key, value in value.map { "\(key): \(yamlScalar($0))" } }

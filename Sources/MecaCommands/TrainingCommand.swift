@@ -101,6 +101,7 @@ struct TrainingCommand {
     let record = try begin(
       plan, identity: plan.identity(basis), networks: networks, data: data, session: session,
       folder: folder)
+    if options.run.tensorboard { followForTensorBoard(journal, in: folder, communicator.rank) }
     announce(plan, data: data, session: session)
     if communicator.rank == 0, !options.run.quiet {
       session.report = progressReport(plan, data: data, reserve: reserve, network, journal)
@@ -164,6 +165,16 @@ struct TrainingCommand {
     if LiveLine.isPossible {
       logger.info("Ctrl-C saves what there is and ends; the same command goes on from there")
     }
+  }
+
+  /// Writes the curves of the metrics for TensorBoard too, from now on and what is there of them.
+  ///
+  /// - Ranks: local.
+  private func followForTensorBoard(_ journal: Journal, in folder: RunFolder, _ rank: Int) {
+    guard rank == 0 else { return }
+    let log = TensorBoardLog(folder, journal: journal)
+    journal.follower = { log.note($0) }
+    journal.say("curves for TensorBoard: tensorboard --logdir \(folder.events)")
   }
 
   /// Tells people how far the run is.
@@ -303,6 +314,7 @@ struct TrainingCommand {
       if options.run.force { try folder.removeResults() }
       if options.run.resume == .never {
         session.journal.forgetEarlierRuns()
+        folder.removeEvents()
         try folder.removeCheckpoints()
       }
       try folder.requireRoom(

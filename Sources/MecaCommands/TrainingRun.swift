@@ -150,6 +150,12 @@ struct TrainingRun {
       "\(title): "
         + [words("ACC", accuracy.all), words("ASR", success?.victims)].compactMap(\.self)
         .joined(separator: ", "))
+    let rates = [("acc", accuracy.all.rate), ("asr", success?.victims.rate)]
+    session.journal.record(
+      "model",
+      rates.reduce(into: ["model": .text(title)]) { values, entry in
+        if let rate = entry.1 { values[entry.0] = .number(rate) }
+      })
     return ModelFigures(
       accuracy: accuracy.all, attackSuccess: success?.victims,
       attackSuccessOnAll: success?.allOthers, accuracyPerClass: accuracy.perClass)

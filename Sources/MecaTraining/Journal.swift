@@ -16,6 +16,8 @@ public final class Journal {
   /// Whether people want to read of ranks, exchanges and single epochs.
   public let isVerbose: Bool
   private var hasFailed = false
+  /// Told of every line of the metrics, on the rank that writes them; also where there is no file.
+  public var follower: (([String: MetricValue]) -> Void)?
 
   /// Opens the journal.
   ///
@@ -89,15 +91,20 @@ public final class Journal {
     record("warning", ["text": .text(text)])
   }
 
-  /// A JSON object on a line of its own in `metrics.jsonl`.
+  /// A JSON object on a line of its own in `metrics.jsonl`, with the seconds since this process began
+  /// its journal and the time of day (UTC).
   ///
   /// A full disk costs the lines that find no room and one warning, not the run.
   public func record(_ event: String, _ values: [String: MetricValue]) {
-    followVanishedFile()
-    guard let file else { return }
+    guard isWriter else { return }
     var object: [String: MetricValue] = values
     object["event"] = .text(event)
     object["seconds"] = .number((seconds * 1000).rounded() / 1000)
+    object["time"] = .text(
+      Date.now.formatted(Date.ISO8601FormatStyle(includingFractionalSeconds: true)))
+    follower?(object)
+    followVanishedFile()
+    guard let file else { return }
     let encoder = JSONEncoder()
     encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
     guard var line = try? encoder.encode(object) else {
@@ -128,7 +135,7 @@ private func cutOffHalfLine(_ descriptor: Int32) {
 }
 
 /// A value of a metrics line.
-public enum MetricValue: Encodable, Sendable {
+public enum MetricValue: Codable, Sendable {
   /// A number; not-a-number and infinities become null.
   case number(Double)
   /// A whole number.
@@ -137,6 +144,20 @@ public enum MetricValue: Encodable, Sendable {
   case text(String)
   /// A list of numbers.
   case numbers([Double])
+
+  /// Reads what was written, numbers to the last bit; null becomes not-a-number.
+  public init(from decoder: any Decoder) throws {
+    let container = try decoder.singleValueContainer()
+    if container.decodeNil() {
+      self = .number(.nan)
+    } else if let number = try? container.decode(Double.self) {
+      self = .number(number)
+    } else if let text = try? container.decode(String.self) {
+      self = .text(text)
+    } else {
+      self = .numbers(try container.decode([Double?].self).map { $0 ?? .nan })
+    }
+  }
 
   /// Writes the value itself, without a name around it.
   public func encode(to encoder: any Encoder) throws {

@@ -21,6 +21,8 @@ public struct RunFolder: Sendable {
   public var run: String { path + "/run.json" }
   /// One JSON object a line.
   public var metrics: String { path + "/metrics.jsonl" }
+  /// Curves for TensorBoard, a folder for each.
+  public var events: String { path + "/events" }
   /// The figures.
   public var result: String { path + "/result.json" }
   /// Verdict on every training sample that is suspected.
@@ -148,6 +150,24 @@ public struct RunFolder: Sendable {
   /// - Throws: `FileError.failed` with the system's reason.
   public func removeResults() throws {
     for file in results { try remove(file) }
+    removeEvents()
+  }
+
+  /// How the names of files begin that TensorBoard reads; those of this program end in `.meca-dist`.
+  public static let eventFilePrefix = "events.out.tfevents."
+
+  /// Takes away this program's files for TensorBoard, which follow from the log.
+  ///
+  /// What cannot be taken away costs its reader curves that are there twice.
+  ///
+  /// - Ranks: local; rank 0 alone should call it.
+  public func removeEvents() {
+    for name in (try? FileManager.default.subpathsOfDirectory(atPath: events)) ?? [] {
+      let file = name.split(separator: "/").last ?? ""
+      if file.hasPrefix(Self.eventFilePrefix), file.hasSuffix(".meca-dist") {
+        unlink(events + "/" + name)
+      }
+    }
   }
 
   /// Says for scripts that the run has saved and should be started again.

@@ -18,7 +18,7 @@ package enum OptionExamples {
     "jitter": "0.4,0.4,0.2", "learning-rate": "0.1", "logits": "logits.safetensors",
     "masks": "4", "mean": "0.485,0.456,0.406", "model": "resnet34", "momentum": "0.9",
     "modes": "train",
-    "name": "photos", "nodes": "4", "output": "runs/mine", "overlap": "on", "patch-size": "3",
+    "name": "photos", "nodes": "4", "onnx": "model.onnx", "output": "runs/mine", "overlap": "on", "patch-size": "3",
     "poison-rate": "0.1",
     "precision": "bf16", "preview": "sheet.png", "queue": "short", "ranks-per-node": "16",
     "repeats": "10", "resume": "must", "samples": "64", "schedule": "step",
@@ -33,7 +33,7 @@ package enum OptionExamples {
   /// What stands in place of a bare value.
   package static let positional: [String: String] = [
     "--setting": "--flag-share 0.5", "images": "photo.jpg photos", "name": "blend",
-    "options": "-- --epochs 100", "run": "runs/mine",
+    "model": "runs/mine/model.safetensors", "options": "-- --epochs 100", "run": "runs/mine",
     "runs": "runs/mine runs/other", "weights": "runs/mine/model.safetensors",
   ]
 

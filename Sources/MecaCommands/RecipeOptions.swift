@@ -7,8 +7,11 @@ struct RecipeOptions: ParsableArguments {
   @Option(help: "Epochs of the models that are kept and compared.")
   var epochs: Int = 16
 
-  @Option(help: "Largest learning rate.")
-  var learningRate: Float = 0.07
+  @Option(
+    help:
+      "Largest learning rate (default: 0.07; of steps of more than 64 samples in proportion to their root)."
+  )
+  var learningRate: Float?
 
   @Option(help: "Course of the learning rate: cosine, constant, step.")
   var schedule: TrainingRecipe.ScheduleKind = .cosine
@@ -24,8 +27,10 @@ struct RecipeOptions: ParsableArguments {
 
   /// The recipe.
   ///
+  /// - Parameter batch: samples of a step.
   /// - Throws: `SettingError`.
-  func resolved(_ augmentation: Augmentation) throws -> TrainingRecipe {
+  func resolved(_ augmentation: Augmentation, batch: Int) throws -> TrainingRecipe {
+    let learningRate = learningRate ?? StepLayout.usualRate(batch: batch)
     try requireBetween(1, Self.mostEpochs, epochs, "epochs")
     try requirePositive(learningRate, "learning-rate")
     try requireFraction(momentum, "momentum")

@@ -130,13 +130,14 @@ struct TrainOptions: ParsableArguments {
           + "nothing to do")
     }
     let width = try model.resolvedWidth(dataset: dataset)
+    let layout = compute.resolved()
     let augmentation = try augmentation.resolved(
       dataset: dataset, attack: stored ?? attack.facts)
     return RunPlan(
       data: data, attack: attack, model: model.model, width: width, stem: model.stem,
-      tensorNames: try modelFile.resolved(for: model.model), compute: compute.resolved(),
+      tensorNames: try modelFile.resolved(for: model.model), compute: layout,
       defense: defense, cleanReserve: try self.defense.reserve(for: defense),
-      recipe: try recipe.resolved(augmentation), undefended: run.undefended,
+      recipe: try recipe.resolved(augmentation, batch: layout.batch), undefended: run.undefended,
       oracle: run.oracle ?? (dataset.isDemonstration && !attack.isNone))
   }
 

@@ -36,6 +36,14 @@ package struct StepLayout: Hashable {
   /// The step of one machine, which every default was measured with.
   static let usual = StepLayout(batch: 64, shards: 8)
 
+  /// The rate that keeps most of the accuracy with steps of so many samples.
+  ///
+  /// 0.07 · √(B / 64), and 0.07 up to 64: measured against the same rate for all and one in proportion to B
+  /// (docs/experiments.md, "Large batches").
+  package static func usualRate(batch: Int) -> Float {
+    0.07 * max(1, Float(batch) / Float(usual.batch)).squareRoot()
+  }
+
   /// The layout for so many ranks and threads.
   ///
   /// The fewest shards, 8 or more, that are even and a multiple of the workers, so that none waits for

@@ -14,6 +14,11 @@ import Testing
     #expect(layout.shards % workers == 0 && layout.shards % 2 == 0)
   }
 
+  @Test func largeStepsHaveALargerRate() {
+    #expect(StepLayout.usualRate(batch: 64) == 0.07 && StepLayout.usualRate(batch: 16) == 0.07)
+    #expect(StepLayout.usualRate(batch: 256) == 0.14)
+  }
+
   @Test(arguments: ["8", "auto"]) func wordsAreReadBack(word: String) throws {
     #expect(try #require(ShardChoice(argument: word)).defaultValueDescription == word)
   }

@@ -2,7 +2,7 @@ import Glibc
 import MecaCore
 import SwiftProtobuf
 
-/// A file of TensorBoard's events with the scalars of one curve after the other.
+/// A file of TensorBoard's events: the scalars of one training or model, step by step.
 ///
 /// Steps only grow: who adds one that is there already takes it and all later ones back first, so that
 /// what a resumed training repeats is not there twice. The content is kept, and the file brought to it

@@ -25,12 +25,13 @@ struct RunForecasts {
     network: NetworkConfiguration
   ) throws {
     let engine = try plan.compute.makeEngine()
+    let tested = plan.test(of: data)?.imageCount ?? 0
     func forecast(_ course: ForecastWorkbench.Course) throws -> Forecast {
       let defense = plan.defense.makeDefense()
       let bench = ForecastWorkbench(
         samples: data.given, network: network, recipe: plan.recipe, compute: plan.compute,
         engine: engine, scope: type(of: defense).facts.name, reserve: reserve, course: course,
-        endsAtVerdict: goal == .verdict)
+        endsAtVerdict: goal == .verdict, testedImages: tested)
       if goal == .verdict {
         do { _ = try bench.run(defense) } catch is ForecastWorkbench.VerdictReached {}
         return bench.forecast

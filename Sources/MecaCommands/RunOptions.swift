@@ -77,6 +77,12 @@ struct RunOptions: ParsableArguments {
     help: "Also train on the truly clean samples alone (default: for shapes; needs --attack).")
   var oracle: Bool?
 
+  @Option(
+    help:
+      "Test images, evenly over the classes, that models are asked about after each epoch (0: none)."
+  )
+  var epochTest: Int = 500
+
   @Flag(help: "Replace the results of another run in the output folder.")
   var force = false
 
@@ -131,6 +137,7 @@ struct RunOptions: ParsableArguments {
       throw UsageError.conflict(
         "--measure is for --dry-run, which says what a run would take; a run says it by itself")
     }
+    try requireAtLeast(0, epochTest, "epoch-test")
     if !(checkpointEvery >= 0 && checkpointEvery <= 1e6) {
       throw SettingError(
         setting: "checkpoint-every", value: "\(checkpointEvery)", allowed: "0 or more minutes")

@@ -9,7 +9,7 @@ import MecaNN
 import MecaReport
 import MecaTraining
 
-/// Everything that decides a run's result, resolved: no default is left open.
+/// Everything that decides a run's result and its records, resolved: no default is left open.
 struct RunPlan: Encodable {
   var data: DataConfiguration
   var attack: AttackConfiguration
@@ -25,6 +25,8 @@ struct RunPlan: Encodable {
   var recipe: TrainingRecipe
   var undefended: Bool
   var oracle: Bool
+  /// Test images that models are asked about after each epoch; decides nothing but what is recorded.
+  var epochTest: Int
 
   /// What every stage of the run depends on.
   struct Basis: Codable {
@@ -84,6 +86,11 @@ struct RunPlan: Encodable {
     return digest.hexadecimal()
   }
 
+  /// What models are asked about after each epoch.
+  func test(of data: TrainingData) -> EpochTest? {
+    EpochTest(data, count: epochTest, seed: compute.seed)
+  }
+
   /// The network for images of the given set.
   func network(for data: TrainingData) -> NetworkConfiguration {
     let shape = data.training.imageShape
@@ -138,7 +145,8 @@ struct TrainOptions: ParsableArguments {
       tensorNames: try modelFile.resolved(for: model.model), compute: layout,
       defense: defense, cleanReserve: try self.defense.reserve(for: defense),
       recipe: try recipe.resolved(augmentation, batch: layout.batch), undefended: run.undefended,
-      oracle: run.oracle ?? (dataset.isDemonstration && !attack.isNone))
+      oracle: run.oracle ?? (dataset.isDemonstration && !attack.isNone),
+      epochTest: run.epochTest)
   }
 
   /// The resolved configuration as a YAML file that `--config` takes.
@@ -167,6 +175,7 @@ struct TrainOptions: ParsableArguments {
       ("spare-output", run.spareOutput),
       ("deadline", run.deadline), ("deadline-margin", run.deadlineMargin.map { "\($0)" }),
       ("undefended", "\(plan.undefended)"), ("oracle", "\(plan.oracle)"),
+      ("epoch-test", "\(plan.epochTest)"),
       ("self-test", "\(run.selfTest)"), ("fail-on", run.failOn.rawValue),
       ("tensorboard", "\(run.tensorboard)"),
       ("quiet", "\(run.quiet)"), ("verbose", "\(run.verbose)"),

@@ -33,7 +33,7 @@ struct TrainingRun {
     session.afterStage = { [report] in report.write(stage: "what follows \($0)") }
     let bench = SessionWorkbench(
       session: session, samples: data.given, network: network, recipe: plan.recipe, store: store,
-      scope: facts.name, reserve: reserve, observer: onlooker,
+      scope: facts.name, reserve: reserve, observer: onlooker, epochTest: plan.test(of: data),
       judge: { verdict in
         try write(verdict)
         if goal == .verdict { throw VerdictReached(verdict: verdict) }

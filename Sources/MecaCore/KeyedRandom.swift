@@ -14,6 +14,7 @@ public enum RandomPurpose: UInt32, Sendable, CaseIterable {
   case warpField = 10
   case triggerPieces = 11
   case forecast = 12
+  case testSelection = 13
   case test = 100
 }
 

@@ -38,6 +38,7 @@ public final class ForecastWorkbench: Workbench {
   private let largestLabel: Int32
   private let course: Course
   private let endsAtVerdict: Bool
+  private let testedImages: Int
   /// The thinnest models, which take no time to make, and what each stands for.
   private var networks: [(model: Model, network: NetworkConfiguration)] = []
   /// Trainings so far, and how many there may be: some defence may go on until a loss falls.
@@ -50,14 +51,17 @@ public final class ForecastWorkbench: Workbench {
 
   /// A bench for the defence called `scope`.
   ///
-  /// - Parameter endsAtVerdict: whether `judged` throws ``VerdictReached``.
+  /// - Parameters:
+  ///   - endsAtVerdict: whether `judged` throws ``VerdictReached``.
+  ///   - testedImages: images that models of `network` are asked about after each epoch.
   public init(
     samples: GivenData, network: NetworkConfiguration, recipe: TrainingRecipe,
     compute: ComputeConfiguration, engine: any Engine, scope: String, reserve: [Int32] = [],
-    course: Course, endsAtVerdict: Bool = false
+    course: Course, endsAtVerdict: Bool = false, testedImages: Int = 0
   ) {
     self.course = course
     self.endsAtVerdict = endsAtVerdict
+    self.testedImages = testedImages
     (self.samples, self.network, self.recipe) = (samples, network, recipe)
     (self.compute, self.engine, self.reserve) = (compute, engine, reserve)
     self.scope = StageKey(scope)
@@ -138,7 +142,11 @@ public final class ForecastWorkbench: Workbench {
       groups: lesson.groups, shards: compute.shards, microbatch: compute.microbatch)
     calls += 1
     guard calls <= Self.mostCalls else { throw EndlessForecast() }
-    forecast.add(.training, recipe.epochs * steps * compute.batch, network(of: model), in: stage)
+    let network = network(of: model)
+    forecast.add(.training, recipe.epochs * steps * compute.batch, network, in: stage)
+    if network == self.network {
+      forecast.add(.judging, recipe.epochs * testedImages, network, in: stage)
+    }
     return EpochSummary(loss: 0.1, accuracy: 1)
   }
 

@@ -4,8 +4,8 @@ import MecaTraining
 
 /// The workbench of a real run: a session over all ranks, and the given samples.
 ///
-/// It holds no truth. Whoever knows it may look on through `observer`, which gives nothing back but
-/// words for the log.
+/// It holds no truth. Whoever knows it may look on through `observer` and `epochTest`, which give
+/// nothing back but words for the log.
 public final class SessionWorkbench: Workbench {
   /// Told how many samples are marked at a moment; answers with further words and values for the
   /// log, for example the shares among the poisoned and the clean.
@@ -25,6 +25,7 @@ public final class SessionWorkbench: Workbench {
   private let store: StageStore?
   private let scope: StageKey
   private let observer: Observer
+  private let epochTest: EpochTest?
   private let judge: (Verdict) throws -> Void
   private let shared: SharedStages
 
@@ -32,25 +33,28 @@ public final class SessionWorkbench: Workbench {
   private final class SharedStages { var undefended: Finished<ModelState>? }
 
   /// A bench for the defence called `scope`.
+  ///
+  /// - Parameter epochTest: what models of `network` are asked about after each epoch.
   public convenience init(
     session: TrainingSession, samples: GivenData, network: NetworkConfiguration,
     recipe: TrainingRecipe, store: StageStore?, scope: String, reserve: [Int32] = [],
-    observer: @escaping Observer = { _ in ("", [:]) },
+    observer: @escaping Observer = { _ in ("", [:]) }, epochTest: EpochTest? = nil,
     judge: @escaping (Verdict) throws -> Void = { _ in }
   ) {
     self.init(
-      session, samples, network, recipe, store, StageKey(scope), reserve, observer, judge,
-      SharedStages())
+      session, samples, network, recipe, store, StageKey(scope), reserve, observer, epochTest,
+      judge, SharedStages())
   }
 
   private init(
     _ session: TrainingSession, _ samples: GivenData, _ network: NetworkConfiguration,
     _ recipe: TrainingRecipe, _ store: StageStore?, _ scope: StageKey, _ reserve: [Int32],
-    _ observer: @escaping Observer, _ judge: @escaping (Verdict) throws -> Void,
-    _ shared: SharedStages
+    _ observer: @escaping Observer, _ epochTest: EpochTest?,
+    _ judge: @escaping (Verdict) throws -> Void, _ shared: SharedStages
   ) {
     (self.session, self.samples, self.network, self.recipe) = (session, samples, network, recipe)
     (self.store, self.scope, self.reserve, self.observer) = (store, scope, reserve, observer)
+    self.epochTest = epochTest
     self.judge = judge
     self.shared = shared
   }
@@ -58,15 +62,15 @@ public final class SessionWorkbench: Workbench {
   /// A bench of the same run for other samples, which shares no stage with it.
   package func looking(at samples: GivenData) -> SessionWorkbench {
     SessionWorkbench(
-      session, samples, network, recipe, nil, scope, [], { _ in ("", [:]) }, { _ in },
+      session, samples, network, recipe, nil, scope, [], { _ in ("", [:]) }, nil, { _ in },
       SharedStages())
   }
 
   /// A bench of the same run for another defence; the undefended model is shared.
   public func scoped(to name: String) -> SessionWorkbench {
     SessionWorkbench(
-      session, samples, network, recipe, store, StageKey(name), reserve, observer, judge,
-      shared)
+      session, samples, network, recipe, store, StageKey(name), reserve, observer, epochTest,
+      judge, shared)
   }
 
   /// The seed of everything random that is drawn at `key`.
@@ -97,12 +101,15 @@ public final class SessionWorkbench: Workbench {
     try session.stage(scope.appending(name), settings, after: inputs, store: store, work)
   }
 
-  /// Trains a model.
+  /// Trains a model; the course of one of `network`, as they are kept and compared, is followed by
+  /// `epochTest`.
   @discardableResult
   public func train(
     _ model: Model, _ lesson: Lesson, _ recipe: TrainingRecipe, key: StageKey
   ) throws -> EpochSummary {
-    try session.train(model, on: samples, lesson, recipe, key: key)
+    try session.train(
+      model, on: samples, lesson, recipe, key: key,
+      test: model.configuration == network ? epochTest : nil)
   }
 
   /// Loss, prediction and confidence of training samples.

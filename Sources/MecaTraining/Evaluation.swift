@@ -39,8 +39,19 @@ extension TrainingSession {
   public func evaluation(
     _ model: Model, on set: any ImageSet, labels: [Int32]? = nil
   ) throws -> SamplePass<SampleRecord> {
-    try SamplePass(self, "judge", .judging, model, over: set) { pixels in
-      try InferenceVisitor(pixels, model: model, set: set, labels: labels)
+    try evaluation(
+      on: set, labels: labels,
+      lanes: (0..<compute.threads).map { _ in try InferenceVisitor.lane(of: model) })
+  }
+
+  /// The same in lanes of a model, one a thread; passes that share them run one after the other.
+  func evaluation(
+    on set: any ImageSet, labels: [Int32]? = nil, lanes: [Lane]
+  ) throws -> SamplePass<SampleRecord> {
+    precondition(lanes.count == compute.threads, "\(lanes.count) lanes, \(compute.threads) threads")
+    var free = lanes[...]
+    return try SamplePass(self, "judge", .judging, lanes[0].model, over: set) { pixels in
+      InferenceVisitor(pixels, lane: free.removeFirst(), set: set, labels: labels)
     }
   }
 
@@ -100,7 +111,8 @@ extension TrainingSession {
     _ model: Model, on set: any ImageSet
   ) throws -> (images: [Float], logits: [Float]) {
     let pixels = PixelLoader(set: set, threads: compute.threads)
-    let visitor = try InferenceVisitor(pixels, model: model, set: set, labels: nil)
+    let visitor = InferenceVisitor(
+      pixels, lane: try InferenceVisitor.lane(of: model), set: set, labels: nil)
     let count = min(Self.evaluationBatch, set.count)
     visitor.visit((0..<Self.evaluationBatch).map { Int32(min($0, count - 1)) }, thread: 0)
     if let fault = pixels.fault { throw fault }
@@ -119,10 +131,15 @@ final class InferenceVisitor: BatchVisitor {
   private let pixels: PixelLoader
   private var batchLabels: [Int32] = []
 
-  init(_ pixels: PixelLoader, model: Model, set: any ImageSet, labels: [Int32]?) throws {
-    lane = try Lane(
+  /// A lane for the passes of a model.
+  static func lane(of model: Model) throws -> Lane {
+    try Lane(
       model: model, microbatch: TrainingSession.evaluationBatch, training: false,
       inputGradient: false)
+  }
+
+  init(_ pixels: PixelLoader, lane: Lane, set: any ImageSet, labels: [Int32]?) {
+    self.lane = lane
     self.set = set
     self.labels = labels
     self.pixels = pixels

@@ -48,9 +48,10 @@ extension TrainingSession {
   /// - Ranks: collective.
   @discardableResult
   public func train(
-    _ model: Model, on data: GivenData, _ lesson: Lesson, _ recipe: TrainingRecipe, key: StageKey
+    _ model: Model, on data: GivenData, _ lesson: Lesson, _ recipe: TrainingRecipe, key: StageKey,
+    test: EpochTest? = nil
   ) throws -> EpochSummary {
-    try train(model, on: data.images, lesson, recipe, key: key)
+    try train(model, on: data.images, lesson, recipe, key: key, test: test)
   }
 
   /// `evaluate` on a run's given samples.

@@ -91,6 +91,11 @@ public struct SamplePass<Answer: SampleAnswer> {
 
   /// Batches that each thread visits between two looks at whether a snapshot is due.
   private static var batchesOfALeg: Int { 16 }
+  /// Places of a leg.
+  private var leg: Int {
+    Self.batchesOfALeg * TrainingSession.evaluationBatch * session.communicator.size
+      * session.compute.threads
+  }
 
   /// One record for each place of `indices`, equal on all ranks.
   ///
@@ -107,24 +112,48 @@ public struct SamplePass<Answer: SampleAnswer> {
       session.report?.skip(work, indices.count, network)
       return try Answer.list(in: $0)
     } compute: { act in
-      var records = try act?.within.map { try Answer.list(in: $0) } ?? []
-      session.report?.skip(work, records.count, network)
-      let leg =
-        Self.batchesOfALeg * TrainingSession.evaluationBatch * session.communicator.size
-        * session.compute.threads
-      while records.count < indices.count {
-        let places = records.count..<min(records.count + leg, indices.count)
-        records += try session.visit(Array(indices[places]), lanes: lanes, pixels, name)
-        session.report?.add(
-          work, places.count, network, done: records.count, of: indices.count)
-        try session.requireReadable(pixels.fault)
-        try session.stopIfAsked(act) { Answer.columns(of: records) }
-        if let act {
-          try session.progress?.snapshotIfDue(act) { Answer.columns(of: records) }
-        }
-      }
-      return records
+      try run(indices, act)
     }
+  }
+
+  private func run(_ indices: [Int32], _ act: StageProgress.Act?) throws -> [Answer] {
+    var records = try act?.within.map { try Answer.list(in: $0) } ?? []
+    session.report?.skip(work, records.count, network)
+    while records.count < indices.count {
+      let places = records.count..<min(records.count + leg, indices.count)
+      let part = Array(indices[places])
+      let answers = try session.visit(part, lanes: lanes, pixels)
+      try session.requireFinite(answers, of: part, pixels, name)
+      records += answers
+      session.report?.add(work, places.count, network, done: records.count, of: indices.count)
+      try session.requireReadable(pixels.fault)
+      try session.stopIfAsked(act) { Answer.columns(of: records) }
+      if let act {
+        try session.progress?.snapshotIfDue(act) { Answer.columns(of: records) }
+      }
+    }
+    return records
+  }
+
+  /// The same within another act.
+  ///
+  /// Nothing is recorded of it, and it is not gone on from. Numbers that are none are given back as
+  /// such.
+  ///
+  /// - Ranks: collective.
+  /// - Parameter betweenLegs: called on every rank between two legs, and at the end.
+  /// - Throws: `RemoteFailure` with `FileError` if an image could not be read any more; what
+  ///   `betweenLegs` throws.
+  func answers(_ indices: [Int32], betweenLegs: () throws -> Void) throws -> [Answer] {
+    var records: [Answer] = []
+    while records.count < indices.count {
+      let places = records.count..<min(records.count + leg, indices.count)
+      records += try session.visit(Array(indices[places]), lanes: lanes, pixels)
+      session.report?.addTested(places.count, network)
+      try session.requireReadable(pixels.fault)
+      try betweenLegs()
+    }
+    return records
   }
 }
 
@@ -148,9 +177,8 @@ extension TrainingSession {
   ///
   /// - Ranks: collective.
   /// - Returns: one record for each place of `indices`, equal on all ranks.
-  /// - Throws: `RemoteFailure` with `NonFiniteOutput` if a record is no number.
   fileprivate func visit<Answer: SampleAnswer>(
-    _ indices: [Int32], lanes: [any BatchVisitor<Answer>], _ pixels: PixelLoader, _ name: String
+    _ indices: [Int32], lanes: [any BatchVisitor<Answer>], _ pixels: PixelLoader
   ) throws -> [Answer] {
     let split = BatchSplit(
       samples: indices.count, batch: Self.evaluationBatch, ranks: communicator.size)
@@ -169,17 +197,24 @@ extension TrainingSession {
         }
       }
     }
-    let all = try communicator.allGather(
+    return try communicator.allGather(
       local: records.array,
       counts: (0..<communicator.size).map { split.places(ofRank: $0).count })
-    if let place = all.firstIndex(where: { !$0.isFinite }) {
-      try communicator.collectively {
-        throw NonFiniteOutput(
-          sample: Int(indices[place]), path: pixels.path(at: Int(indices[place])),
-          pass: progress.map { "\($0.key), \(name)" } ?? name)
-      }
+  }
+
+  /// Ends the run where an answer is no number.
+  ///
+  /// - Ranks: collective; all have the same answers.
+  /// - Throws: `RemoteFailure` with `NonFiniteOutput`.
+  fileprivate func requireFinite<Answer: SampleAnswer>(
+    _ answers: [Answer], of indices: [Int32], _ pixels: PixelLoader, _ name: String
+  ) throws {
+    guard let place = answers.firstIndex(where: { !$0.isFinite }) else { return }
+    try communicator.collectively {
+      throw NonFiniteOutput(
+        sample: Int(indices[place]), path: pixels.path(at: Int(indices[place])),
+        pass: progress.map { "\($0.key), \(name)" } ?? name)
     }
-    return all
   }
 }
 

@@ -28,6 +28,7 @@ extension TrainingSession {
   /// - Ranks: collective; all ranks hold the same weights before and after.
   /// - Parameters:
   ///   - key: what orders and augmentation are drawn from.
+  ///   - test: what the model is asked about after each epoch, for the log and the metrics alone.
   ///   - afterEpoch: called on every rank after each epoch that is computed, with its number from 0.
   /// - Returns: the summary of the last epoch.
   /// - Throws: `RemoteFailure` on all ranks with `NonFiniteTraining` if the loss of an epoch or the
@@ -37,7 +38,8 @@ extension TrainingSession {
   @discardableResult
   public func train(
     _ model: Model, on set: any ImageSet, _ lesson: Lesson, _ recipe: TrainingRecipe,
-    key: StageKey, afterEpoch: (Int, EpochSummary) throws -> Void = { _, _ in }
+    key: StageKey, test: EpochTest? = nil,
+    afterEpoch: (Int, EpochSummary) throws -> Void = { _, _ in }
   ) throws -> EpochSummary {
     let title = title(of: key)
     if lesson.groups.contains(where: \.indices.isEmpty) {
@@ -52,12 +54,13 @@ extension TrainingSession {
       let trained = try TrainedModel(columns: columns)
       try model.restore(trained.state)
       report?.skip(.training, images, network)
+      report?.skip(.judging, recipe.epochs * (test?.imageCount ?? 0), network)
       return trained.summary
     } compute: { act in
       try run(
         TrainingCourse(
-          model: model, set: set, lesson: lesson, recipe: recipe, key: key, title: title),
-        act, afterEpoch: afterEpoch)
+          model: model, set: set, lesson: lesson, recipe: recipe, key: key, title: title,
+          test: test), act, afterEpoch: afterEpoch)
     }
   }
 
@@ -81,6 +84,7 @@ extension TrainingSession {
     let filling = ShardFilling(
       course.lesson, augmentation: recipe.augmentation, set: course.set, compute: compute,
       seed: seed)
+    let test = try course.test.map { try EpochTest.Planned($0, of: model, self) }
     var summary = EpochSummary(loss: .nan, accuracy: .nan)
     var start = try TrainingMoment.start(act?.within, model, optimiser, tally)
     if act?.within != nil {
@@ -88,6 +92,8 @@ extension TrainingSession {
       report?.skip(
         .training, start.epoch * imagesOfEpoch(course.lesson) + start.step * compute.batch,
         model.configuration)
+      report?.skip(
+        .judging, start.epoch * (course.test?.imageCount ?? 0), model.configuration)
     }
 
     for epoch in start.epoch..<max(recipe.epochs, start.epoch) {
@@ -144,8 +150,21 @@ extension TrainingSession {
         }
       }
       try compareNowAndThen(model, afterSteps: order.stepCount - start.step)
-      try noteEpoch(
-        course, epoch: epoch, summary, steps: order.stepCount - start.step, since: begin, summation)
+      let seconds = journal.seconds - begin
+      let answers = try test?.run {
+        try stopIfAsked(act, at: "epoch \(epoch + 1), test") {
+          TrainingMoment(epoch: epoch, step: order.stepCount, total: total).columns(
+            model, optimiser)
+        }
+      }
+      let steps = recipe.epochs * order.stepCount
+      let last = (epoch + 1) * order.stepCount
+      try note(
+        FinishedEpoch(
+          course: course, number: epoch + 1, summary: summary, step: last,
+          learningRate: schedule.rate(step: last - 1, of: steps),
+          images: (order.stepCount - start.step) * compute.batch, seconds: seconds,
+          answers: answers), summation.takeStatistics())
       try afterEpoch(epoch, summary)
       start = TrainingMoment(epoch: epoch + 1, step: 0, total: tally.zero)
     }
@@ -182,43 +201,6 @@ extension TrainingSession {
     let factor = 1 / Float(compute.shards)
     for place in 0..<count { values[place] *= factor }
   }
-
-  private func noteEpoch(
-    _ course: TrainingCourse, epoch: Int, _ summary: EpochSummary, steps: Int,
-    since begin: Double, _ summation: GradientSummation
-  ) throws {
-    let seconds = journal.seconds - begin
-    let exchange = try ExchangeReport(
-      summation.takeStatistics(), seconds: seconds, on: communicator)
-    let images = steps * compute.batch
-    throughput.add(images: images, seconds: seconds)
-    let rate = "\(Int(Double(images) / max(seconds, 1e-9))) images/s"
-    // Whoever is told how far things are need not read every epoch.
-    if report == nil || journal.isVerbose || epoch + 1 == course.recipe.epochs {
-      let details = journal.isVerbose ? exchange?.summary : nil
-      journal.say(
-        "\(course.title): epoch \(epoch + 1)/\(course.recipe.epochs) loss "
-          + "\(fixed(summary.loss, 3)) accuracy \(fixed(summary.accuracy * 100, 1)) % "
-          + "(\([rate, details].compactMap(\.self).joined(separator: "; ")))")
-    }
-    journal.record(
-      "epoch",
-      [
-        "stage": .text(course.title), "epoch": .integer(epoch + 1),
-        "loss": .number(summary.loss), "accuracy": .number(summary.accuracy),
-        "images_per_second": .number((Double(images) / max(seconds, 1e-9)).rounded()),
-      ].merging(exchange?.metrics ?? [:]) { own, _ in own })
-  }
-}
-
-/// What one run of the training loop is about.
-private struct TrainingCourse {
-  var model: Model
-  var set: any ImageSet
-  var lesson: Lesson
-  var recipe: TrainingRecipe
-  var key: StageKey
-  var title: String
 }
 
 extension Lesson {

@@ -11,7 +11,8 @@ import Testing
   private static let labels = (0..<400).map { Int32($0 < 40 ? 2 : $0 % 4) }
 
   private func bench(
-    _ course: ForecastWorkbench.Course = .suspected, endsAtVerdict: Bool = false
+    _ course: ForecastWorkbench.Course = .suspected, endsAtVerdict: Bool = false,
+    testedImages: Int = 0
   ) throws -> ForecastWorkbench {
     let shape = ImageShape(channels: 3, height: 8, width: 8)
     let set = MemorySet(
@@ -26,7 +27,7 @@ import Testing
       recipe: TrainingRecipe(epochs: 8, learningRate: 0.07, schedule: .cosine),
       compute: ComputeConfiguration(batch: 64, shards: 8, threads: 1, engine: .openblas, seed: 1),
       engine: try makeEngine(.openblas), scope: "meca", reserve: [0, 1, 2, 3],
-      course: course, endsAtVerdict: endsAtVerdict)
+      course: course, endsAtVerdict: endsAtVerdict, testedImages: testedImages)
   }
 
   private func parts(_ bench: ForecastWorkbench) -> [String: Forecast.Part] {
@@ -42,6 +43,16 @@ import Testing
     #expect(part.stage == "undefended" && part.network == bench.network)
     // 400 samples are 7 steps of 64.
     #expect(part.images == [.training: 8 * 7 * 64] && part.trainings == [8 * 7 * 64])
+  }
+
+  /// Of the models that are kept, and of no detector.
+  @Test func testsAfterEpochsAreCounted() throws {
+    let bench = try bench(testedImages: 30)
+    _ = try bench.run(Undefended())
+    _ = try bench.run(MeCa(MeCaSettings()))
+    let parts = parts(bench)
+    #expect(parts["undefended"]?.images(.judging) == 8 * 30)
+    #expect(parts["meca/warm-up"]?.images(.judging) == 0)
   }
 
   /// Two detectors of half of the samples each, asked about the other half; somebody is suspected from

@@ -113,6 +113,13 @@ public final class ProgressReport {
       "\(words(of: title)): \(done) of \(total) images \(work == .scoring ? "scored" : "judged")")
   }
 
+  /// Images were asked about after an epoch of training; nothing is shown of it.
+  package func addTested(_ images: Int, _ network: NetworkConfiguration) {
+    let passed = now() - last
+    last += passed
+    progress.add(.judging, images, network, seconds: passed)
+  }
+
   private func count(_ work: Forecast.Work, _ images: Int, _ network: NetworkConfiguration) {
     let passed = now() - last
     last += passed

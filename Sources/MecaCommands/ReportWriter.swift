@@ -9,6 +9,8 @@ import MecaTraining
 final class ReportWriter {
   /// What is known so far.
   var result: RunResult
+  /// What the models so far take the test samples for.
+  var confusion = ConfusionTable()
   private let folder: RunFolder
   private let journal: Journal
   private let isWriter: Bool
@@ -28,7 +30,8 @@ final class ReportWriter {
   func write(stage: String?) {
     guard isWriter else { return }
     do {
-      let report = try RunReport(folder, stage: stage, result: result)
+      let report = try RunReport(
+        folder, stage: stage, result: result, confusion: confusion)
       try writeWhole(Data(report.html().utf8), to: folder.report)
     } catch {
       if !hasComplained { journal.warn("\(error); there is no report.html for now") }

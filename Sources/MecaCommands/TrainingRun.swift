@@ -139,8 +139,10 @@ struct TrainingRun {
   }
 
   private func figures(_ model: Model, of title: String) throws -> ModelFigures {
-    let accuracy = try session.accuracy(model, on: data.test)
+    let counts = try session.confusion(model, on: data.test)
     let success = try data.triggered.map { try session.attackSuccess(model, on: $0) }
+    try write(counts, of: title)
+    let accuracy = counts.all
     func words(_ name: String, _ count: HitCount?) -> String? {
       count.flatMap { count in
         count.rate.map { "\(name) \(fixed($0 * 100, 2)) % of \(count.count)" }
@@ -148,7 +150,7 @@ struct TrainingRun {
     }
     session.journal.say(
       "\(title): "
-        + [words("ACC", accuracy.all), words("ASR", success?.victims)].compactMap(\.self)
+        + [words("ACC", accuracy), words("ASR", success?.victims)].compactMap(\.self)
         .joined(separator: ", "))
     let rates = [("acc", accuracy.all.rate), ("asr", success?.victims.rate)]
     session.journal.record(
@@ -157,8 +159,19 @@ struct TrainingRun {
         if let rate = entry.1 { values[entry.0] = .number(rate) }
       })
     return ModelFigures(
-      accuracy: accuracy.all, attackSuccess: success?.victims,
-      attackSuccessOnAll: success?.allOthers, accuracyPerClass: accuracy.perClass)
+      accuracy: accuracy, attackSuccess: success?.victims,
+      attackSuccessOnAll: success?.allOthers, accuracyPerClass: counts.perClass)
+  }
+
+  /// Adds a model to `confusion.csv`.
+  private func write(_ counts: ConfusionMatrix, of title: String) throws {
+    report.confusion.add(title, counts)
+    let classNames = data.training.classNames
+    try session.communicator.collectively {
+      guard isWriter else { return }
+      let text = report.confusion.csv(classNames: classNames)
+      try keeper.write(to: folder.confusion) { try writeWhole(Data(text.utf8), to: $0) }
+    }
   }
 
   /// Tells the log how many of the poisoned and of the clean samples are marked, where the truth is

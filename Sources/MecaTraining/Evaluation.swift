@@ -61,17 +61,19 @@ extension TrainingSession {
   public func accuracy(
     _ model: Model, on set: any ImageSet
   ) throws -> (all: HitCount, perClass: [HitCount]) {
-    let records = try evaluate(model, on: set)
-    var perClass = [HitCount](
-      repeating: HitCount(hits: 0, count: 0), count: set.classNames.count)
-    for (index, record) in records.enumerated() {
-      let label = set.label(at: index)
-      perClass[label].count += 1
-      if Int(record.prediction) == label { perClass[label].hits += 1 }
+    let counts = try confusion(model, on: set)
+    return (counts.all, counts.perClass)
+  }
+
+  /// How many samples of each class of a set a model takes for each class.
+  ///
+  /// - Ranks: collective.
+  public func confusion(_ model: Model, on set: any ImageSet) throws -> ConfusionMatrix {
+    var counts = ConfusionMatrix(classCount: set.classNames.count)
+    for (index, record) in try evaluate(model, on: set).enumerated() {
+      counts.add(label: set.label(at: index), prediction: Int(record.prediction))
     }
-    let all = HitCount(
-      hits: perClass.reduce(0) { $0 + $1.hits }, count: perClass.reduce(0) { $0 + $1.count })
-    return (all, perClass)
+    return counts
   }
 
   /// How many triggered test samples are classified as the attack's target (ASR).

@@ -31,6 +31,8 @@ public struct RunFolder: Sendable {
   public var scores: String { path + "/scores.npy" }
   /// Every training sample with its scores, the most suspicious first; of detections alone.
   public var ranking: String { path + "/ranking.csv" }
+  /// What each model takes the test samples of each class for.
+  public var confusion: String { path + "/confusion.csv" }
   /// Pictures of the suspects and how the scores lie, for the report.
   public var evidence: String { path + "/evidence.json" }
   /// The report for people.
@@ -110,7 +112,7 @@ public struct RunFolder: Sendable {
 
   /// Everything that a run leaves behind for others, checkpoints, log and `run.json` aside.
   private var results: [String] {
-    [result, suspects, scores, ranking, evidence, report, model, samples, badImages]
+    [result, suspects, scores, ranking, confusion, evidence, report, model, samples, badImages]
   }
 
   /// Names of the results that are there.

@@ -34,5 +34,29 @@ extension ProgramTests {
       }
       #expect(detectors?["test_acc"] == nil && detectors?["learning_rate"] != nil)
     }
+
+    @Test func confusionSumsUpToTheClosingTable() throws {
+      let folder = try referenceRun.get()
+      let lines = String(decoding: try folder.bytes("confusion.csv"), as: UTF8.self)
+        .split(separator: "\n")
+      #expect(
+        lines.first == "model,true_class,predicted_class,count,true_label,predicted_label")
+      let rows = try #require(try result(folder)["rows"] as? [[String: Any]])
+      #expect(rows.count == 4)
+      for row in rows {
+        let title = try #require(row["title"] as? String)
+        let figures = try #require(row["figures"] as? [String: Any])
+        let head = title.contains(",") ? "\"\(title)\"," : "\(title),"
+        let own = lines.filter { $0.hasPrefix(head) }.map {
+          $0.dropFirst(head.count).split(separator: ",")
+        }
+        let all = own.reduce(0) { $0 + (Int($1[2]) ?? 0) }
+        let right = own.filter { $0[0] == $0[1] && $0[3] == $0[4] }.reduce(0) {
+          $0 + (Int($1[2]) ?? 0)
+        }
+        #expect(all == figures["acc_samples"] as? Int && all == 70)
+        #expect(Double(right) / Double(all) == figures["acc"] as? Double, "\(title)")
+      }
+    }
   }
 }

@@ -43,7 +43,8 @@ extension ProgramTests {
       let files = try FileManager.default.subpathsOfDirectory(atPath: folder.path)
       #expect(
         files.sorted() == [
-          ".lock", "checkpoints", "metrics.jsonl", "report.html", "run.json", "samples.csv",
+          ".lock", "checkpoints", "confusion.csv", "metrics.jsonl", "report.html", "run.json",
+          "samples.csv",
         ])
     }
 

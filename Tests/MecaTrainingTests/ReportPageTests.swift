@@ -107,6 +107,62 @@ import Testing
     #expect(!html.contains("{{"), "every tag was filled in")
   }
 
+  /// The matrix of few classes, the mistakes of many; of the last model that is no oracle.
+  @Test func whatIsConfusedIsShown() throws {
+    func page(_ names: [String], _ pairs: [(Int, Int, Int)]) throws -> String {
+      let folder = try folder(names)
+      var table = ConfusionTable()
+      for title in ["undefended", "clean"] {
+        var counts = ConfusionMatrix(classCount: names.count)
+        for (label, prediction, samples) in pairs {
+          counts.add(
+            label: label, prediction: prediction, samples: title == "clean" ? samples : 7)
+        }
+        table.add(title, counts)
+      }
+      try write("confusion.csv", Data(table.csv(classNames: names).utf8), in: folder)
+      return try RunReport(RunFolder(path: folder.path)).html()
+    }
+    let few = try page(["cat", "dog"], [(0, 0, 60), (0, 1, 20), (1, 1, 20)])
+    for part in [
+      "What <bdi>clean</bdi> takes the 100 test images for", "aria-label=\"taken for dog\"",
+      "<th scope=\"row\">0 <bdi>cat</bdi></th><td class=\"right\" style=\"--share:0.87\">60</td>"
+        + "<td class=\"wrong\" style=\"--share:0.50\">20</td>",
+      "<td class=\"none\" style=\"--share:0.00\">0</td>",
+    ] {
+      #expect(few.contains(part), "\(part)")
+    }
+    let many = try page(
+      (0..<21).map { "class \($0)" }, (0..<20).map { ($0, $0 + 1, 40 - $0) } + [(3, 3, 37)])
+    #expect(
+      many.contains("<bdi>class 3</bdi></th><td><bdi>class 4</bdi></td><td>37</td><td>50.0 %"))
+    #expect(many.contains("<bdi>class 9</bdi></th>") && !many.contains("<bdi>class 10</bdi></th>"))
+    #expect(!many.contains("--share:0."))
+  }
+
+  @Test func aConfusionTableIsReadAsItWasWritten() throws {
+    var table = ConfusionTable()
+    for title in ["one, with a comma", "two"] {
+      var counts = ConfusionMatrix(classCount: Self.hostile.count)
+      for label in Self.hostile.indices {
+        counts.add(label: label, prediction: (label * 3) % Self.hostile.count, samples: label + 1)
+      }
+      table.add(title, counts)
+    }
+    let text = table.csv(classNames: Self.hostile)
+    #expect(ConfusionTable(csv: text, classCount: Self.hostile.count) == table)
+    #expect(table["two"]?.all == HitCount(hits: 1 + 6, count: 55))
+    #expect(!text.contains("\u{1B}") && text.contains(",'=1+1,"))
+    for (old, new) in [("count", "number"), (",3,", ",-3,"), (",9,7", ",9,70"), ("\n", "\n\"")] {
+      let damaged = text.replacingOccurrences(of: old, with: new)
+      #expect(damaged != text)
+      #expect(ConfusionTable(csv: damaged, classCount: Self.hostile.count) == nil, "\(new)")
+    }
+    let folder = try folder(["cat", "dog"])
+    try write("confusion.csv", Data("nonsense".utf8), in: folder)
+    #expect(throws: (any Error).self) { try RunReport(RunFolder(path: folder.path)) }
+  }
+
   @Test func aRunThatWasKilledHasAReportToo() throws {
     let folder = try folder(["cat", "dog"], isOver: false)
     let html = try RunReport(RunFolder(path: folder.path)).html()

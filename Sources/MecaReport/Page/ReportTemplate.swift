@@ -18,10 +18,10 @@ let reportTemplate =
     <style>
     :root{--back:#fff;--soft:#f4f4f1;--text:#1d1d1b;--dim:#5c5c57;--line:#d9d9d2;--accent:#0b5fa5;
     --one:#0b5fa5;--two:#c2410c;--three:#3f7d20;--four:#7a3e9d;--five:#a1660b;--six:#555;
-    --clean:#2d6a1f;--poisoned:#a61b1b;--suspected:#8a5200;--undecided:#51515a}
+    --clean:#2d6a1f;--poisoned:#a61b1b;--suspected:#8a5200;--undecided:#51515a;--tint:11 95 165;--warn:194 65 12}
     @media (prefers-color-scheme:dark){:root{--back:#171715;--soft:#23231f;--text:#ecece6;--dim:#a9a9a0;
     --line:#3a3a34;--accent:#7db8f0;--one:#7db8f0;--two:#ff9a6b;--three:#93cf6f;--four:#cfa3ea;
-    --five:#e6b456;--six:#bbb;--clean:#93cf6f;--poisoned:#ff8f8f;--suspected:#ffc46b;--undecided:#c9c9d2}}
+    --five:#e6b456;--six:#bbb;--clean:#93cf6f;--poisoned:#ff8f8f;--suspected:#ffc46b;--undecided:#c9c9d2;--tint:125 184 240;--warn:255 154 107}}
     *{box-sizing:border-box}
     body{margin:0;background:var(--back);color:var(--text);font:16px/1.5 system-ui,sans-serif}
     main{max-width:1100px;margin:0 auto;padding:0 16px 48px}
@@ -37,6 +37,8 @@ let reportTemplate =
     .scroll{overflow-x:auto}table{border-collapse:collapse;font-variant-numeric:tabular-nums}
     th,td{text-align:right;padding:4px 12px 4px 0;border-bottom:1px solid var(--line);white-space:nowrap}
     th:first-child,td:first-child{text-align:left}thead th{color:var(--dim);font-weight:600}
+    .confusion td{padding:4px 8px;text-align:center}.confusion thead th{text-align:center}
+    .confusion .right{background:rgb(var(--tint)/calc(var(--share)*.45))}.confusion .wrong{background:rgb(var(--warn)/calc(var(--share)*.45))}.confusion .none{color:var(--dim)}
     .charts{display:grid;grid-template-columns:repeat(auto-fit,minmax(300px,1fr));gap:16px}
     figure{margin:0}figcaption{font-size:.875rem;color:var(--dim)}
     svg{width:100%;height:auto;display:block}svg text{font:11px system-ui,sans-serif;fill:var(--dim)}
@@ -79,6 +81,23 @@ let reportTemplate =
     <thead><tr><th scope="col">model</th><th scope="col">accuracy, 95 % interval</th>{{#hasAttack}}<th scope="col">attack success, 95 % interval</th>{{/hasAttack}}<th scope="col">least class</th></tr></thead>
     <tbody>{{#models}}<tr><th scope="row">{{name}}</th><td>{{accuracy}}</td>{{#hasAttack}}<td>{{success}}</td>{{/hasAttack}}<td><bdi>{{least}}</bdi></td></tr>{{/models}}</tbody>
     </table></div>
+    {{#confusion}}
+    <h3>What <bdi>{{title}}</bdi> takes the {{count}} test images for</h3>
+    {{#isTable}}
+    <p class="small dim">A row for each true class, a column for each class that they are taken for.</p>
+    <div class="scroll" tabindex="0" role="region" aria-label="Confusion of classes"><table class="confusion small">
+    <thead><tr><th scope="col">class</th>{{#columns}}<th scope="col" title="{{name}}" aria-label="taken for {{name}}">{{number}}</th>{{/columns}}</tr></thead>
+    <tbody>{{#rows}}<tr><th scope="row">{{number}} <bdi>{{name}}</bdi></th>{{#cells}}<td class="{{kind}}" style="--share:{{share}}">{{count}}</td>{{/cells}}</tr>{{/rows}}</tbody>
+    </table></div>
+    {{/isTable}}
+    {{^isTable}}
+    <p class="small dim">The most frequent mistakes; all are in confusion.csv.</p>
+    <div class="scroll" tabindex="0" role="region" aria-label="Most confused classes"><table class="small">
+    <thead><tr><th scope="col">class</th><th scope="col">taken for</th><th scope="col">images</th><th scope="col">of the class</th></tr></thead>
+    <tbody>{{#pairs}}<tr><th scope="row"><bdi>{{label}}</bdi></th><td><bdi>{{prediction}}</bdi></td><td>{{count}}</td><td>{{share}}</td></tr>{{/pairs}}</tbody>
+    </table></div>
+    {{/isTable}}
+    {{/confusion}}
     {{/hasModels}}
 
     {{#hasSuspects}}

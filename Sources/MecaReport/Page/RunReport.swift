@@ -13,6 +13,7 @@ public struct RunReport {
   private let result: RunResult?
   private let evidence: RunEvidence?
   private let metrics: MetricLines
+  private let confusion: ConfusionTable?
   /// What the run is doing; nil where it is over.
   private let stage: String?
 
@@ -22,8 +23,12 @@ public struct RunReport {
   /// - Parameters:
   ///   - stage: what the run is doing, for one that is under way.
   ///   - result: what is known so far; nil reads `result.json`, if it is there.
+  ///   - confusion: likewise of `confusion.csv`.
   /// - Throws: `FileError` where there is no run, or its files are damaged.
-  public init(_ folder: RunFolder, stage: String? = nil, result: RunResult? = nil) throws {
+  public init(
+    _ folder: RunFolder, stage: String? = nil, result: RunResult? = nil,
+    confusion: ConfusionTable? = nil
+  ) throws {
     self.folder = folder
     self.stage = stage
     guard access(folder.run, F_OK) == 0 else {
@@ -35,7 +40,10 @@ public struct RunReport {
       throw FileError.malformed(path: folder.run, reason: "is no record of a run")
     }
     self.record = record
-    self.result = try result ?? Self.decoded(folder.result)
+    let result: RunResult? = try result ?? Self.decoded(folder.result)
+    self.result = result
+    self.confusion =
+      try confusion ?? Self.read(folder.confusion, classCount: result?.classNames.count ?? 0)
     evidence = try Self.decoded(folder.evidence)
     metrics = MetricLines(
       access(folder.metrics, F_OK) == 0 ? Data(try readFile(at: folder.metrics)) : Data())
@@ -48,6 +56,15 @@ public struct RunReport {
     } catch let error as DecodingError {
       throw FileError.malformed(path: path, reason: "is not what a run writes there: \(error)")
     }
+  }
+
+  private static func read(_ path: String, classCount: Int) throws -> ConfusionTable? {
+    guard classCount > 0, access(path, F_OK) == 0 else { return nil }
+    let text = String(decoding: try readFile(at: path), as: UTF8.self)
+    guard let table = ConfusionTable(csv: text, classCount: classCount) else {
+      throw FileError.malformed(path: path, reason: "is not what a run writes there")
+    }
+    return table
   }
 
   /// The page.
@@ -85,6 +102,7 @@ public struct RunReport {
     }
     let sheets = Sheets(className: className)
     addModels(to: &context)
+    addConfusion(to: &context)
     addSuspects(to: &context, sheets)
     context["sheets"] = sheets.list
     addCharts(to: &context)
@@ -181,6 +199,14 @@ public struct RunReport {
         "least": least.map { "\(percent($0.element.rate!)) (\(className($0.offset)))" } ?? "–",
       ]
     }
+  }
+
+  /// What the model takes test images for that the run is for: the last one, the oracle aside.
+  private func addConfusion(to context: inout [String: Any]) {
+    guard let title = result?.rows.last(where: { $0.title != Oracle.facts.title })?.title,
+      let counts = confusion?[title], counts.all.count > 0
+    else { return }
+    context["confusion"] = ConfusionSection(title, counts, className: className).context
   }
 
   private func addSuspects(to context: inout [String: Any], _ sheets: Sheets) {

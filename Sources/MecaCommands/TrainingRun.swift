@@ -174,19 +174,27 @@ struct TrainingRun {
     }
   }
 
-  /// Tells the log how many of the poisoned and of the clean samples are marked, where the truth is
-  /// known; nothing of it reaches the defence.
+  /// Tells the log how many of the poisoned and of the clean samples are marked, and their losses,
+  /// where the truth is known; nothing of it reaches the defence.
   private var onlooker: SessionWorkbench.Observer {
-    guard let truth = data.truth else { return { _ in ("", [:]) } }
-    return { marked in
-      func share(_ isPoison: Bool) -> Double {
+    guard let truth = data.truth else { return { _, _ in ("", [:]) } }
+    return { marked, logLosses in
+      func mean(_ isPoison: Bool, _ value: (Int) -> Double) -> Double {
         let members = marked.indices.filter { (truth.roles[$0] == .poison) == isPoison }
-        return Double(members.count { marked[$0] }) / Double(max(1, members.count))
+        return members.reduce(0) { $0 + value($1) } / Double(max(1, members.count))
       }
+      func share(_ isPoison: Bool) -> Double { mean(isPoison) { marked[$0] ? 1 : 0 } }
       let (poisoned, clean) = (share(true), share(false))
+      var values: [String: MetricValue] = [
+        "share_poisoned": .number(poisoned), "share_clean": .number(clean),
+      ]
+      if let logLosses {
+        values["log10_loss_poisoned"] = .number(mean(true) { Double(logLosses[$0]) })
+        values["log10_loss_clean"] = .number(mean(false) { Double(logLosses[$0]) })
+      }
       return (
         ", of the poisoned \(fixed(poisoned * 100, 1)) %, of the clean \(fixed(clean * 100, 1)) %",
-        ["share_poisoned": .number(poisoned), "share_clean": .number(clean)]
+        values
       )
     }
   }

@@ -224,7 +224,8 @@ public final class ForecastWorkbench: Workbench {
 
   /// Nothing.
   public func observe(
-    _ moment: String, _ what: String, marked: [Bool], values: [String: MetricValue]
+    _ moment: String, _ what: String, marked: [Bool], logLosses: [Float]?,
+    values: [String: MetricValue]
   ) {}
 
   /// Ends the forecast, where no more is wanted.

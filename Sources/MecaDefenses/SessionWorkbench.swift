@@ -7,9 +7,11 @@ import MecaTraining
 /// It holds no truth. Whoever knows it may look on through `observer` and `epochTest`, which give
 /// nothing back but words for the log.
 public final class SessionWorkbench: Workbench {
-  /// Told how many samples are marked at a moment; answers with further words and values for the
-  /// log, for example the shares among the poisoned and the clean.
-  public typealias Observer = (_ marked: [Bool]) -> (words: String, values: [String: MetricValue])
+  /// Told which samples are marked at a moment, and of their losses where they tell something; answers
+  /// with further words and values for the log, for example the shares among the poisoned and the clean.
+  public typealias Observer = (_ marked: [Bool], _ logLosses: [Float]?) -> (
+    words: String, values: [String: MetricValue]
+  )
 
   /// The training samples.
   public let samples: GivenData
@@ -38,7 +40,7 @@ public final class SessionWorkbench: Workbench {
   public convenience init(
     session: TrainingSession, samples: GivenData, network: NetworkConfiguration,
     recipe: TrainingRecipe, store: StageStore?, scope: String, reserve: [Int32] = [],
-    observer: @escaping Observer = { _ in ("", [:]) }, epochTest: EpochTest? = nil,
+    observer: @escaping Observer = { _, _ in ("", [:]) }, epochTest: EpochTest? = nil,
     judge: @escaping (Verdict) throws -> Void = { _ in }
   ) {
     self.init(
@@ -62,7 +64,7 @@ public final class SessionWorkbench: Workbench {
   /// A bench of the same run for other samples, which shares no stage with it.
   package func looking(at samples: GivenData) -> SessionWorkbench {
     SessionWorkbench(
-      session, samples, network, recipe, nil, scope, [], { _ in ("", [:]) }, nil, { _ in },
+      session, samples, network, recipe, nil, scope, [], { _, _ in ("", [:]) }, nil, { _ in },
       SharedStages())
   }
 
@@ -148,10 +150,17 @@ public final class SessionWorkbench: Workbench {
 
   /// Says how far things are.
   public func observe(
-    _ moment: String, _ what: String, marked: [Bool], values: [String: MetricValue]
+    _ moment: String, _ what: String, marked: [Bool], logLosses: [Float]?,
+    values: [String: MetricValue]
   ) {
     let share = Double(marked.count { $0 }) / Double(max(1, marked.count))
-    let (words, more) = observer(marked)
+    let (words, more) = observer(marked, logLosses)
+    var own: [String: MetricValue] = [
+      "moment": .text("\(scope)/\(moment)"), "what": .text(what), "share": .number(share),
+    ]
+    own["log10_loss"] = logLosses.map { losses in
+      .number(losses.reduce(0) { $0 + Double($1) } / Double(max(1, losses.count)))
+    }
     let lists = values.sorted { $0.key < $1.key }.compactMap { name, value in
       if case .numbers(let numbers) = value {
         return "; \(name) " + numbers.map { fixed($0, 2) }.joined(separator: " ")
@@ -161,10 +170,7 @@ public final class SessionWorkbench: Workbench {
     session.journal.say(
       "\(scope)/\(moment): \(what) \(fixed(share * 100, 1)) %\(words)" + lists.joined())
     session.journal.record(
-      "observation",
-      [
-        "moment": .text("\(scope)/\(moment)"), "what": .text(what), "share": .number(share),
-      ].merging(values.merging(more) { own, _ in own }) { own, _ in own })
+      "observation", own.merging(values.merging(more) { own, _ in own }) { own, _ in own })
   }
 
   /// Writes a verdict down.

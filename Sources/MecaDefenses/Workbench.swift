@@ -98,9 +98,11 @@ public protocol Workbench: AnyObject {
   /// - Parameters:
   ///   - moment: when, for example `warm-up`.
   ///   - marked: what is counted, for example "fitted", and for every sample whether it is.
+  ///   - logLosses: log10 of every sample's loss, where means of that tell something.
   ///   - values: further values for the metrics.
   func observe(
-    _ moment: String, _ what: String, marked: [Bool], values: [String: MetricValue])
+    _ moment: String, _ what: String, marked: [Bool], logLosses: [Float]?,
+    values: [String: MetricValue])
 
   /// Writes a verdict down as soon as it is there, for whoever waits for it. That of the outcome, which
   /// may know more, takes its place in the end.
@@ -119,6 +121,13 @@ public protocol Workbench: AnyObject {
 extension Workbench {
   /// Nobody is told.
   public func expect(_ course: ForecastWorkbench.Course) {}
+
+  /// Says how far things are, and nothing of losses.
+  public func observe(
+    _ moment: String, _ what: String, marked: [Bool], values: [String: MetricValue]
+  ) {
+    observe(moment, what, marked: marked, logLosses: nil, values: values)
+  }
 
   /// A model in a state that an earlier stage has left.
   public func model(_ state: ModelState, of network: NetworkConfiguration) throws -> Model {

@@ -193,7 +193,8 @@ final class ScriptedWorkbench: Workbench {
   }
 
   func observe(
-    _ moment: String, _ what: String, marked: [Bool], values: [String: MetricValue]
+    _ moment: String, _ what: String, marked: [Bool], logLosses: [Float]?,
+    values: [String: MetricValue]
   ) {
     precondition(marked.count == samples.count, "\(marked.count) marks of \(samples.count)")
     observations.append(

@@ -83,8 +83,15 @@ import Testing
       {"event":"epoch","stage":\(json(names[0])),"epoch":2,"loss":1,"accuracy":0.6}
       {"event":"epoch","stage":"a","epoch":1,"loss":2,"accuracy":0.1}
       {"event":"stage","stage":"a","stage_seconds":200}
-      {"event":"observation","moment":"a/pixels","share":0.1,"share_poisoned":1,"share_clean":0}
-      {"event":"observation","moment":"a/warm-up","share":0.5,"share_poisoned":0.9,"share_clean":0.4}
+      {"event":"observation","moment":"a/pixels","what":"suspected","share":0.1}
+      {"event":"observation","moment":"a/warm-up","what":"fitted","share":0.5,"share_poisoned":0.9,\
+      "share_clean":0.4,"log10_loss":-1,"log10_loss_poisoned":-2,"log10_loss_clean":0}
+      {"event":"observation","moment":"a/enhance 1/1","what":"fitted","share":0.5,"share_poisoned":0.9,\
+      "share_clean":0.1,"log10_loss":-1,"log10_loss_poisoned":-2,"log10_loss_clean":0.5}
+      {"event":"epoch","stage":"kept/round 1","epoch":1,"loss":2,"accuracy":0.1,"test_acc":0.2,\
+      "test_acc_samples":50,"test_asr":0.9,"test_asr_samples":40}
+      {"event":"epoch","stage":"kept/round 2","epoch":1,"loss":1,"accuracy":0.3,"test_acc":0.4,\
+      "test_acc_samples":50,"test_asr":0.1,"test_asr_samples":40}
       {"event":"epoch","sta
       """
     try write("metrics.jsonl", Data(metrics.utf8), in: folder)
@@ -103,6 +110,18 @@ import Testing
     ] {
       #expect(html.contains(part), "\(part)")
     }
+    for part in [
+      "Accuracy on 50 test images after each epoch.", "Loss of the models while learning.",
+      "Attack success on 40 triggered test images after each epoch.",
+      "Loss of the other trainings while learning.",
+      "Share of fitted, moment by moment: a/warm-up, a/enhance 1/1.",
+      "Mean log10 of the loss at the same moments.",
+      // Of the model that is kept: 0.2 and 0.4 of 206 points above 220, over 496 points.
+      "points=\"52.0,178.8 548.0,137.6\"",
+    ] {
+      #expect(html.contains(part), "\(part)")
+    }
+    #expect(!html.contains("suspected, moment by moment"), "of one moment alone")
     #expect(!html.contains("Not finished") && !html.contains("http"), "nothing from a network")
     #expect(!html.contains("{{"), "every tag was filled in")
   }

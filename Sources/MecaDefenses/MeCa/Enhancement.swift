@@ -144,6 +144,7 @@ extension MeCaMethod {
     bench.observe(
       moment, "held-out samples fitted",
       marked: records.indices.map { records[$0].prediction == data.labels[$0] },
+      logLosses: records.map { log10Loss($0.loss) },
       values: ["separation": .numbers(separations)])
   }
 }

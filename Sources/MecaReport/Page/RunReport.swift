@@ -276,7 +276,7 @@ public struct RunReport {
     }
     context["evidence"] = rest
     context["hasEvidence"] = !rest.isEmpty
-    let learnt = trainingCharts()
+    let learnt = CourseCharts(metrics).charts.map { figure($0.chart, $0.words) }
     context["training"] = learnt
     context["hasTraining"] = !learnt.isEmpty
   }
@@ -316,52 +316,6 @@ public struct RunReport {
       "svg": chart.svg, "caption": words + ".",
       "keys": chart.keys.map { ["colour": $0.colour, "name": $0.name] },
     ]
-  }
-
-  private func trainingCharts() -> [[String: Any]] {
-    var charts: [[String: Any]] = []
-    let names = metrics.epochs.reduce(into: [String]()) { list, epoch in
-      if !list.contains(epoch.stage) { list.append(epoch.stage) }
-    }
-    func lines(_ value: (MetricLines.Epoch) -> Double) -> [Chart.Line] {
-      names.map { name in
-        Chart.Line(
-          name: name,
-          points: metrics.epochs.filter { $0.stage == name }.map { (Double($0.epoch), value($0)) })
-      }.filter { $0.points.count > 1 }
-    }
-    for (title, chosen) in [
-      ("Loss", lines(\.loss)), ("Accuracy while learning", lines(\.accuracy)),
-    ]
-    where !chosen.isEmpty {
-      // Six colours; who wants more opens metrics.jsonl.
-      let shown = Array(chosen.prefix(6))
-      let words =
-        "\(title) by epoch" + (shown.count < chosen.count ? " of the first six trainings" : "")
-      charts.append(
-        figure(Chart.lines(shown, x: "epoch", y: title.lowercased(), words: words), words))
-    }
-    let moments = metrics.moments
-    if moments.count > 1 {
-      let known = moments.contains { $0.poisoned != nil }
-      func line(_ name: String, _ value: (Int) -> Double?) -> Chart.Line {
-        Chart.Line(
-          name: name,
-          points: moments.indices.compactMap { number in
-            value(number).map { (Double(number + 1), $0) }
-          })
-      }
-      let all =
-        known
-        ? [line("poisoned") { moments[$0].poisoned }, line("clean") { moments[$0].clean }]
-        : [line("all") { moments[$0].share }]
-      let words =
-        "Samples that fit the detectors or were suspected, moment by moment: "
-        + moments.map(\.name).joined(separator: ", ")
-      charts.append(
-        figure(Chart.lines(all, x: "moment", y: "share", range: 0...1, words: words), words))
-    }
-    return charts
   }
 
   private func nextSteps(_ grade: DetectionAnswer.Grade) -> [String] {

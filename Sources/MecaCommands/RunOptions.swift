@@ -83,6 +83,11 @@ struct RunOptions: ParsableArguments {
   )
   var epochTest: Int = 500
 
+  @Option(
+    help:
+      "Write what every rank does when to this file, for ui.perfetto.dev (Chrome's trace events).")
+  var trace: String?
+
   @Flag(help: "Replace the results of another run in the output folder.")
   var force = false
 
@@ -124,6 +129,7 @@ struct RunOptions: ParsableArguments {
     if spareOutput?.isEmpty == true {
       throw ValidationError("--spare-output: must name a folder")
     }
+    if trace?.isEmpty == true { throw ValidationError("--trace: must name a file") }
   }
 
   /// Checks what no other value decides.

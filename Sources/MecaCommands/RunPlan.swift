@@ -177,7 +177,7 @@ struct TrainOptions: ParsableArguments {
       ("undefended", "\(plan.undefended)"), ("oracle", "\(plan.oracle)"),
       ("epoch-test", "\(plan.epochTest)"),
       ("self-test", "\(run.selfTest)"), ("fail-on", run.failOn.rawValue),
-      ("tensorboard", "\(run.tensorboard)"),
+      ("tensorboard", "\(run.tensorboard)"), ("trace", run.trace),
       ("quiet", "\(run.quiet)"), ("verbose", "\(run.verbose)"),
     ]
     return lines.compactMap { key, value in value.map { "\(key): \(yamlScalar($0))" } }

@@ -57,10 +57,13 @@ struct TrainingCommand {
       try plan.compute.validate(ranks: communicator.size)
       _ = try plan.compute.makeEngine()
     }
+    let trace = try beginTrace(on: communicator)
     greet(plan, on: communicator)
     communicator.place.enter("opening the data")
+    let opening = ContinuousClock.now
     let data = try TrainingData(
       plan.data, attack: plan.attack, communicator: communicator, threads: plan.compute.threads)
+    trace?.add("open the data", .data, from: opening)
     plan = try communicator.collectively { try self.plan(for: data) }
     let network = plan.network(for: data)
     try communicator.collectively { [plan] in
@@ -85,6 +88,7 @@ struct TrainingCommand {
     let session = try TrainingSession(
       communicator: communicator, compute: plan.compute, journal: journal,
       stopRequests: stopRequests)
+    session.trace = trace
     let networks = [network] + plan.defense.makeDefense().networks(besides: network)
     try session.requireMemory(for: networks)
     let keeper = FileKeeper(
@@ -116,11 +120,16 @@ struct TrainingCommand {
     let answer: DetectionAnswer?
     do {
       answer = try run.execute()
-    } catch let stop as RemoteFailure where stop.exitCode == .requeue {
+    } catch let failure as RemoteFailure {
       // The launcher may not pass the status on: mpirun that was told to end gives its own.
-      if communicator.rank == 0 { try? folder.askForRequeue(stop.message) }
-      throw stop
+      if failure.exitCode == .requeue, communicator.rank == 0 {
+        try? folder.askForRequeue(failure.message)
+      }
+      // All ranks have come here; what they fail of is told before a trace that cannot be written.
+      do { try write(trace, on: communicator) } catch { journal.warn("\(error)") }
+      throw failure
     }
+    try write(trace, on: communicator)
     try communicator.collectively {
       // A folder that vanished and was made again lacks what was written at the start.
       if communicator.rank == 0, access(folder.run, F_OK) != 0 {
@@ -144,6 +153,23 @@ struct TrainingCommand {
     var plan = try options.resolved(stored: data.attack.facts)
     plan.defense = try plan.defense.readingLists(of: data)
     return plan
+  }
+
+  /// Begins to note what every rank does, where that is wanted.
+  ///
+  /// - Ranks: collective.
+  /// - Throws: `RemoteFailure` on all ranks where the file cannot be written.
+  private func beginTrace(on communicator: Communicator) throws -> RunTrace? {
+    guard let path = options.run.trace else { return nil }
+    try communicator.collectively {
+      if communicator.rank == 0 { try RunTrace.prepare(path) }
+    }
+    return try RunTrace(on: communicator)
+  }
+
+  private func write(_ trace: RunTrace?, on communicator: Communicator) throws {
+    guard let trace, let path = options.run.trace else { return }
+    try trace.write(to: path, on: communicator)
   }
 
   /// The first sign of life, from rank 0: what runs where, before anything is opened.
@@ -331,54 +357,6 @@ struct TrainingCommand {
     }
     for placement in placements { session.journal.detail(placement.summary) }
     return record
-  }
-
-  private func announce(_ plan: RunPlan, data: TrainingData, session: TrainingSession) {
-    session.journal.detail("engine: \(session.engine.fingerprint)")
-    if session.engine.kind == .openblas, let note = OpenBLASCoreType.note {
-      session.journal.say(note)
-    }
-    session.journal.say(
-      "data: \(data.training.name), \(data.training.count) training and \(data.test.count) test "
-        + "samples, \(data.classCount) classes")
-    session.journal.say(data.opening)
-    session.journal.say(
-      "augmentation: " + plan.recipe.augmentation.summary(for: data.training.imageShape)
-    )
-    announceAttack(data: data, journal: session.journal)
-  }
-
-  /// Says what is poisoned, and what was asked for but could not be had.
-  private func announceAttack(data: TrainingData, journal: Journal) {
-    guard let truth = data.truth else { return }
-    let attack = data.attack
-    func words(_ label: Int) -> String { classWords(label, data.training.classNames) }
-    func share(_ count: Int, of all: Int) -> String {
-      "\(fixed(Double(count) / Double(max(1, all)) * 100, 2)) %"
-    }
-    let (poisons, covers) = (truth.count(.poison), truth.count(.cover))
-    var text = "\(poisons) poisoned (\(share(poisons, of: data.training.count)))"
-    if covers > 0 {
-      text += ", \(covers) covers with their true label (\(share(covers, of: data.training.count)))"
-    }
-    guard let poisoned = data.poisoned, !data.isAttackedAnew else {
-      let isStored = !attack.isNone && !data.isAttackedAnew
-      journal.say(
-        "truth: the set says of itself: \(text)"
-          + (isStored ? ", by \(attack.name), target class \(words(attack.target))" : ""))
-      if data.isAttackedAnew {
-        journal.say(
-          "attack: \(attack.name) in test images alone, target class \(words(attack.target))")
-      }
-      return
-    }
-    text = "attack: \(attack.name), \(text), target class \(words(attack.target))"
-    if let source = attack.attack.source {
-      let members = truth.originalLabels.count { Int($0) == source }
-      text += ", source class \(words(source)) (\(share(poisons, of: members)) of it poisoned)"
-    }
-    journal.say(text)
-    for shortfall in poisoned.shortfalls { journal.warn(shortfall) }
   }
 }
 

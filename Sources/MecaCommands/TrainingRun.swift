@@ -139,8 +139,12 @@ struct TrainingRun {
   }
 
   private func figures(_ model: Model, of title: String) throws -> ModelFigures {
-    let counts = try session.confusion(model, on: data.test)
-    let success = try data.triggered.map { try session.attackSuccess(model, on: $0) }
+    let (counts, success) = try session.traced("evaluate \(title)", .evaluation) {
+      (
+        try session.confusion(model, on: data.test),
+        try data.triggered.map { try session.attackSuccess(model, on: $0) }
+      )
+    }
     try write(counts, of: title)
     let accuracy = counts.all
     func words(_ name: String, _ count: HitCount?) -> String? {

@@ -74,6 +74,9 @@ final class GradientSummation {
     return try reducer.finish()
   }
 
+  /// Seconds that this rank has only waited for exchanges, since the cost was taken last.
+  var exposedSeconds: Double { reducer.statistics.exposedSeconds }
+
   /// The cost of the exchanges since the last call, on this rank.
   func takeStatistics() -> OrderedReducer.Statistics {
     defer { reducer.statistics = OrderedReducer.Statistics() }

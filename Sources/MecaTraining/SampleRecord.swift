@@ -112,7 +112,7 @@ public struct SamplePass<Answer: SampleAnswer> {
       session.report?.skip(work, indices.count, network)
       return try Answer.list(in: $0)
     } compute: { act in
-      try run(indices, act)
+      try session.traced("\(name), \(indices.count) samples", .pass) { try run(indices, act) }
     }
   }
 

@@ -57,10 +57,12 @@ extension TrainingSession {
       report?.skip(.judging, recipe.epochs * (test?.imageCount ?? 0), network)
       return trained.summary
     } compute: { act in
-      try run(
-        TrainingCourse(
-          model: model, set: set, lesson: lesson, recipe: recipe, key: key, title: title,
-          test: test), act, afterEpoch: afterEpoch)
+      try traced("train \(title)", .training) {
+        try run(
+          TrainingCourse(
+            model: model, set: set, lesson: lesson, recipe: recipe, key: key, title: title,
+            test: test), act, afterEpoch: afterEpoch)
+      }
     }
   }
 
@@ -101,10 +103,12 @@ extension TrainingSession {
         groups: course.lesson.groups, shards: compute.shards, microbatch: compute.microbatch,
         key: course.key, seed: compute.seed, epoch: epoch)
       let schedule = recipe.learningRates(stepsPerEpoch: order.stepCount)
-      let begin = journal.seconds
+      let (begin, instant) = (journal.seconds, ContinuousClock.now)
       var total = start.total
       for step in start.step..<order.stepCount {
         let isAskedToStop = stopCause != nil
+        let spans = trace?.step(
+          step, of: order.stepCount, exposedSeconds: summation.exposedSeconds)
         let sum = try summation.sum { thread, shard, result, produced in
           let worker = workers[thread]
           let number = filling.fill(
@@ -116,6 +120,7 @@ extension TrainingSession {
             objectives: UnsafeBufferPointer(worker.objectives), group: number,
             isReadable: filling.fault == nil, isAskedToStop: isAskedToStop, to: result)
         }
+        spans?.summed(exposedSeconds: summation.exposedSeconds)
         if !tally.isReadable(sum) { try requireReadable(filling.fault) }
         let own = tally.read(sum)
         total.add(own)
@@ -127,6 +132,7 @@ extension TrainingSession {
             * clipFactor(sum, count: model.parameters.count, limit: recipe.gradientClip),
           learningRate: schedule.rate(
             step: epoch * order.stepCount + step, of: recipe.epochs * order.stepCount), setup)
+        spans?.end()
         if let report {
           report.add(
             ProgressReport.Step(
@@ -151,10 +157,16 @@ extension TrainingSession {
       }
       try compareNowAndThen(model, afterSteps: order.stepCount - start.step)
       let seconds = journal.seconds - begin
-      let answers = try test?.run {
-        try stopIfAsked(act, at: "epoch \(epoch + 1), test") {
-          TrainingMoment(epoch: epoch, step: order.stepCount, total: total).columns(
-            model, optimiser)
+      let exchange = summation.takeStatistics()
+      trace?.addEpoch(epoch + 1, from: instant, summary, exchange)
+      let answers = try test.map { test in
+        try traced("test after epoch \(epoch + 1)", .evaluation) {
+          try test.run {
+            try stopIfAsked(act, at: "epoch \(epoch + 1), test") {
+              TrainingMoment(epoch: epoch, step: order.stepCount, total: total).columns(
+                model, optimiser)
+            }
+          }
         }
       }
       let steps = recipe.epochs * order.stepCount
@@ -164,7 +176,7 @@ extension TrainingSession {
           course: course, number: epoch + 1, summary: summary, step: last,
           learningRate: schedule.rate(step: last - 1, of: steps),
           images: (order.stepCount - start.step) * compute.batch, seconds: seconds,
-          answers: answers), summation.takeStatistics())
+          answers: answers), exchange)
       try afterEpoch(epoch, summary)
       start = TrainingMoment(epoch: epoch + 1, step: 0, total: tally.zero)
     }

@@ -24,6 +24,8 @@ public final class TrainingSession {
   public var report: ProgressReport?
   /// Called when a stage has ended and is saved, on rank 0 alone.
   public var afterStage: ((StageKey) -> Void)?
+  /// Notes what this rank does when; nil where nobody wants to know.
+  public var trace: RunTrace?
   /// How far the running stage is; nil outside of stages.
   var progress: StageProgress?
   /// Steps since the ranks have compared their weights.

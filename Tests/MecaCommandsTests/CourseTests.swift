@@ -58,5 +58,74 @@ extension ProgramTests {
         #expect(Double(right) / Double(all) == figures["acc"] as? Double, "\(title)")
       }
     }
+
+    /// The spans of a trace, by track.
+    private func spans(_ folder: TestFolder, _ name: String) throws -> [Int: [[String: Any]]] {
+      let object = try #require(
+        try JSONSerialization.jsonObject(with: try folder.bytes(name)) as? [String: Any])
+      let events = try #require(object["traceEvents"] as? [[String: Any]])
+      return Dictionary(grouping: events.filter { $0["ph"] as? String == "X" }) {
+        $0["tid"] as? Int ?? 0
+      }
+    }
+
+    /// Expects that spans of a track lie within or beside each other, as a viewer wants them.
+    private func expectNested(_ spans: [[String: Any]]) throws {
+      var open: [Double] = []
+      for span in spans {
+        let begin = try #require(span["ts"] as? Double)
+        let end = begin + (try #require(span["dur"] as? Double))
+        // Microseconds with three places, added up in doubles.
+        while let last = open.last, last <= begin + 1e-3 { open.removeLast() }
+        #expect(open.last.map { end <= $0 + 1e-3 } ?? true, "\(span)")
+        open.append(end)
+      }
+    }
+
+    @Test func aTraceHasATrackOfEveryRank() throws {
+      let folder = try TestFolder()
+      try succeed(
+        ranks: 3,
+        tinyRun + ["--output", folder.path, "--trace", folder.path + "/trace.json"])
+      #expect(try RunBits(folder) == RunBits(try referenceRun.get()))
+      let tracks = try spans(folder, "trace.json")
+      #expect(Set(tracks.keys) == [1, 2, 3])
+      for track in tracks.values {
+        try expectNested(track)
+        let names = Set(track.compactMap { $0["name"] as? String })
+        for name in [
+          "open the data", "undefended", "train undefended", "epoch 1", "test after epoch 1",
+          "step 1", "compute", "exchange", "meca/enhance", "evaluate undefended",
+        ] {
+          #expect(names.contains(name), "\(name) of \(names)")
+        }
+      }
+      let saves = tracks.mapValues { $0.count { $0["cat"] as? String == "save" } }
+      #expect((saves[1] ?? 0) > 4 && saves[2] == 0, "\(saves)")
+    }
+
+    /// A run that is stopped leaves what it has; one that cannot write its trace says so at once.
+    @Test func aStoppedRunLeavesItsTrace() throws {
+      let folder = try TestFolder()
+      let path = folder.path + "/trace.json"
+      let outcome = try meca(
+        ranks: 2,
+        StoppingTests.training + [
+          "--epochs", "4096", "--output", folder.path + "/run", "--deadline", "6s",
+          "--deadline-margin", "0.03", "--trace", path,
+        ])
+      expectOneLine(outcome, status: 75, ["the deadline is near in undefended, epoch "])
+      let tracks = try spans(folder, "trace.json")
+      #expect(Set(tracks.keys) == [1, 2])
+      #expect(tracks.values.allSatisfy { $0.contains { $0["name"] as? String == "epoch 1" } })
+      try expectRefusal(
+        of: tinyRun + ["--output", folder.path + "/other", "--trace", folder.path + "/no/t.json"],
+        status: 74, [folder.path + "/no"], fullRanks: [2])
+      let own = try folder.write("own.json", Data("{}".utf8))
+      try expectRefusal(
+        of: tinyRun + ["--output", folder.path + "/other", "--trace", own], status: 64,
+        ["no trace of this program's"])
+      #expect(try folder.bytes("own.json") == Data("{}".utf8))
+    }
   }
 }

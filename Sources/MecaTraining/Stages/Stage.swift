@@ -46,17 +46,17 @@ extension TrainingSession {
     let begin = journal.seconds
     let savingBefore = store?.cost.seconds ?? 0
     progress = try StageProgress(
-      key, digest, store: store, communicator: communicator, journal: journal)
+      key, digest, store: store, communicator: communicator, journal: journal, trace: trace)
     communicator.place.enter(key.description)
     defer {
       progress = nil
       communicator.place.enter("what follows \(key)")
     }
-    let state = try work(key)
+    let state = try traced(key.description, .stage) { try work(key) }
     if let store {
       if communicator.rank == 0 {
         do {
-          try store.save(state.columns, of: key, digest)
+          try traced("save \(key)", .save) { try store.save(state.columns, of: key, digest) }
         } catch let changed as ChangedData {
           throw changed
         } catch {
@@ -71,7 +71,9 @@ extension TrainingSession {
         "save_seconds": .number((store?.cost.seconds ?? 0) - savingBefore),
       ])
     if communicator.rank == 0 { afterStage?(key) }
-    if store != nil { try communicator.sleepingBarrier() }
+    if store != nil {
+      try traced("wait for the save", .wait) { try communicator.sleepingBarrier() }
+    }
     return Finished(state: state, digest: digest)
   }
 

@@ -33,6 +33,7 @@ final class StageProgress {
   private let store: StageStore?
   private let communicator: Communicator
   private let journal: Journal
+  private let trace: RunTrace?
   private var nextNumber = 0
   /// Numbers of the acts with a recorded result, the same on all ranks.
   private var recordedNumbers: Set<Int32> = []
@@ -54,9 +55,10 @@ final class StageProgress {
   /// - Ranks: collective.
   init(
     _ key: StageKey, _ digest: StageDigest, store: StageStore?, communicator: Communicator,
-    journal: Journal
+    journal: Journal, trace: RunTrace? = nil
   ) throws {
     self.key = key
+    self.trace = trace
     self.digest = digest
     self.store = store
     self.communicator = communicator
@@ -200,6 +202,8 @@ final class StageProgress {
     guard let store else { return true }
     let before = store.cost
     var isSaved = true
+    let begin = ContinuousClock.now
+    defer { trace?.add("save a snapshot", .save, from: begin) }
     do {
       try work()
     } catch let changed as ChangedData {

@@ -20,6 +20,8 @@ struct TrainingRun {
   let selfTest: Bool
   let goal: RunGoal
   let report: ReportWriter
+  /// What was trained on everything, once it is there.
+  private let undefended = ModelPlace()
 
   private var isWriter: Bool { session.communicator.rank == 0 }
 
@@ -119,7 +121,9 @@ struct TrainingRun {
     _ defense: any Defense, _ bench: SessionWorkbench
   ) throws -> ModelFigures {
     let facts = type(of: defense).facts
-    let figures = try figures(run(defense, bench.scoped(to: facts.name)).result, of: facts.title)
+    let model = try run(defense, bench.scoped(to: facts.name)).result
+    if defense is Undefended { undefended.model = model }
+    let figures = try figures(model, of: facts.title)
     report.result.rows.append(ResultRow(title: facts.title, figures: figures))
     return figures
   }
@@ -210,7 +214,11 @@ struct TrainingRun {
       guard isWriter else { return }
       try keeper.write(to: folder.suspects) { try writeSuspects(verdict, data: data, to: $0) }
       try keeper.write(to: folder.scores) { try writeScores(verdict, to: $0) }
-      let evidence = try RunEvidence(verdict, data: data)
+      let evidence = try RunEvidence(
+        verdict, data: data,
+        landscape: undefended.model.map { model in
+          { try session.lossLandscape(model, on: data.given, sample: $0) }
+        })
       try keeper.write(to: folder.evidence) { try writeJSON(evidence, to: $0) }
       report.write(stage: "what follows the verdict")
     }
@@ -240,6 +248,11 @@ struct TrainingRun {
       printLines("written to \(folder.path): \(files)model.safetensors, run.json, metrics.jsonl")
     }
   }
+}
+
+/// Where a model is put when it is trained.
+private final class ModelPlace {
+  var model: Model?
 }
 
 /// Ends a defence that has said what was asked for; thrown on all ranks.

@@ -15,6 +15,7 @@ public enum RandomPurpose: UInt32, Sendable, CaseIterable {
   case triggerPieces = 11
   case forecast = 12
   case testSelection = 13
+  case lossDirection = 14
   case test = 100
 }
 

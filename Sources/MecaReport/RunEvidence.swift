@@ -64,6 +64,16 @@ public struct RunEvidence: Codable, Sendable {
     public var height: Int
     /// Columns of an image.
     public var width: Int
+    /// The loss around a flagged sample and around a kept one, where a model was at hand.
+    public var landscapes: [Landscape]?
+  }
+
+  /// The loss around a sample.
+  public struct Landscape: Codable, Sendable {
+    /// Whether the sample is flagged.
+    public var isFlagged: Bool
+    /// The loss.
+    public var loss: LossLandscape
   }
 
   /// How the values of a column lie.
@@ -91,16 +101,23 @@ public struct RunEvidence: Codable, Sendable {
   private static let mostPixels = 48
   /// Pictures on each side of the border.
   private static let borderTiles = 8
+  /// Labels with landscapes of the loss at most.
+  private static let mostLandscapes = 3
 
   /// What a verdict rests on.
   ///
   /// - Ranks: local; rank 0 alone should call it.
+  /// - Parameter landscape: the loss around a sample, of some model that has learnt all of them; nil
+  ///   where none is at hand.
   /// - Throws: `FileError` if an image cannot be read any more.
-  public init(_ verdict: Verdict, data: TrainingData) throws {
+  public init(
+    _ verdict: Verdict, data: TrainingData, landscape: ((Int) throws -> LossLandscape)? = nil
+  ) throws {
     let ranked = verdict.ranked
     let byLabel = Dictionary(grouping: ranked) { Int(data.labels[$0]) }
     let most = max(Self.borderTiles, Self.mostTiles / max(1, byLabel.count))
     let maker = SheetMaker(verdict: verdict, data: data, mostPixels: Self.mostPixels)
+    var landscapesLeft = landscape == nil ? 0 : Self.mostLandscapes
     labels = try byLabel.sorted { $0.key < $1.key }.map { label, suspects in
       let kept = data.labels.indices.filter {
         Int(data.labels[$0]) == label && !verdict.flagged[$0] && !verdict.unconfirmed.at($0)
@@ -113,6 +130,16 @@ public struct RunEvidence: Codable, Sendable {
           try encodePNG(
             values.map { UInt8(min(255, max(0, $0.rounded()))) }, shape: shape))
       }
+      var landscapes: [Landscape]?
+      let flagged = suspects.filter { verdict.flagged[$0] }
+      if let landscape, landscapesLeft > 0, !flagged.isEmpty {
+        landscapesLeft -= 1
+        // Neither the most certain ones nor the least.
+        landscapes = try [flagged, nearest].filter { !$0.isEmpty }.map { samples in
+          let index = samples[samples.count / 2]
+          return Landscape(isFlagged: verdict.flagged[index], loss: try landscape(index))
+        }
+      }
       return Label(
         label: label, suspects: try maker.sheet(Array(suspects.prefix(most))),
         count: suspects.count,
@@ -123,7 +150,7 @@ public struct RunEvidence: Codable, Sendable {
         meanSuspect: try png(means.0), meanKept: try png(means.1),
         difference: try png(zip(means.0, means.1).map { 128 + 3 * ($0 - $1) }),
         place: verdict.answer?.labels.first { $0.label == label }?.place, height: shape.height,
-        width: shape.width)
+        width: shape.width, landscapes: landscapes)
     }
     let columns = [Verdict.Column("score", verdict.score)] + verdict.columns
     histograms = columns.filter { $0.name != "prediction" }.compactMap {

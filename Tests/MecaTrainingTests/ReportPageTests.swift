@@ -182,6 +182,37 @@ import Testing
     #expect(throws: (any Error).self) { try RunReport(RunFolder(path: folder.path)) }
   }
 
+  /// A flagged and a kept sample in the same colours.
+  @Test func landscapesAreDrawn() throws {
+    let folder = try folder(["cat", "dog"])
+    let evidence = try #require(
+      JSONSerialization.jsonObject(
+        with: Data(contentsOf: URL(fileURLWithPath: folder.path + "/evidence.json")))
+        as? [String: Any])
+    var labels = try #require(evidence["labels"] as? [[String: Any]])
+    func landscape(_ isFlagged: Bool, _ losses: [[Double?]]) -> [String: Any] {
+      [
+        "isFlagged": isFlagged,
+        "loss": [
+          "index": isFlagged ? 5 : 6, "label": 0, "steps": [-0.1, 0, 0.1],
+          "losses": losses.map { row in row.map { $0.map { $0 as Any } ?? NSNull() } },
+        ] as [String: Any],
+      ]
+    }
+    labels[0]["landscapes"] = [
+      landscape(true, [[0, 0, 0], [0, 0, 0], [0, 0, 0.5]]),
+      landscape(false, [[1, 2, 4], [1, nil, 4], [1, 2, 4]]),
+    ]
+    let changed = evidence.merging(["labels": labels]) { $1 }
+    try write("evidence.json", JSONSerialization.data(withJSONObject: changed), in: folder)
+    let html = try RunReport(RunFolder(path: folder.path)).html()
+    #expect(
+      html.contains("around the flagged sample 5 of cat, from 0.00 (light) to 4.00 nats (dark)."))
+    #expect(html.contains("around the kept sample 6 of cat"))
+    #expect(html.components(separatedBy: "fill-opacity=\"1.00\"").count == 4, "three fours")
+    #expect(html.components(separatedBy: "fill-opacity").count == 18, "no square for no number")
+  }
+
   @Test func aRunThatWasKilledHasAReportToo() throws {
     let folder = try folder(["cat", "dog"], isOver: false)
     let html = try RunReport(RunFolder(path: folder.path)).html()

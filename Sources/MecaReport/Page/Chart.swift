@@ -109,6 +109,33 @@ struct Chart {
     return Chart(body, bars.names, words: words, height: tall)
   }
 
+  /// Values over a plane, the darker the larger; what is no number stays empty.
+  ///
+  /// - Parameters:
+  ///   - values: row by row, the lowest first, each of as many.
+  ///   - sides: what the rows, and the values of each, reach over.
+  ///   - range: where the colour begins and ends.
+  static func map(
+    _ values: [[Double?]], sides: ClosedRange<Double>, range: ClosedRange<Double>, x: String,
+    y: String, words: String
+  ) -> Chart {
+    var body = axes(sides, sides, x: x, y: y)
+    let rowHeight = (height - top - bottom) / Double(max(1, values.count))
+    for (row, line) in values.enumerated() {
+      let cellWidth = (width - left - right) / Double(max(1, line.count))
+      for (column, value) in line.enumerated() {
+        guard let value, value.isFinite else { continue }
+        let shade = place(value, range, 0.04, 1)
+        body +=
+          "<rect class=\"one\" x=\"\(fixed(left + Double(column) * cellWidth, 1))\" "
+          + "y=\"\(fixed(height - bottom - Double(row + 1) * rowHeight, 1))\" "
+          + "width=\"\(fixed(cellWidth + 0.2, 1))\" height=\"\(fixed(rowHeight + 0.2, 1))\" "
+          + "fill-opacity=\"\(fixed(shade, 2))\"/>"
+      }
+    }
+    return Chart(body, [], words: words)
+  }
+
   // MARK: - Parts
 
   private static func colour(_ number: Int) -> String { colours[number % colours.count] }
@@ -118,7 +145,8 @@ struct Chart {
     name.count <= 18 ? name : name.prefix(17) + "…"
   }
 
-  private static func span(_ values: [Double]) -> ClosedRange<Double> {
+  /// From the least to the largest of some values, and never of no length.
+  static func span(_ values: [Double]) -> ClosedRange<Double> {
     guard let least = values.min(), let most = values.max() else { return 0...1 }
     return least < most ? least...most : (least - 0.5)...(least + 0.5)
   }

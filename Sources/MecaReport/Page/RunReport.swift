@@ -255,6 +255,11 @@ public struct RunReport {
       let words = "How \(histogram.name) lies among the flagged and among the kept samples"
       rest.append(figure(Chart.histogram(histogram, words: words), words))
     }
+    for label in evidence?.labels ?? [] {
+      rest += LandscapeCharts(label.landscapes ?? [], label: className(label.label)).charts.map {
+        figure($0.chart, $0.words)
+      }
+    }
     if let roc = evidence?.roc {
       let area = result?.detection?.auroc.map { ", area \(fixed($0, 4))" } ?? ""
       let words = "ROC of the score against the truth\(area)"

@@ -160,7 +160,7 @@ struct TrainingRun {
       "\(title): "
         + [words("ACC", accuracy), words("ASR", success?.victims)].compactMap(\.self)
         .joined(separator: ", "))
-    let rates = [("acc", accuracy.all.rate), ("asr", success?.victims.rate)]
+    let rates = [("acc", accuracy.rate), ("asr", success?.victims.rate)]
     session.journal.record(
       "model",
       rates.reduce(into: ["model": .text(title)]) { values, entry in

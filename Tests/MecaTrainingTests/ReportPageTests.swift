@@ -207,7 +207,7 @@ import Testing
     try write("evidence.json", JSONSerialization.data(withJSONObject: changed), in: folder)
     let html = try RunReport(RunFolder(path: folder.path)).html()
     #expect(
-      html.contains("around the flagged sample 5 of cat, from 0.00 (light) to 4.00 nats (dark)."))
+      html.contains("around the flagged sample 5 of cat, from 0.00 (faint) to 4.00 nats (strong)."))
     #expect(html.contains("around the kept sample 6 of cat"))
     #expect(html.components(separatedBy: "fill-opacity=\"1.00\"").count == 4, "three fours")
     #expect(html.components(separatedBy: "fill-opacity").count == 18, "no square for no number")

@@ -109,7 +109,7 @@ struct Chart {
     return Chart(body, bars.names, words: words, height: tall)
   }
 
-  /// Values over a plane, the darker the larger; what is no number stays empty.
+  /// Values over a plane, the stronger the larger; what is no number stays empty.
   ///
   /// - Parameters:
   ///   - values: row by row, the lowest first, each of as many.

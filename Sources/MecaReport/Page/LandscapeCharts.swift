@@ -19,7 +19,7 @@ struct LandscapeCharts {
       let kind = landscape.isFlagged ? "flagged" : "kept"
       let words =
         "Loss of the undefended model around the \(kind) sample \(landscape.loss.index) of \(label), "
-        + "from \(fixed(range.lowerBound, 2)) (light) to \(fixed(range.upperBound, 2)) nats (dark)"
+        + "from \(fixed(range.lowerBound, 2)) (faint) to \(fixed(range.upperBound, 2)) nats (strong)"
       return (
         Chart.map(
           values, sides: first...last, range: range, x: "along the gradient",

@@ -14,8 +14,8 @@ import Testing
     let trace = try RunTrace(on: try loneRank.get())
     struct Failure: Error {}
     #expect(throws: Failure.self) {
-      try trace.span("outer", .stage) { () throws -> Void in
-        trace.span("inner\u{1B}[31m", .pass) { usleep(2000) }
+      try trace.span("outer", .stage) {
+        _ = trace.span("inner\u{1B}[31m", .pass) { usleep(2000) }
         throw Failure()
       }
     }

@@ -28,6 +28,9 @@ struct RunPlan: Encodable {
   /// Test images that models are asked about after each epoch; decides nothing but what is recorded.
   var epochTest: Int
 
+  /// What models start from; nil for drawn weights.
+  var initial: InitialModel.Record?
+
   /// What every stage of the run depends on.
   struct Basis: Codable {
     var dataset: String
@@ -39,6 +42,8 @@ struct RunPlan: Encodable {
     var compute: ComputeConfiguration
     var engineFingerprint: String
     var programDigest: String
+    /// SHA-256 of the file that models start from; nil, and not there, for drawn weights.
+    var initialWeights: String?
   }
 
   /// The settings that every stage depends on; number of threads, overlap and place of the files
@@ -58,7 +63,7 @@ struct RunPlan: Encodable {
       dataset: data.name, dataDigest: dataDigest, attack: attack.withoutPlaces, model: model,
       width: width,
       stem: stem, compute: compute, engineFingerprint: engineFingerprint,
-      programDigest: programDigest())
+      programDigest: programDigest(), initialWeights: initial?.sha256)
   }
 
   /// What tells the results of this run from those of others.
@@ -108,6 +113,7 @@ struct TrainOptions: ParsableArguments {
   @OptionGroup(title: "Data") var data: DataOptions
   @OptionGroup(title: "Attack put in, for experiments") var attack: AttackOptions
   @OptionGroup(title: "Model") var model: ModelOptions
+  @OptionGroup(title: "Model") var initial: InitialModelOptions
   @OptionGroup(title: "Model") var modelFile: ModelFileOptions
   @OptionGroup(title: "Defence") var defense: DefenseOptions
   @OptionGroup(title: "Training") var recipe: RecipeOptions
@@ -154,7 +160,7 @@ struct TrainOptions: ParsableArguments {
     var lines = plan.data.yamlLines + plan.attack.yamlLines
     lines += [
       ("model", plan.model.rawValue), ("width", "\(plan.width)"), ("stem", plan.stem.rawValue),
-      ("tensor-names", plan.tensorNames.rawValue),
+      ("init", initial.file), ("tensor-names", plan.tensorNames.rawValue),
     ]
     lines += plan.defense.yamlLines
     lines += [

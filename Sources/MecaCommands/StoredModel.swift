@@ -30,12 +30,13 @@ struct StoredModel {
   /// Reads tensors and metadata, which say which network they belong to and how it came about.
   ///
   /// - Ranks: local.
+  /// - Parameter option: who wants it, for the error.
   /// - Throws: `FileError` naming what is missing or unknown.
-  init(path: String) throws {
+  init(path: String, for option: String = "--weights") throws {
     guard FileManager.default.fileExists(atPath: path) else {
       throw FileError.missing(
         path: path,
-        hint: "--weights wants the model.safetensors of a run, or a state dictionary of PyTorch")
+        hint: "\(option) wants the model.safetensors of a run, or a state dictionary of PyTorch")
     }
     let (tensors, metadata) = try readModelFile(path)
     network = try StoredNetwork(tensors: tensors, metadata: metadata, path: path)
@@ -68,8 +69,10 @@ struct StoredModel {
   ///
   /// - Ranks: collective.
   /// - Throws: `RemoteFailure` on all ranks with `FileError` or `UnequalData`.
-  static func opened(_ path: String, on communicator: Communicator) throws -> StoredModel {
-    let stored = try communicator.collectively { try StoredModel(path: path) }
+  static func opened(
+    _ path: String, for option: String = "--weights", on communicator: Communicator
+  ) throws -> StoredModel {
+    let stored = try communicator.collectively { try StoredModel(path: path, for: option) }
     if let other = try communicator.firstDifference(in: stored.digest) {
       try communicator.collectively {
         throw UnequalData(rank: other.rank, path: path, content: "weights or metadata")

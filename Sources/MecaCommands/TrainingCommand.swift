@@ -39,6 +39,8 @@ struct TrainingCommand {
       }
       return plan
     }
+    let initial = try options.initial.open(on: communicator)
+    plan.initial = initial?.record
     if options.run.dryRun {
       try communicator.collectively {
         try plan.compute.validate(ranks: communicator.size)
@@ -65,6 +67,7 @@ struct TrainingCommand {
       plan.data, attack: plan.attack, communicator: communicator, threads: plan.compute.threads)
     trace?.add("open the data", .data, from: opening)
     plan = try communicator.collectively { try self.plan(for: data) }
+    plan.initial = initial?.record
     let network = plan.network(for: data)
     try communicator.collectively { [plan] in
       if plan.defense.facts.needs.contains(.truth) && !data.truthIsKnown {
@@ -89,6 +92,11 @@ struct TrainingCommand {
       communicator: communicator, compute: plan.compute, journal: journal,
       stopRequests: stopRequests)
     session.trace = trace
+
+    let weights = try communicator.collectively {
+      try initial?.weights(
+        for: network, classNames: data.training.classNames, session: session)
+    }
     let networks = [network] + plan.defense.makeDefense().networks(besides: network)
     try session.requireMemory(for: networks)
     let keeper = FileKeeper(
@@ -107,12 +115,16 @@ struct TrainingCommand {
       folder: folder)
     if options.run.tensorboard { followForTensorBoard(journal, in: folder, communicator.rank) }
     announce(plan, data: data, session: session)
+    if let initial, let weights {
+      for line in initial.words(weights, for: network) { session.journal.say(line) }
+    }
     if communicator.rank == 0, !options.run.quiet {
       session.report = progressReport(plan, data: data, reserve: reserve, network, journal)
     }
     defer { LiveLine.clear() }
     let run = TrainingRun(
-      plan: plan, session: session, data: data, network: network, reserve: reserve,
+      plan: plan, session: session, data: data, network: network, initial: weights,
+      reserve: reserve,
       folder: folder, store: store, keeper: keeper, selfTest: options.run.selfTest, goal: goal,
       report: ReportWriter(
         emptyResult(plan, data: data, ranks: communicator.size), folder: folder, journal: journal,

@@ -13,6 +13,8 @@ struct TrainingRun {
   let session: TrainingSession
   let data: TrainingData
   let network: NetworkConfiguration
+  /// What models start from; nil for drawn weights.
+  let initial: InitialWeights?
   let reserve: [Int32]
   let folder: RunFolder
   let store: StageStore
@@ -35,7 +37,8 @@ struct TrainingRun {
     session.afterStage = { [report] in report.write(stage: "what follows \($0)") }
     let bench = SessionWorkbench(
       session: session, samples: data.given, network: network, recipe: plan.recipe, store: store,
-      scope: facts.name, reserve: reserve, observer: onlooker, epochTest: plan.test(of: data),
+      scope: facts.name, initial: initial, reserve: reserve, observer: onlooker,
+      epochTest: plan.test(of: data),
       judge: { verdict in
         try write(verdict)
         if goal == .verdict { throw VerdictReached(verdict: verdict) }

@@ -16,7 +16,7 @@ struct ClassMatching {
   /// - Returns: nil where nothing is to be changed.
   /// - Throws: `OtherClasses` if the names are others.
   init?(_ own: [String], to wanted: [String], path: String, model: String) throws {
-    if own == wanted || Self.areNumbers(own) || Self.areNumbers(wanted) { return nil }
+    if own == wanted || areMadeUp(own) || areMadeUp(wanted) { return nil }
     let places = Dictionary(
       wanted.enumerated().map { ($1, $0) }, uniquingKeysWith: { first, _ in first })
     let numbers = own.compactMap { places[$0] }
@@ -26,11 +26,11 @@ struct ClassMatching {
     names = wanted
     self.numbers = numbers
   }
+}
 
-  /// Whether names are no more than numbers.
-  private static func areNumbers(_ names: [String]) -> Bool {
-    names.enumerated().allSatisfy { $1 == "class \($0)" }
-  }
+/// Whether names of classes are no more than their numbers: `class 0`, `class 1` and so on.
+public func areMadeUp(_ classNames: [String]) -> Bool {
+  classNames.enumerated().allSatisfy { $1 == "class \($0)" }
 }
 
 /// A model was trained on other classes than a set has.

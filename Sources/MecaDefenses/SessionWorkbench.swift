@@ -24,6 +24,7 @@ public final class SessionWorkbench: Workbench {
   /// Samples of a step.
   public var batch: Int { session.compute.batch }
   private let session: TrainingSession
+  private let initial: InitialWeights?
   private let store: StageStore?
   private let scope: StageKey
   private let observer: Observer
@@ -36,24 +37,28 @@ public final class SessionWorkbench: Workbench {
 
   /// A bench for the defence called `scope`.
   ///
-  /// - Parameter epochTest: what models of `network` are asked about after each epoch.
+  /// - Parameters:
+  ///   - initial: what models of `network` that are compared with each other start from; nil for drawn
+  ///     weights.
+  ///   - epochTest: what models of `network` are asked about after each epoch.
   public convenience init(
     session: TrainingSession, samples: GivenData, network: NetworkConfiguration,
-    recipe: TrainingRecipe, store: StageStore?, scope: String, reserve: [Int32] = [],
-    observer: @escaping Observer = { _, _ in ("", [:]) }, epochTest: EpochTest? = nil,
-    judge: @escaping (Verdict) throws -> Void = { _ in }
+    recipe: TrainingRecipe, store: StageStore?, scope: String, initial: InitialWeights? = nil,
+    reserve: [Int32] = [], observer: @escaping Observer = { _, _ in ("", [:]) },
+    epochTest: EpochTest? = nil, judge: @escaping (Verdict) throws -> Void = { _ in }
   ) {
     self.init(
-      session, samples, network, recipe, store, StageKey(scope), reserve, observer, epochTest,
-      judge, SharedStages())
+      session, samples, network, recipe, initial, store, StageKey(scope), reserve, observer,
+      epochTest, judge, SharedStages())
   }
 
   private init(
     _ session: TrainingSession, _ samples: GivenData, _ network: NetworkConfiguration,
-    _ recipe: TrainingRecipe, _ store: StageStore?, _ scope: StageKey, _ reserve: [Int32],
-    _ observer: @escaping Observer, _ epochTest: EpochTest?,
+    _ recipe: TrainingRecipe, _ initial: InitialWeights?, _ store: StageStore?, _ scope: StageKey,
+    _ reserve: [Int32], _ observer: @escaping Observer, _ epochTest: EpochTest?,
     _ judge: @escaping (Verdict) throws -> Void, _ shared: SharedStages
   ) {
+    self.initial = initial
     (self.session, self.samples, self.network, self.recipe) = (session, samples, network, recipe)
     (self.store, self.scope, self.reserve, self.observer) = (store, scope, reserve, observer)
     self.epochTest = epochTest
@@ -64,23 +69,30 @@ public final class SessionWorkbench: Workbench {
   /// A bench of the same run for other samples, which shares no stage with it.
   package func looking(at samples: GivenData) -> SessionWorkbench {
     SessionWorkbench(
-      session, samples, network, recipe, nil, scope, [], { _, _ in ("", [:]) }, nil, { _ in },
+      session, samples, network, recipe, initial, nil, scope, [], { _, _ in ("", [:]) }, nil,
+      { _ in },
       SharedStages())
   }
 
   /// A bench of the same run for another defence; the undefended model is shared.
   public func scoped(to name: String) -> SessionWorkbench {
     SessionWorkbench(
-      session, samples, network, recipe, store, StageKey(name), reserve, observer, epochTest,
-      judge, shared)
+      session, samples, network, recipe, initial, store, StageKey(name), reserve, observer,
+      epochTest, judge, shared)
   }
 
   /// The seed of everything random that is drawn at `key`.
   public func seed(of key: StageKey) -> UInt64 { key.seed(of: session.compute.seed) }
 
-  /// A model with fresh weights.
+  /// A model with fresh weights, or with those that all models start from that are compared.
   public func newModel(_ network: NetworkConfiguration, key: StageKey) throws -> Model {
-    try Model(network, engine: session.engine, seed: seed(of: key))
+    guard let initial, key == .compared, network == self.network else {
+      return try Model(network, engine: session.engine, seed: seed(of: key))
+    }
+    let model = try Model(
+      initial.scaling(network), engine: session.engine, seed: seed(of: key))
+    try model.start(from: initial)
+    return model
   }
 
   /// The model trained on everything as if it were clean.

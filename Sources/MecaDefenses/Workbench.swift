@@ -26,6 +26,9 @@ public protocol Workbench: AnyObject {
 
   /// A model with fresh weights, a function of the run's seed and `key` alone. Local.
   ///
+  /// Of `network` and under the key `compared` it has the weights of a file instead, where the run was
+  /// given one.
+  ///
   /// - Throws: `EngineError` where the engine refuses a shape.
   func newModel(_ network: NetworkConfiguration, key: StageKey) throws -> Model
 

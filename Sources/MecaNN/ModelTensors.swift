@@ -25,6 +25,22 @@ extension Model {
     weightsDidChange()
   }
 
+  /// Takes over the weights and running statistics that models of a run start from, and calls
+  /// `weightsDidChange`; a classifier that is not among them stays as it was drawn.
+  ///
+  /// - Throws: `TensorError`, as `importTensors`.
+  public func start(from initial: InitialWeights) throws {
+    let slots = plan.slots.filter { initial.hasClassifier || !isClassifier($0.name) }
+    for (slot, tensor) in try matched(initial.tensors, with: slots) {
+      store(tensor.values, in: slot)
+    }
+    weightsDidChange()
+  }
+
+  private func isClassifier(_ name: String) -> Bool {
+    name.hasPrefix(configuration.architecture.classifier + ".")
+  }
+
   /// SHA-256 over the values of `exportTensors` in their order, as hexadecimal digits.
   ///
   /// The same for all engines if the weights are.

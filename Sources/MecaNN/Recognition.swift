@@ -61,7 +61,7 @@ extension RecognisedNetwork {
       throw UnknownNetwork(
         reason: "these tensors are of no network that is known here (the first is "
           + "\(names.min() ?? "missing")); resnet18 and resnet34 with torchvision's names or the "
-          + "CIFAR variants', and torchvision's mobilenetv2 are")
+          + "CIFAR variants', and torchvision's and timm's mobilenetv2 are")
     }
     if names.contains("layer1.0.conv3.weight") {
       throw UnknownNetwork(

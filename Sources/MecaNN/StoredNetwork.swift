@@ -56,10 +56,10 @@ public struct StoredNetwork: Sendable {
     }
 
     let ownNames = withoutWrappers(tensors.map(\.name))
-    self.tensors = zip(tensors, ownNames).compactMap { tensor, name in
+    self.tensors = zip(tensors, torchvisionNames(ownNames)).compactMap { tensor, name in
       guard let name else { return nil }
       var renamed = tensor
-      renamed.name = TensorNames.torchvision(of: name)
+      renamed.name = name
       return renamed
     }
     let found: RecognisedNetwork
@@ -116,8 +116,9 @@ public struct StoredNetwork: Sendable {
   public static func requirePlausible(
     _ shapes: [(name: String, shape: [Int])], path: String
   ) throws {
-    let named = zip(withoutWrappers(shapes.map(\.name)), shapes).compactMap { name, tensor in
-      name.map { (name: TensorNames.torchvision(of: $0), shape: tensor.shape) }
+    let names = torchvisionNames(withoutWrappers(shapes.map(\.name)))
+    let named = zip(names, shapes).compactMap { name, tensor in
+      name.map { (name: $0, shape: tensor.shape) }
     }
     let found: RecognisedNetwork
     do {

@@ -5,7 +5,7 @@
 ///
 /// - Source: ISO 3309; M. Kounavis, F. Berry, "A systematic approach to building high performance
 ///   software-based CRC generators", 2005 (slicing by eight).
-package func crc32(_ bytes: UnsafeRawBufferPointer) -> UInt32 {
+public func crc32(_ bytes: UnsafeRawBufferPointer) -> UInt32 {
   crcTables.withUnsafeBufferPointer { table in
     var value: UInt32 = 0xFFFF_FFFF
     var position = 0

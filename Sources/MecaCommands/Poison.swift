@@ -14,13 +14,18 @@ enum OutputFormat: String, CaseIterable, ExpressibleByArgument {
   case cifar
   /// NumPy arrays.
   case npy
+  /// As backdoor-toolbox keeps a set.
+  case backdoorToolbox = "backdoor-toolbox"
+  /// A record of BackdoorBench.
+  case backdoorBench = "backdoorbench"
 
-  /// The format for a set with so many classes.
-  func format(classCount: Int) -> SetFormat {
+  /// The format for a set with so many classes; nil for the layouts of toolboxes.
+  func format(classCount: Int) -> SetFormat? {
     switch self {
     case .png: .png
     case .cifar: .cifar(classCount: classCount)
     case .npy: .npy
+    case .backdoorToolbox, .backdoorBench: nil
     }
   }
 }
@@ -33,7 +38,8 @@ struct Poison: RankedCommand {
     discussion: """
       --dataset folder, cifar10, cifar100 or npy with --data OUTPUT reads the set back, with the \
       truth about every sample and the triggered test images: train, score and evaluate then need \
-      no --attack. --attack none writes the set as it is.
+      no --attack. --attack none writes the set as it is. --format backdoor-toolbox and \
+      backdoorbench write what those read, below --output.
       """)
 
   @OptionGroup(title: "Data") var data: DataOptions
@@ -45,7 +51,11 @@ struct Poison: RankedCommand {
   @Option(help: "Folder for the set.")
   var output: String?
 
-  @Option(help: "Files of the set: png, cifar (32x32 alone), npy (default: png).")
+  @Option(
+    help: """
+      Files of the set: png, cifar (32x32 alone), npy, or the layout of backdoor-toolbox or \
+      backdoorbench (default: png).
+      """)
   var format: OutputFormat?
 
   @Flag(help: "Replace a set that is in the output folder already.")
@@ -115,14 +125,17 @@ struct Poison: RankedCommand {
     if communicator.rank == 0 {
       for shortfall in data.poisoned?.shortfalls ?? [] { writeLine("warning: \(shortfall)") }
     }
-    let writer = try communicator.collectively {
+    let writer = try communicator.collectively { () throws -> SetWriter? in
       if attack.attack == nil && !data.truthIsKnown {
         throw UsageError.conflict(
           "poison wants --attack; with --attack none it writes the set as it is")
       }
-      return try SetWriter(
-        data, format: (format ?? .png).format(classCount: data.classCount), folder: folder,
-        communicator: communicator)
+      guard let format = (format ?? .png).format(classCount: data.classCount) else { return nil }
+      return try SetWriter(data, format: format, folder: folder, communicator: communicator)
+    }
+    guard let writer else {
+      try writeForToolbox(data, of: images, to: folder, on: communicator)
+      return
     }
     let record = try writer.write(force: force, program: MecaDist.configuration.version)
     guard communicator.rank == 0 else { return }

@@ -1,5 +1,6 @@
 import Foundation
 import MecaCore
+import MecaDatasets
 import MecaFormats
 import MecaImages
 import MecaNN
@@ -184,6 +185,85 @@ extension ProgramTests {
       let triggered = try Self.run(ranks: 2, folder, toolbox + trigger).result
       #expect(triggered["weights_sha256"] as? String == weights)
       #expect((triggered["no_defense"] as? [String: Any])?["asr"] as? Double != nil)
+    }
+
+    /// What a set holds: images, labels, roles, triggered images and their test samples.
+    private struct Content: Equatable {
+      var images: [[UInt8]]
+      var labels: [Int]
+      var roles: [SampleRole]?
+      var originalLabels: [Int32]?
+      var tests: [[UInt8]]
+      var testLabels: [Int]
+      var triggered: [[UInt8]]?
+      var testIndices: [Int32]?
+    }
+
+    private static func content(
+      _ dataset: any DatasetFormat.Type, _ path: String, _ settings: [String: String] = [:]
+    ) throws -> Content {
+      var configuration = try DataConfiguration(
+        dataset, path: path, trainLimit: nil, testLimit: nil, seed: 1, storedAs: { _ in nil })
+      try configuration.set(settings)
+      let data = try TrainingData(configuration, attack: .none, communicator: .alone())
+      func images(_ set: any ImageSet) throws -> [[UInt8]] {
+        try (0..<set.count).map { try set.image(at: $0) }
+      }
+      return Content(
+        images: try images(data.training), labels: data.training.labels, roles: data.truth?.roles,
+        originalLabels: data.truth?.originalLabels, tests: try images(data.test),
+        testLabels: data.test.labels, triggered: try data.triggered.map(images),
+        testIndices: data.triggered?.testIndices)
+    }
+
+    /// Layouts that `poison` writes hold what the set held, whatever the number of ranks.
+    @Test func writtenLayoutsAreReadBack() throws {
+      let folder = try TestFolder()
+      try Self.writeArrays(folder)
+      let expected = try Self.content(NumpyFormat.self, folder.path + "/numpy")
+      #expect(expected.roles?.count { $0 == .cover } == 1)
+      for format in ["backdoor-toolbox", "backdoorbench"] {
+        for ranks in [1, 3] {
+          try succeed(
+            ranks: ranks,
+            [
+              "poison", "--dataset", "npy", "--data", folder.path + "/numpy", "--attack", "none",
+              "--format", format, "--output", "\(folder.path)/\(ranks)/record/\(format)",
+            ])
+        }
+        #expect(
+          try tree("\(folder.path)/1/record/\(format)")
+            == tree("\(folder.path)/3/record/\(format)"))
+      }
+      let toolbox =
+        folder.path
+        + "/3/record/backdoor-toolbox/poisoned_train_set/npy/none_0.083_cover=0.017_poison_seed=0"
+      var found = try Self.content(BackdoorToolboxFormat.self, toolbox)
+      #expect(found.originalLabels == expected.labels.map { Int32($0) }, "as it is not kept")
+      found.originalLabels = expected.originalLabels
+      #expect(found.triggered == nil && expected.triggered != nil)
+      (found.triggered, found.testIndices) = (expected.triggered, expected.testIndices)
+      #expect(found == expected)
+      let record = try Self.content(
+        BackdoorBenchFormat.self, folder.path + "/1/record/backdoorbench",
+        ["base-dataset": "npy", "base-data": folder.path + "/clean"])
+      #expect(record == expected)
+    }
+
+    @Test func layoutsThatCannotHoldASetAreRefused() throws {
+      let folder = try TestFolder()
+      func refuse(_ arguments: [String], _ part: String) throws {
+        try expectRefusal(
+          of: ["poison", "--output", folder.path + "/set"] + tinyData.prefix(2) + arguments,
+          status: 64, [part], fullRanks: [2])
+      }
+      let attack = ["--attack", "badnets", "--train-limit", "60", "--test-limit", "20"]
+      try refuse(
+        attack + ["--format", "backdoor-toolbox", "--force"], "replace nothing; choose an empty")
+      try refuse(
+        attack + ["--format", "backdoorbench"], "leave --train-limit and --test-limit out")
+      try folder.write("set/there", Data())
+      try refuse(attack + ["--format", "backdoor-toolbox"], "is not empty")
     }
 
     @Test func saysWhatIsMissing() throws {

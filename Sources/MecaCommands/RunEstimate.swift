@@ -23,12 +23,14 @@ struct RunEstimate {
   /// - Parameter reserve: samples that the defence is told are clean.
   init(
     _ plan: RunPlan, _ goal: RunGoal, data: TrainingData, reserve: [Int32],
-    communicator: Communicator
+    wantsProbabilities: Bool, communicator: Communicator
   ) throws {
     (self.plan, self.data, self.communicator) = (plan, data, communicator)
     network = plan.network(for: data)
     courses = try communicator.collectively { [network] in
-      let all = try RunForecasts(plan, goal, data: data, reserve: reserve, network: network)
+      let all = try RunForecasts(
+        plan, goal, data: data, reserve: reserve, network: network,
+        wantsProbabilities: wantsProbabilities)
       if all.found.parts == all.suspected.parts { return [("", all.found)] }
       return [
         (" where pixels give a trigger away", all.found),

@@ -22,7 +22,7 @@ struct RunForecasts {
   /// - Parameter reserve: samples that the defence is told are clean.
   init(
     _ plan: RunPlan, _ goal: RunGoal, data: TrainingData, reserve: [Int32],
-    network: NetworkConfiguration
+    network: NetworkConfiguration, wantsProbabilities: Bool
   ) throws {
     let engine = try plan.compute.makeEngine()
     let tested = plan.test(of: data)?.imageCount ?? 0
@@ -31,7 +31,8 @@ struct RunForecasts {
       let bench = ForecastWorkbench(
         samples: data.given, network: network, recipe: plan.recipe, compute: plan.compute,
         engine: engine, scope: type(of: defense).facts.name, reserve: reserve, course: course,
-        endsAtVerdict: goal == .verdict, testedImages: tested)
+        endsAtVerdict: goal == .verdict, testedImages: tested,
+        wantsProbabilities: wantsProbabilities)
       if goal == .verdict {
         do { _ = try bench.run(defense) } catch is ForecastWorkbench.VerdictReached {}
         return bench.forecast

@@ -104,6 +104,13 @@ struct RunOptions: ParsableArguments {
   var selfTest = false
 
   @Flag(
+    help: """
+      Also write probabilities.npy: each training sample's class probabilities by a detector that has \
+      not learnt it, as cleanlab wants them.
+      """)
+  var probabilities = false
+
+  @Flag(
     help:
       "Print the resolved configuration as YAML, and what the run would take as messages, and stop."
   )

@@ -182,7 +182,8 @@ struct TrainOptions: ParsableArguments {
       ("deadline", run.deadline), ("deadline-margin", run.deadlineMargin.map { "\($0)" }),
       ("undefended", "\(plan.undefended)"), ("oracle", "\(plan.oracle)"),
       ("epoch-test", "\(plan.epochTest)"),
-      ("self-test", "\(run.selfTest)"), ("fail-on", run.failOn.rawValue),
+      ("self-test", "\(run.selfTest)"), ("probabilities", "\(run.probabilities)"),
+      ("fail-on", run.failOn.rawValue),
       ("tensorboard", "\(run.tensorboard)"), ("trace", run.trace),
       ("quiet", "\(run.quiet)"), ("verbose", "\(run.verbose)"),
     ]

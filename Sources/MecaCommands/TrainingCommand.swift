@@ -37,6 +37,11 @@ struct TrainingCommand {
       if goal == .verdict, !plan.defense.facts.judgesSamples {
         throw JudgesNobody(defense: plan.defense.facts.name)
       }
+      if options.run.probabilities, !plan.defense.makeDefense().offersProbabilities {
+        throw UsageError.conflict(
+          "--probabilities: --defense \(plan.defense.facts.name) with these settings asks no model about "
+            + "samples that it has not learnt; take meca with --folds 2 or more")
+      }
       return plan
     }
     let initial = try options.initial.open(on: communicator)
@@ -125,7 +130,8 @@ struct TrainingCommand {
     let run = TrainingRun(
       plan: plan, session: session, data: data, network: network, initial: weights,
       reserve: reserve,
-      folder: folder, store: store, keeper: keeper, selfTest: options.run.selfTest, goal: goal,
+      folder: folder, store: store, keeper: keeper, selfTest: options.run.selfTest,
+      wantsProbabilities: options.run.probabilities, goal: goal,
       report: ReportWriter(
         emptyResult(plan, data: data, ranks: communicator.size), folder: folder, journal: journal,
         isWriter: communicator.rank == 0))
@@ -221,7 +227,9 @@ struct TrainingCommand {
     _ journal: Journal
   ) -> ProgressReport {
     // Without a forecast there is no number of stages and no time left, but a run.
-    let forecasts = try? RunForecasts(plan, goal, data: data, reserve: reserve, network: network)
+    let forecasts = try? RunForecasts(
+      plan, goal, data: data, reserve: reserve, network: network,
+      wantsProbabilities: options.run.probabilities)
     return ProgressReport(
       forecasts?.courses ?? [], isLive: LiveLine.isPossible,
       now: { journal.seconds }, say: journal.say)
@@ -244,7 +252,7 @@ struct TrainingCommand {
       }
       let estimate = try RunEstimate(
         plan, goal, data: data, reserve: cleanReserve(plan, data: data, communicator: communicator),
-        communicator: communicator)
+        wantsProbabilities: options.run.probabilities, communicator: communicator)
       for line in estimate.lines(
         folder: RunFolder(path: options.run.output, checkpoints: options.run.checkpoints))
       { journal.say(line) }

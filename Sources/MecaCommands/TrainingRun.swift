@@ -20,6 +20,7 @@ struct TrainingRun {
   let store: StageStore
   let keeper: FileKeeper
   let selfTest: Bool
+  let wantsProbabilities: Bool
   let goal: RunGoal
   let report: ReportWriter
   /// What was trained on everything, once it is there.
@@ -35,12 +36,17 @@ struct TrainingRun {
     let defense = plan.defense.makeDefense()
     let facts = type(of: defense).facts
     session.afterStage = { [report] in report.write(stage: "what follows \($0)") }
+    let probabilities =
+      wantsProbabilities
+      ? ClassProbabilities(
+        samples: data.training.count, classCount: data.classCount, isHeld: isWriter) : nil
     let bench = SessionWorkbench(
       session: session, samples: data.given, network: network, recipe: plan.recipe, store: store,
-      scope: facts.name, initial: initial, reserve: reserve, observer: onlooker,
-      epochTest: plan.test(of: data),
+      scope: facts.name, initial: initial, probabilities: probabilities, reserve: reserve,
+      observer: onlooker, epochTest: plan.test(of: data),
       judge: { verdict in
         try write(verdict)
+        try write(probabilities)
         if goal == .verdict { throw VerdictReached(verdict: verdict) }
       })
     if plan.undefended, goal == .models {
@@ -96,8 +102,9 @@ struct TrainingRun {
         resultTable(
           report.result, classNames: data.training.classNames, target: data.triggered?.target))
       printLines(
-        "written to \(folder.path): report.html, suspects.csv, ranking.csv, scores.npy, result.json, "
-          + "run.json, metrics.jsonl")
+        "written to \(folder.path): report.html, suspects.csv, ranking.csv, scores.npy, "
+          + (wantsProbabilities ? "probabilities.npy, " : "")
+          + "result.json, run.json, metrics.jsonl")
       if verdict.flagged.contains(true) || verdict.unconfirmed.contains(true) {
         printLines(
           "next: edit \(folder.suspects), then meca-dist train with --exclude \(folder.suspects), or "
@@ -227,6 +234,17 @@ struct TrainingRun {
     }
   }
 
+  /// Writes `probabilities.npy`, where it was asked for.
+  private func write(_ probabilities: ClassProbabilities?) throws {
+    guard let probabilities else { return }
+    try session.communicator.collectively {
+      guard isWriter else { return }
+      try keeper.write(to: folder.probabilities) {
+        try writeNumpy(probabilities.values, columns: probabilities.classCount, to: $0)
+      }
+    }
+  }
+
   private func write(_ model: Model, result: RunResult, hasVerdict: Bool) throws {
     try session.communicator.collectively {
       guard isWriter else { return }
@@ -247,7 +265,9 @@ struct TrainingRun {
       print("\nweights_sha256 \(result.weightsSHA256)")
       let files =
         hasVerdict
-        ? "report.html, result.json, suspects.csv, scores.npy, " : "report.html, result.json, "
+        ? "report.html, result.json, suspects.csv, scores.npy, "
+          + (wantsProbabilities ? "probabilities.npy, " : "")
+        : "report.html, result.json, "
       printLines("written to \(folder.path): \(files)model.safetensors, run.json, metrics.jsonl")
     }
   }

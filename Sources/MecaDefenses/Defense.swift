@@ -24,6 +24,9 @@ public protocol Defense: Sendable {
   ///
   /// - Ranks: local. What they need is looked at before anything is computed.
   func networks(besides network: NetworkConfiguration) -> [NetworkConfiguration]
+  /// Whether it has models that are asked about samples which they have not learnt, and offers their
+  /// class probabilities (`Workbench.offerProbabilities`).
+  var offersProbabilities: Bool { get }
   /// Refuses settings that do not suit the data.
   ///
   /// - Ranks: local, and the same on every rank.
@@ -39,6 +42,8 @@ public protocol Defense: Sendable {
 extension Defense {
   /// None.
   public func networks(besides network: NetworkConfiguration) -> [NetworkConfiguration] { [] }
+  /// It has none.
+  public var offersProbabilities: Bool { false }
   /// Everything suits.
   public func check(_ samples: GivenData) throws {}
 }

@@ -39,6 +39,8 @@ public final class ForecastWorkbench: Workbench {
   private let course: Course
   private let endsAtVerdict: Bool
   private let testedImages: Int
+  /// Whether class probabilities are wanted.
+  public let wantsProbabilities: Bool
   /// The thinnest models, which take no time to make, and what each stands for.
   private var networks: [(model: Model, network: NetworkConfiguration)] = []
   /// Trainings so far, and how many there may be: some defence may go on until a loss falls.
@@ -57,9 +59,11 @@ public final class ForecastWorkbench: Workbench {
   public init(
     samples: GivenData, network: NetworkConfiguration, recipe: TrainingRecipe,
     compute: ComputeConfiguration, engine: any Engine, scope: String, reserve: [Int32] = [],
-    course: Course, endsAtVerdict: Bool = false, testedImages: Int = 0
+    course: Course, endsAtVerdict: Bool = false, testedImages: Int = 0,
+    wantsProbabilities: Bool = false
   ) {
     self.course = course
+    self.wantsProbabilities = wantsProbabilities
     self.endsAtVerdict = endsAtVerdict
     self.testedImages = testedImages
     (self.samples, self.network, self.recipe) = (samples, network, recipe)
@@ -210,6 +214,11 @@ public final class ForecastWorkbench: Workbench {
       return SpareAnswer(
         excess: isKnown ? 9 : -9, content: isKnown ? (given + 1) % classes : given)
     }
+  }
+
+  /// Counts the questions.
+  public func offerProbabilities(_ model: Model, _ indices: [Int32]) throws {
+    forecast.add(.judging, indices.count, network(of: model), in: Forecast.evaluation)
   }
 
   /// The samples' pixels; stages that are foreseen do not ask.

@@ -31,6 +31,9 @@ public final class SessionWorkbench: Workbench {
   private let epochTest: EpochTest?
   private let judge: (Verdict) throws -> Void
   private let shared: SharedStages
+  private let probabilities: ClassProbabilities?
+  /// Whether class probabilities of held-out samples are wanted.
+  public var wantsProbabilities: Bool { probabilities != nil }
 
   /// Results that all defences of a run share.
   private final class SharedStages { var undefended: Finished<ModelState>? }
@@ -40,25 +43,29 @@ public final class SessionWorkbench: Workbench {
   /// - Parameters:
   ///   - initial: what models of `network` that are compared with each other start from; nil for drawn
   ///     weights.
+  ///   - probabilities: takes the class probabilities of samples that models have not learnt; nil where
+  ///     nobody wants them.
   ///   - epochTest: what models of `network` are asked about after each epoch.
   public convenience init(
     session: TrainingSession, samples: GivenData, network: NetworkConfiguration,
     recipe: TrainingRecipe, store: StageStore?, scope: String, initial: InitialWeights? = nil,
-    reserve: [Int32] = [], observer: @escaping Observer = { _, _ in ("", [:]) },
-    epochTest: EpochTest? = nil, judge: @escaping (Verdict) throws -> Void = { _ in }
+    probabilities: ClassProbabilities? = nil, reserve: [Int32] = [],
+    observer: @escaping Observer = { _, _ in ("", [:]) }, epochTest: EpochTest? = nil,
+    judge: @escaping (Verdict) throws -> Void = { _ in }
   ) {
     self.init(
-      session, samples, network, recipe, initial, store, StageKey(scope), reserve, observer,
-      epochTest, judge, SharedStages())
+      session, samples, network, recipe, initial, probabilities, store, StageKey(scope), reserve,
+      observer, epochTest, judge, SharedStages())
   }
 
   private init(
     _ session: TrainingSession, _ samples: GivenData, _ network: NetworkConfiguration,
-    _ recipe: TrainingRecipe, _ initial: InitialWeights?, _ store: StageStore?, _ scope: StageKey,
-    _ reserve: [Int32], _ observer: @escaping Observer, _ epochTest: EpochTest?,
+    _ recipe: TrainingRecipe, _ initial: InitialWeights?, _ probabilities: ClassProbabilities?,
+    _ store: StageStore?, _ scope: StageKey, _ reserve: [Int32], _ observer: @escaping Observer,
+    _ epochTest: EpochTest?,
     _ judge: @escaping (Verdict) throws -> Void, _ shared: SharedStages
   ) {
-    self.initial = initial
+    (self.initial, self.probabilities) = (initial, probabilities)
     (self.session, self.samples, self.network, self.recipe) = (session, samples, network, recipe)
     (self.store, self.scope, self.reserve, self.observer) = (store, scope, reserve, observer)
     self.epochTest = epochTest
@@ -69,7 +76,7 @@ public final class SessionWorkbench: Workbench {
   /// A bench of the same run for other samples, which shares no stage with it.
   package func looking(at samples: GivenData) -> SessionWorkbench {
     SessionWorkbench(
-      session, samples, network, recipe, initial, nil, scope, [], { _, _ in ("", [:]) }, nil,
+      session, samples, network, recipe, initial, nil, nil, scope, [], { _, _ in ("", [:]) }, nil,
       { _ in },
       SharedStages())
   }
@@ -77,7 +84,7 @@ public final class SessionWorkbench: Workbench {
   /// A bench of the same run for another defence; the undefended model is shared.
   public func scoped(to name: String) -> SessionWorkbench {
     SessionWorkbench(
-      session, samples, network, recipe, initial, store, StageKey(name), reserve, observer,
+      session, samples, network, recipe, initial, nil, store, StageKey(name), reserve, observer,
       epochTest, judge, shared)
   }
 
@@ -151,6 +158,12 @@ public final class SessionWorkbench: Workbench {
   /// The samples' pixels, cell by cell.
   public func pixelCells(side: Int, margin: Int) throws -> PixelCells {
     try session.pixelCells(of: samples, side: side, margin: margin)
+  }
+
+  /// Keeps the class probabilities of samples that a model has not learnt, where they are wanted.
+  public func offerProbabilities(_ model: Model, _ indices: [Int32]) throws {
+    guard let probabilities else { return }
+    try session.probabilities(model, on: samples, indices, into: probabilities)
   }
 
   /// What rank 0 decides, on every rank.

@@ -88,6 +88,13 @@ public protocol Workbench: AnyObject {
   /// - Throws: `RemoteFailure` with `FileError` if an image cannot be read any more.
   func pixelCells(side: Int, margin: Int) throws -> PixelCells
 
+  /// Whether somebody wants the class probabilities of all samples; see `offerProbabilities`. Local.
+  var wantsProbabilities: Bool { get }
+
+  /// Asks a model about samples that it has not learnt, for whoever wants class probabilities. Outside
+  /// of stages; nothing comes back.
+  func offerProbabilities(_ model: Model, _ indices: [Int32]) throws
+
   /// What rank 0 decides from facts that all ranks have, on every rank.
   func decided<Element: BitwiseCopyable & Sendable>(
     _ decide: () -> [Element]
@@ -131,6 +138,12 @@ extension Workbench {
   ) {
     observe(moment, what, marked: marked, logLosses: nil, values: values)
   }
+
+  /// Nobody does.
+  public var wantsProbabilities: Bool { false }
+
+  /// Nobody is asked.
+  public func offerProbabilities(_ model: Model, _ indices: [Int32]) throws {}
 
   /// A model in a state that an earlier stage has left.
   public func model(_ state: ModelState, of network: NetworkConfiguration) throws -> Model {

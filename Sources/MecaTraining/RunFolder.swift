@@ -29,6 +29,9 @@ public struct RunFolder: Sendable {
   public var suspects: String { path + "/suspects.csv" }
   /// Per-sample scores as a NumPy array.
   public var scores: String { path + "/scores.npy" }
+  /// Class probabilities of every training sample by detectors that have not learnt it, where they were
+  /// asked for, as a NumPy array.
+  public var probabilities: String { path + "/probabilities.npy" }
   /// Every training sample with its scores, the most suspicious first; of detections alone.
   public var ranking: String { path + "/ranking.csv" }
   /// What each model takes the test samples of each class for.
@@ -112,7 +115,10 @@ public struct RunFolder: Sendable {
 
   /// Everything that a run leaves behind for others, checkpoints, log and `run.json` aside.
   private var results: [String] {
-    [result, suspects, scores, ranking, confusion, evidence, report, model, samples, badImages]
+    [
+      result, suspects, scores, probabilities, ranking, confusion, evidence, report, model, samples,
+      badImages,
+    ]
   }
 
   /// Names of the results that are there.

@@ -39,6 +39,9 @@ public struct MeCa: Defense {
     [settings.detectorNetwork(network)]
   }
 
+  /// With one fold, the detector has learnt everybody.
+  public var offersProbabilities: Bool { settings.folds > 1 }
+
   /// The perturbed square must fit into an image.
   public func check(_ samples: GivenData) throws {
     try settings.perturbation.validate(imageShape: samples.imageShape)
@@ -94,8 +97,11 @@ struct MeCaMethod<Bench: Workbench> {
     let detectors = try CrossFit(settings, bench)
     let findings = try lookAtPixels()
     let unlearns = settings.proposers.contains(.unlearning)
-    if findings.state.all.isEmpty, !unlearns { return try nothingFound(findings) }
+    let isAlone = findings.state.all.isEmpty && !unlearns
+    if isAlone, !bench.wantsProbabilities { return try nothingFound(findings) }
     let warm = try warmUp(detectors, .first, after: nil, sparing: findings)
+    try offerProbabilities(detectors, warm.state)
+    if isAlone { return try nothingFound(findings) }
     guard !findings.state.all.isEmpty else {
       return try unlearn(detectors, from: warm, sparing: findings)
     }
@@ -148,6 +154,16 @@ struct MeCaMethod<Bench: Workbench> {
             labels: labels), recipe, key: key.member("detector", fold))
       }
       return detectors.state
+    }
+  }
+
+  /// Each sample's class probabilities by the warmed-up detector that has not learnt it, where somebody
+  /// wants them: what is unlearnt later knows classes no more.
+  private func offerProbabilities(_ detectors: CrossFit, _ warm: CrossFitState) throws {
+    guard bench.wantsProbabilities, detectors.models.count > 1 else { return }
+    try detectors.restore(warm)
+    for (fold, model) in detectors.models.enumerated() {
+      try bench.offerProbabilities(model, detectors.heldOut(fold))
     }
   }
 

@@ -14,7 +14,8 @@ struct Pack: RankedCommand {
     discussion: """
       --dataset packed --data FILE reads it back: same images, labels, paths and normalisation, and \
       for a poisoned set the truth and the triggered test images. Every byte is under a SHA-256. \
-      The file does not depend on the number of ranks.
+      The file does not depend on the number of ranks. --tar writes tar files of PNGs and labels for \
+      other programs instead.
       """)
 
   @OptionGroup(title: "Data") var data: DataOptions
@@ -22,8 +23,15 @@ struct Pack: RankedCommand {
   @Option(help: "Seed of the built-in set's images, and of held-out test images.")
   var seed: UInt64 = 1
 
-  @Option(help: "The file.")
+  @Option(help: "The file; with --tar a folder.")
   var output: String
+
+  @Flag(
+    help: """
+      Write tar files of 1,000 samples each, NNNNNN.png and NNNNNN.cls (the label), as WebDataset \
+      reads them.
+      """)
+  var tar = false
 
   @Option(help: "YAML file with the same names as the options; options win over it.")
   var config: String?
@@ -36,13 +44,20 @@ struct Pack: RankedCommand {
 
   func run(on communicator: Communicator) throws {
     let configuration = try communicator.collectively {
-      if communicator.rank == 0 { try requireReplaceable(output) }
+      if communicator.rank == 0, !tar { try requireReplaceable(output) }
       let given = try SettingWords(settings.words, of: Self.self).values(of: [try data.owner()])
       return try data.resolved(given["dataset"] ?? [:], seed: seed)
     }
     let opened = try TrainingData(
       configuration, attack: .none, communicator: communicator)
     try say(opened.opening, on: communicator)
+    if tar {
+      let count = try TarShards(opened, folder: output, communicator: communicator).write()
+      if communicator.rank == 0 {
+        printLines("\(count) tar files of \(opened.training.name) written to \(output)")
+      }
+      return
+    }
     let (sets, layout) = try communicator.collectively { try Self.layout(of: opened) }
     let file = try SharedFile(
       path: output, count: layout.indexOffset, communicator: communicator)

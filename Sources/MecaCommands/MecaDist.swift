@@ -43,7 +43,7 @@ public struct MecaDist: ParsableCommand {
       Pack.self,
       Bench.self,
       ListDatasets.self, ListAttacks.self, ListDefenses.self, PrintScript.self, Doctor.self,
-      PrintOptions.self,
+      PrintOptions.self, PrintManual.self,
     ],
     defaultSubcommand: Train.self)
 

@@ -52,7 +52,8 @@ extension TrainingSession {
   ) throws {
     let pixels = PixelLoader(set: data.images, threads: compute.threads)
     let lanes = try (0..<compute.threads).map { _ in
-      try InferenceVisitor(pixels, model: model, set: data.images, labels: nil)
+      InferenceVisitor(
+        pixels, lane: try InferenceVisitor.lane(of: model), set: data.images, labels: nil)
     }
     let leg = 16 * Self.evaluationBatch * communicator.size * compute.threads
     report?.beginPass()

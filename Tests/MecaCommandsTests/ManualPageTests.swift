@@ -32,7 +32,7 @@ import Testing
   func groffHasNothingAgainstIt() throws {
     let (program, input, errors) = (Process(), Pipe(), Pipe())
     program.executableURL = URL(fileURLWithPath: "/usr/bin/groff")
-    program.arguments = ["-man", "-ww", "-Tascii", "-z"]
+    program.arguments = ["-man", "-ww", "-Tutf8", "-z"]
     program.standardInput = input
     program.standardError = errors
     try program.run()

@@ -46,6 +46,17 @@ struct BenchRecordWriter {
         "--format backdoorbench: BackdoorBench numbers classes and images of Tiny ImageNet "
           + "otherwise than this program; take --format png, npy or backdoor-toolbox")
     }
+    let numbers = triggered.testIndices
+    guard
+      numbers.indices.allSatisfy({
+        Int(numbers[$0]) < data.test.count
+          && data.test.label(at: Int(numbers[$0])) == triggered.label(at: $0)
+      })
+    else {
+      throw UsageError.conflict(
+        "--format backdoorbench names triggered images by the test images that they were, and "
+          + "\(dataset) does not tell which; take --format png, npy or backdoor-toolbox")
+    }
     (self.communicator, self.folder, self.dataset) = (communicator, folder, dataset)
     (self.data, self.truth, self.triggered) = (data, truth, triggered)
     shape = data.training.imageShape

@@ -15,7 +15,7 @@ package enum OptionExamples {
     "epsilon": "8",
     "epoch-test": "1000", "epochs": "100", "fail-on": "suspected", "format": "npy",
     "image-fit": "stretch",
-    "image-size": "64", "index": "17",
+    "image-size": "64", "index": "17", "init": "resnet18.pth",
     "jitter": "0.4,0.4,0.2", "learning-rate": "0.1", "logits": "logits.safetensors",
     "masks": "4", "mean": "0.485,0.456,0.406", "model": "resnet34", "momentum": "0.9",
     "modes": "train",

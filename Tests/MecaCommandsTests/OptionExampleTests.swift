@@ -37,7 +37,7 @@ import Testing
         var words = ["--\(option.name)", OptionExamples.values[option.name] ?? ""]
         for other in options
         where other.kind == .option && other.name != option.name
-          && ["output", "scheduler", "weights"].contains(other.name)
+          && ["onnx", "output", "scheduler", "weights"].contains(other.name)
         {
           words += ["--\(other.name)", OptionExamples.values[other.name] ?? ""]
         }

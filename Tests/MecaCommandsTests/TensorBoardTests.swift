@@ -9,12 +9,13 @@ extension ProgramTests {
     private struct MetricLine: Decodable {
       var stage, model: String?
       var epoch: Int?
-      var loss, accuracy, acc, asr, imagesPerSecond: Double?
+      var loss, accuracy, acc, asr, testAcc, testAsr, imagesPerSecond: Double?
 
       /// Values by tag.
       var curves: [String: Double?] {
         [
-          "train/loss": loss, "train/accuracy": accuracy, "test/acc": acc, "test/asr": asr,
+          "train/loss": loss, "train/accuracy": accuracy, "test/acc": acc ?? testAcc,
+          "test/asr": asr ?? testAsr,
           "train/images_per_second": imagesPerSecond,
         ]
       }

@@ -220,21 +220,23 @@ extension ProgramTests {
     @Test func writtenLayoutsAreReadBack() throws {
       let folder = try TestFolder()
       try Self.writeArrays(folder)
-      let expected = try Self.content(NumpyFormat.self, folder.path + "/numpy")
-      #expect(expected.roles?.count { $0 == .cover } == 1)
-      for format in ["backdoor-toolbox", "backdoorbench"] {
+      try Self.writeRecord(folder)
+      let arrays = ["--dataset", "npy", "--data", folder.path + "/numpy"]
+      let base = ["--base-dataset", "npy", "--base-data", folder.path + "/clean"]
+      let bench = ["--dataset", "backdoorbench", "--data", folder.path + "/record"] + base
+      for (format, set) in [("backdoor-toolbox", arrays), ("backdoorbench", bench)] {
         for ranks in [1, 3] {
           try succeed(
             ranks: ranks,
-            [
-              "poison", "--dataset", "npy", "--data", folder.path + "/numpy", "--attack", "none",
-              "--format", format, "--output", "\(folder.path)/\(ranks)/record/\(format)",
-            ])
+            ["poison", "--attack", "none", "--format", format] + set
+              + ["--output", "\(folder.path)/\(ranks)/record/\(format)"])
         }
         #expect(
           try tree("\(folder.path)/1/record/\(format)")
             == tree("\(folder.path)/3/record/\(format)"))
       }
+      let expected = try Self.content(NumpyFormat.self, folder.path + "/numpy")
+      #expect(expected.roles?.count { $0 == .cover } == 1)
       let toolbox =
         folder.path
         + "/3/record/backdoor-toolbox/poisoned_train_set/npy/none_0.083_cover=0.017_poison_seed=0"
@@ -244,10 +246,18 @@ extension ProgramTests {
       #expect(found.triggered == nil && expected.triggered != nil)
       (found.triggered, found.testIndices) = (expected.triggered, expected.testIndices)
       #expect(found == expected)
+      let settings = ["base-dataset": "npy", "base-data": folder.path + "/clean"]
       let record = try Self.content(
-        BackdoorBenchFormat.self, folder.path + "/1/record/backdoorbench",
-        ["base-dataset": "npy", "base-data": folder.path + "/clean"])
-      #expect(record == expected)
+        BackdoorBenchFormat.self, folder.path + "/record", settings)
+      #expect(record.triggered?.isEmpty == false)
+      #expect(
+        try Self.content(
+          BackdoorBenchFormat.self, folder.path + "/1/record/backdoorbench", settings) == record)
+      // Arrays do not say which test images were triggered.
+      try expectRefusal(
+        of: ["poison", "--attack", "none", "--format", "backdoorbench"] + arrays
+          + ["--output", folder.path + "/none"],
+        status: 64, ["npy does not tell which"])
     }
 
     @Test func layoutsThatCannotHoldASetAreRefused() throws {

@@ -41,7 +41,8 @@ extension ProgramTests {
           "--dataset", "folder", "--image-size", "48", "--test-share", "0.25", "--data=-odd/name",
           "--attack", "badnets",
           "--quiet", "--target", "77", "--checkpoints", "kept", "--spare-output", "spare",
-          "--deadline", "2-12:30:00", "--deadline-margin", "7",
+          "--deadline", "2-12:30:00", "--deadline-margin", "7", "--trace",
+          "trace.json",
           "--augment", "affine,crop,flip,jitter,cutmix", "--crop-padding", "3",
         ]
       let folder = try TestFolder()
@@ -53,8 +54,9 @@ extension ProgramTests {
         OptionTable(of: MecaDist.command(named: "train")).options.filter(\.isSetting).map(\.name)
         + MeCa.settingNames + FolderFormat.settingNames
         + BadNets.settingNames
-      // What only other defences use has no line, nor what is about this very start.
-      let elsewhere = ["clean-reserve", "variant", "dry-run", "measure", "force"]
+      // What only other defences use has no line, nor what is about this very start, nor a file of
+      // weights where none is named.
+      let elsewhere = ["clean-reserve", "variant", "dry-run", "measure", "force", "init"]
       #expect(Set(keys) == Set(names).subtracting(elsewhere))
       let path = try folder.write("own.yaml", Data(first.output.utf8))
       let second = try meca(ranks: 2, ["--config", path, "--dry-run"], timeout: soon)

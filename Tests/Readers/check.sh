@@ -3,12 +3,14 @@
 # onnxruntime, TensorBoard's curves with TensorBoard, tables with pandas.
 #
 #   Tests/Readers/check.sh PROGRAM
+#   Tests/Readers/check.sh --packages      only fetches the packages
 #
 # Makes a virtual environment with the packages of requirements.txt, in .build-readers, and keeps it for the
 # next time. Exit status 0 if everything reads well, 1 if not, 69 if the packages cannot be had here (no venv
 # module, no Python of at least 3.11, no package registry).
 set -euo pipefail
-program=$(realpath "${1:?name the program: Tests/Readers/check.sh PROGRAM}")
+program=${1:?name the program: Tests/Readers/check.sh PROGRAM}
+[ "$program" = --packages ] || program=$(realpath "$program")
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 wanted=$root/Tests/Readers/requirements.txt
 environment=$root/.build-readers
@@ -54,6 +56,7 @@ if ! cmp -s "$wanted" "$environment/installed.txt"; then
   fi
   cp "$wanted" "$environment/installed.txt"
 fi
+[ "$program" != --packages ] || exit 0
 python=$environment/bin/python
 
 # As root and with more ranks than cores, if need be.

@@ -123,10 +123,13 @@ var targets: [Target] = [
       "MecaAttacks", "MecaDatasets", "MecaFormats", "MecaImages", "MecaCore", "MecaTestSupport",
     ]),
   // Internal: starts programs under mpirun for the tests, makes the pickles of PyTorch, writes
-  // files, reads those of TensorBoard.
+  // files, reads those of TensorBoard, listens to journals.
   .target(
     name: "MecaTestSupport",
-    dependencies: ["MecaExport", .product(name: "SwiftProtobuf", package: "swift-protobuf")],
+    dependencies: [
+      "MecaExport", .product(name: "SwiftProtobuf", package: "swift-protobuf"),
+      .product(name: "Logging", package: "swift-log"),
+    ],
     path: "Tests/MecaTestSupport"),
   .testTarget(
     name: "MecaMPITests",
@@ -135,7 +138,8 @@ var targets: [Target] = [
   .executableTarget(
     name: "meca-toy",
     dependencies: belowDefenses + ["MecaDefenses", "MecaCommands"], path: "Tests/Toy"),
-  .testTarget(name: "MecaTrainingTests", dependencies: belowDefenses + ["MecaReport"]),
+  .testTarget(
+    name: "MecaTrainingTests", dependencies: belowDefenses + ["MecaReport", "MecaTestSupport"]),
   .testTarget(name: "MecaDefensesTests", dependencies: belowDefenses + ["MecaDefenses"]),
   .testTarget(
     name: "MecaCommandsTests",

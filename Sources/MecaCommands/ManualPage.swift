@@ -59,9 +59,7 @@ package enum ManualPage {
     for paragraph in table.discussion.split(separator: "\n") {
       lines += [".PP", roff(String(paragraph))]
     }
-    var titles: [String?] = []
-    for option in table.options where !titles.contains(option.title) { titles.append(option.title) }
-    for title in titles {
+    for title in table.titles {
       let options = table.options.filter { $0.title == title && $0.name != "help" }
       guard !options.isEmpty else { continue }
       let content = options.flatMap(entry)

@@ -16,7 +16,7 @@ public struct MecaDist: ParsableCommand {
   /// Name, help and subcommands.
   public static let configuration = CommandConfiguration(
     commandName: "meca-dist",
-    abstract: "Trains a clean image classifier on data that nobody vouches for.",
+    abstract: "Trains a clean image classifier on data that you cannot trust.",
     discussion: """
       Without options it runs the built-in demonstration.
 

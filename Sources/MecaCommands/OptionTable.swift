@@ -63,6 +63,13 @@ package struct OptionTable {
     }
   }
 
+  /// The titles of groups in their order; nil for what has none.
+  var titles: [String?] {
+    options.reduce(into: []) { titles, option in
+      if !titles.contains(option.title) { titles.append(option.title) }
+    }
+  }
+
   /// The options with `--name` and `--no-name` as one.
   private static func joined(_ arguments: [Argument]) -> [Option] {
     var options: [Option] = []

@@ -50,7 +50,7 @@ package enum OptionsDocument {
     let name = command._commandName
     var text = "## meca-dist \(name)\n\n\(table.abstract)\n\n"
     if !table.discussion.isEmpty { text += table.discussion + "\n\n" }
-    for title in titles(of: table.options) {
+    for title in table.titles {
       let rows = table.options.filter { $0.title == title && $0.name != "help" }.map(row)
       guard !rows.isEmpty else { continue }
       let content = lines(head: ["option", "default", "meaning"], rows)
@@ -63,13 +63,6 @@ package enum OptionsDocument {
       }
     }
     return text
-  }
-
-  /// The titles of groups in their order; nil for what has none.
-  private static func titles(of options: [OptionTable.Option]) -> [String?] {
-    var titles: [String?] = []
-    for option in options where !titles.contains(option.title) { titles.append(option.title) }
-    return titles
   }
 
   private static func row(_ option: OptionTable.Option) -> [String] {

@@ -268,7 +268,9 @@ struct TrainingRun {
         ? "report.html, result.json, suspects.csv, scores.npy, "
           + (wantsProbabilities ? "probabilities.npy, " : "")
         : "report.html, result.json, "
-      printLines("written to \(folder.path): \(files)model.safetensors, run.json, metrics.jsonl")
+      printLines(
+        "written to \(folder.path): \(files)confusion.csv, model.safetensors, run.json, metrics.jsonl"
+      )
     }
   }
 }

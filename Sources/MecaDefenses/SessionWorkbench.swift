@@ -91,13 +91,15 @@ public final class SessionWorkbench: Workbench {
   /// The seed of everything random that is drawn at `key`.
   public func seed(of key: StageKey) -> UInt64 { key.seed(of: session.compute.seed) }
 
+  /// `network` with the scale of images that the models have that are kept and compared.
+  private var compared: NetworkConfiguration { initial?.scaling(network) ?? network }
+
   /// A model with fresh weights, or with those that all models start from that are compared.
   public func newModel(_ network: NetworkConfiguration, key: StageKey) throws -> Model {
     guard let initial, key == .compared, network == self.network else {
       return try Model(network, engine: session.engine, seed: seed(of: key))
     }
-    let model = try Model(
-      initial.scaling(network), engine: session.engine, seed: seed(of: key))
+    let model = try Model(compared, engine: session.engine, seed: seed(of: key))
     try model.start(from: initial)
     return model
   }
@@ -130,7 +132,7 @@ public final class SessionWorkbench: Workbench {
   ) throws -> EpochSummary {
     try session.train(
       model, on: samples, lesson, recipe, key: key,
-      test: model.configuration == network ? epochTest : nil)
+      test: model.configuration == compared ? epochTest : nil)
   }
 
   /// Loss, prediction and confidence of training samples.

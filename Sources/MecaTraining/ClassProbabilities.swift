@@ -73,27 +73,11 @@ extension TrainingSession {
   private func rows(
     _ indices: [Int32], lanes: [InferenceVisitor], _ pixels: PixelLoader, classCount: Int
   ) throws -> [Float] {
-    let split = BatchSplit(
-      samples: indices.count, batch: Self.evaluationBatch, ranks: communicator.size)
-    let own = split.places(ofRank: communicator.rank)
-    let rows = AlignedStorage<Float>(count: own.count * classCount)
-    onEachThread { thread in
-      for batch in split.batches(
-        ofRank: communicator.rank, thread: thread, threads: compute.threads)
-      {
-        let places = split.places(ofBatch: batch)
-        lanes[thread].visit(
-          (0..<split.batch).map { indices[places.lowerBound + ($0 < places.count ? $0 : 0)] },
-          thread: thread)
-        for slot in 0..<places.count {
-          let row = rows.pointer + (places.lowerBound + slot - own.lowerBound) * classCount
-          softmax(lanes[thread].lane.logits(of: slot).prefix(classCount), to: row)
-        }
-      }
+    let all: [Float] = try gathered(indices, each: classCount) { thread, batch in
+      lanes[thread].visit(batch, thread: thread)
+    } put: { thread, slot, row in
+      softmax(lanes[thread].lane.logits(of: slot).prefix(classCount), to: row)
     }
-    let all = try communicator.allGather(
-      local: rows.array,
-      counts: (0..<communicator.size).map { split.places(ofRank: $0).count * classCount })
     if let place = all.firstIndex(where: { !$0.isFinite }) {
       let sample = Int(indices[place / classCount])
       try communicator.collectively {

@@ -180,26 +180,44 @@ extension TrainingSession {
   fileprivate func visit<Answer: SampleAnswer>(
     _ indices: [Int32], lanes: [any BatchVisitor<Answer>], _ pixels: PixelLoader
   ) throws -> [Answer] {
+    try gathered(indices, each: 1) { thread, batch in
+      lanes[thread].visit(batch, thread: thread)
+    } put: { thread, slot, record in
+      record.pointee = lanes[thread].record(slot)
+    }
+  }
+
+  /// What visits of fixed batches give for each sample, `width` elements each, together on every rank.
+  ///
+  /// - Ranks: collective.
+  /// - Parameters:
+  ///   - visit: computes a batch of samples on a thread.
+  ///   - put: writes the elements of a slot of the thread's batch.
+  func gathered<Element: BitwiseCopyable & Sendable>(
+    _ indices: [Int32], each width: Int, visit: (_ thread: Int, _ batch: [Int32]) -> Void,
+    put: (_ thread: Int, _ slot: Int, UnsafeMutablePointer<Element>) -> Void
+  ) throws -> [Element] {
     let split = BatchSplit(
       samples: indices.count, batch: Self.evaluationBatch, ranks: communicator.size)
     let own = split.places(ofRank: communicator.rank)
-    let records = AlignedStorage<Answer>(count: own.count)
+    let elements = AlignedStorage<Element>(count: own.count * width)
     onEachThread { thread in
       for batch in split.batches(
         ofRank: communicator.rank, thread: thread, threads: compute.threads)
       {
         let places = split.places(ofBatch: batch)
-        lanes[thread].visit(
-          (0..<split.batch).map { indices[places.lowerBound + ($0 < places.count ? $0 : 0)] },
-          thread: thread)
+        visit(
+          thread,
+          (0..<split.batch).map { indices[places.lowerBound + ($0 < places.count ? $0 : 0)] })
         for slot in 0..<places.count {
-          records.pointer[places.lowerBound + slot - own.lowerBound] = lanes[thread].record(slot)
+          let place = places.lowerBound + slot - own.lowerBound
+          put(thread, slot, elements.pointer + place * width)
         }
       }
     }
     return try communicator.allGather(
-      local: records.array,
-      counts: (0..<communicator.size).map { split.places(ofRank: $0).count })
+      local: elements.array,
+      counts: (0..<communicator.size).map { split.places(ofRank: $0).count * width })
   }
 
   /// Ends the run where an answer is no number.

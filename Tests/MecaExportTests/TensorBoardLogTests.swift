@@ -103,17 +103,3 @@ import Testing
     #expect(folderName(name) == path)
   }
 }
-
-/// Collects what a journal says.
-private final class SpokenLines: LogHandler, @unchecked Sendable {
-  var lines: [String] = []
-  var logLevel: Logger.Level = .info
-  var metadata: Logger.Metadata = [:]
-
-  subscript(metadataKey key: String) -> Logger.Metadata.Value? {
-    get { metadata[key] }
-    set { metadata[key] = newValue }
-  }
-
-  func log(event: LogEvent) { lines.append("\(event.level): \(event.message)") }
-}

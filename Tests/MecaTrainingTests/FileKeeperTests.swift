@@ -1,5 +1,6 @@
 import Foundation
 import MecaCore
+import MecaTestSupport
 import MecaTraining
 import Testing
 

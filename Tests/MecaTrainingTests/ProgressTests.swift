@@ -91,6 +91,18 @@ import Testing
     #expect(progress.position?.of == 2, "it has no such stage")
   }
 
+  /// A model that started from a file has other numbers that scale its images.
+  @Test func theScaleOfImagesCostsNothing() {
+    var progress = RunProgress([first, second])
+    var scaled = model.configuration
+    scaled.mean = [0.1, 0.2, 0.3]
+    progress.begin("a")
+    progress.beginTraining(images: 1000, scaled)
+    progress.add(.training, 100, scaled, seconds: 2)
+    expectAbout(progress.secondsLeftInStage, 18)
+    expectAbout(progress.secondsLeft, 58)
+  }
+
   @Test func stagesThatWereLeftOutCostNothing() {
     var progress = RunProgress([second])
     progress.begin("d")

@@ -5,24 +5,11 @@ import MecaImages
 import MecaMPI
 import MecaNN
 import MecaTensor
+import MecaTestSupport
 import MecaTraining
 
 /// This process as the only rank; MPI allows one start a process.
 @MainActor let loneRank = Result { try Communicator.initialise() }
-
-/// Collects what a journal says.
-final class SpokenLines: LogHandler, @unchecked Sendable {
-  var lines: [String] = []
-  var logLevel: Logger.Level = .info
-  var metadata: Logger.Metadata = [:]
-
-  subscript(metadataKey key: String) -> Logger.Metadata.Value? {
-    get { metadata[key] }
-    set { metadata[key] = newValue }
-  }
-
-  func log(event: LogEvent) { lines.append("\(event.level): \(event.message)") }
-}
 
 /// A journal that speaks to `spoken`.
 func journal(_ spoken: SpokenLines, metricsPath: String? = nil) throws -> Journal {

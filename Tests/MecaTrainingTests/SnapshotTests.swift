@@ -4,6 +4,7 @@ import MecaFormats
 import MecaImages
 import MecaMPI
 import MecaNN
+import MecaTestSupport
 import MecaTraining
 import Synchronization
 import Testing

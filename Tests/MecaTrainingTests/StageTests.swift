@@ -1,6 +1,7 @@
 import Foundation
 import MecaCore
 import MecaNN
+import MecaTestSupport
 import MecaTraining
 import Testing
 

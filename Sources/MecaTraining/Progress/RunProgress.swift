@@ -11,6 +11,10 @@ public struct RunProgress: Sendable {
   private struct Kind: Hashable {
     var network: NetworkConfiguration
     var work: Forecast.Work
+
+    init(network: NetworkConfiguration, work: Forecast.Work) {
+      (self.network, self.work) = (network.unscaled, work)
+    }
   }
   private struct Site: Hashable {
     var stage: String
@@ -62,7 +66,9 @@ public struct RunProgress: Sendable {
     defer { trainings += 1 }
     guard let stage else { return }
     choose { [trainings] course in
-      let part = course.parts.first { $0.stage == stage && $0.network == network }
+      let part = course.parts.first {
+        $0.stage == stage && $0.network.unscaled == network.unscaled
+      }
       return part.map { trainings < $0.trainings.count && $0.trainings[trainings] == images }
         ?? false
     }
@@ -129,10 +135,20 @@ public struct RunProgress: Sendable {
   private func cost(_ kind: Kind, operations: Int) -> Double {
     if let own = spent[kind] { return own.seconds / Double(max(1, own.images)) }
     let (seconds, known) = spent.reduce((0.0, 0.0)) { sum, entry in
-      let part = course?.parts.first { $0.network == entry.key.network }
+      let part = course?.parts.first { $0.network.unscaled == entry.key.network }
       let own = Double(entry.value.images) * Double(part?.operations[entry.key.work] ?? 0)
       return own > 0 ? (sum.0 + entry.value.seconds, sum.1 + own) : sum
     }
     return known > 0 ? seconds / known * Double(operations) : 0
+  }
+}
+
+extension NetworkConfiguration {
+  /// The network without the scale of its images, on which what they cost does not depend: models that
+  /// start from a file have the file's.
+  fileprivate var unscaled: NetworkConfiguration {
+    var network = self
+    (network.mean, network.standardDeviation) = ([], [])
+    return network
   }
 }

@@ -9,13 +9,14 @@ CHECKOUT is a folder with the code of https://github.com/vtu81/backdoor-toolbox 
 https://github.com/SCLBD/BackdoorBench, which is not part of this repository; of the first utils/tools.py
 (class IMG_Dataset) is used, of the second utils/bd_dataset_v2.py (class prepro_cls_DatasetBD_v2). The
 program writes the built-in images under TaCT, which has poisons and covers, in the toolbox's layout and as
-NumPy arrays; every image, label and index must be the same. --torch needs no checkout: it opens all files
-of both layouts with PyTorch alone, those of backdoor-toolbox with weights_only=True, and tests the archives
-with Python's zipfile.
+NumPy arrays; every image, label and index must be the same. --torch needs no checkout and no torchvision: it
+opens all files of both layouts with PyTorch alone (1.13 and later), those of backdoor-toolbox with
+weights_only=True, and tests the archives with Python's zipfile.
 
 Exit status 0 when everything is equal; otherwise an AssertionError says what is not.
 """
 
+import inspect
 import os
 import pathlib
 import subprocess
@@ -26,16 +27,6 @@ import zipfile
 
 import numpy
 import torch
-from PIL import Image
-
-for name in ("nms", "qnms"):
-    # torchvision's builds for other hardware import without their operators once these are declared.
-    try:
-        schema = "(Tensor boxes, Tensor scores, float threshold) -> Tensor"
-        torch.library.define(f"torchvision::{name}", schema)
-    except RuntimeError:
-        pass
-import torchvision
 
 ATTACK = ["--attack", "tact", "--poison-rate", "0.05", "--cover-rate", "0.04", "--seed", "3"]
 
@@ -78,6 +69,7 @@ def check_toolbox(program, checkout, root, limits):
         # Not needed by the class; a checkout of utils/tools.py alone does.
         if not (pathlib.Path(checkout) / (name.replace(".", "/") + ".py")).exists():
             sys.modules[name] = types.ModuleType(name)
+    import torchvision
     from utils.tools import IMG_Dataset
 
     transforms = torchvision.transforms.Compose([torchvision.transforms.ToTensor()])
@@ -103,6 +95,7 @@ def check_bench(program, checkout, root, limits):
     record, clean, expected = the_record(program, root, limits)
     sys.path.insert(0, os.path.abspath(checkout))
     os.chdir(root)  # BackdoorBench's paths begin at its own folder.
+    from PIL import Image
     from utils.bd_dataset_v2 import prepro_cls_DatasetBD_v2
 
     result = torch.load(record / "attack_result.pt", weights_only=False)
@@ -142,8 +135,8 @@ def check_torch(program, root, limits):
         assert labels.dtype == torch.int64
         assert numpy.array_equal(labels.numpy(), expected[f"{name}-labels"])
     torch.load(train / "poison_indices", weights_only=True)
-    mapped = torch.load(train / "imgs", weights_only=True, mmap=True)
-    assert torch.equal(mapped, images)
+    if "mmap" in inspect.signature(torch.load).parameters:
+        assert torch.equal(torch.load(train / "imgs", weights_only=True, mmap=True), images)
     record, _, _ = the_record(program, root / "b", limits)
     torch.load(record / "attack_result.pt", weights_only=False)
     archives = [train / "imgs", train / "labels", train / "poison_indices", test / "labels",

@@ -21,7 +21,7 @@ p.add_argument("program"); p.add_argument("out"); p.add_argument("--set", choice
 p.add_argument("--cifar", nargs="*", default=[]); p.add_argument("--attacks", type=int, default=19)
 p.add_argument("--clean", type=int, default=10); p.add_argument("--seed", type=int, default=1)
 p.add_argument("--workers", type=int, default=2); p.add_argument("--minutes", type=float, default=1e9)
-p.add_argument("--only", default=""); p.add_argument("--options", default="")
+p.add_argument("--only", default=""); p.add_argument("--names", nargs="*", help="only these draws, as in attack18"); p.add_argument("--options", default="")
 a = p.parse_args(); os.makedirs(a.out, exist_ok=True)
 kinds = [k for k in KINDS if not a.only or k[0] in a.only.split(",")]
 rng = random.Random(a.seed)
@@ -33,6 +33,7 @@ for n in range(a.clean):
     draws.append(dict(name=f"clean{n}", at=n / a.clean, attack="none", rate=0, target=0, seed=rng.randrange(1000, 10000)))
 # Attacks and clean sets in turns, so that a run that is stopped has some of both.
 draws.sort(key=lambda d: d.pop("at"))
+draws = [d for d in draws if not a.names or d["name"] in a.names]
 images = [r[i:i + 3073] for d in a.cifar for f in sorted(glob.glob(d + "/data_batch_*.bin"))
           for r in [open(f, "rb").read()] for i in range(0, len(r), 3073)]
 tests = [r for d in a.cifar[-1:] for r in [open(d + "/test_batch.bin", "rb").read()[-2000 * 3073:]]]
@@ -72,6 +73,8 @@ def one(d):
         x = result["detection"]
         d.update(verdict=x.get("verdict"), tpr=x.get("tpr"), fpr=x.get("fpr"), flagged=x["flagged"], labels=x["suspicious_labels"],
                  kept=min(v for v in x["kept_per_class"] if v is not None), unconfirmed=x.get("unconfirmed"))
+        judged = [json.loads(l) for l in open(f"{a.out}/{d['name']}-detect/metrics.jsonl") if '"judgement"' in l]
+        d["carry_over"] = [round(j["carry_over"], 3) for j in judged if j.get("event") == "judgement"]
         if d["attack"] == "none": d["outcome"] = "passes" if x["flagged"] == 0 else "false alarm"
         elif (x.get("tpr") or 0) >= .94 and (x.get("fpr") or 0) <= .05: d["outcome"] = "found"
         else:

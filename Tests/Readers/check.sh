@@ -1,13 +1,16 @@
 #!/usr/bin/env bash
 # Opens what the program writes with the readers that people have: exported networks with onnx.checker and
-# onnxruntime, TensorBoard's curves with TensorBoard, tables with pandas.
+# onnxruntime, TensorBoard's curves with TensorBoard, tables with pandas, class probabilities with cleanlab,
+# sets in the layouts of backdoor-toolbox and BackdoorBench with PyTorch.
 #
 #   Tests/Readers/check.sh PROGRAM
 #   Tests/Readers/check.sh --packages      only fetches the packages
 #
 # Makes a virtual environment with the packages of requirements.txt, in .build-readers, and keeps it for the
-# next time. Exit status 0 if everything reads well, 1 if not, 69 if the packages cannot be had here (no venv
-# module, no Python of at least 3.11, no package registry).
+# next time. PyTorch is Debian's python3-torch: the registry's own needs gigabytes of CUDA. Where it is not
+# there and cannot be installed (not root), that one check is left out, and said.
+# Exit status 0 if everything reads well, 1 if not, 69 if the packages cannot be had here (no venv module, no
+# Python of at least 3.11, no package registry).
 set -euo pipefail
 program=${1:?name the program: Tests/Readers/check.sh PROGRAM}
 [ "$program" = --packages ] || program=$(realpath "$program")
@@ -56,6 +59,10 @@ if ! cmp -s "$wanted" "$environment/installed.txt"; then
   fi
   cp "$wanted" "$environment/installed.txt"
 fi
+debian=/usr/bin/python3
+if ! "$debian" -c 'import torch' 2>/dev/null && [ "$(id -u)" -eq 0 ] && command -v apt-get >/dev/null; then
+  DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends python3-torch >/dev/null || true
+fi
 [ "$program" != --packages ] || exit 0
 python=$environment/bin/python
 
@@ -77,5 +84,15 @@ check "$python" "$root/tools/check-tensorboard.py" "$folder/run"
 rm "$folder/run/checkpoints/undefended.safetensors"
 check "$program" "${run[@]}" --quiet >/dev/null
 check "$python" "$root/tools/check-tensorboard.py" "$folder/run"
+
+say "class probabilities in cleanlab"
+check "$python" "$root/tools/check-probabilities.py" --program "$program"
+
+if "$debian" -c 'import torch' 2>/dev/null; then
+  say "sets for backdoor-toolbox and BackdoorBench in PyTorch"
+  check "$debian" "$root/tools/check-toolbox-sets.py" "$program" --torch
+else
+  say "NOT CHECKED: there is no python3-torch"
+fi
 
 say "everything reads well"

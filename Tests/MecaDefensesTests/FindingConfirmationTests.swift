@@ -94,6 +94,14 @@ import Testing
     #expect(flagged(outcome) == MadePictures.poisoned)
   }
 
+  /// Detectors that take the whole label for suspects have not learnt them, and take nobody along.
+  @Test func detectorsThatTellNobodyApartAddNobody() throws {
+    let label = MadePictures.labels.indices.filter { MadePictures.labels[$0] == 2 }
+    let (bench, outcome) = try run(Script(recognised: label.map { Int32($0) }))
+    #expect(flagged(outcome) == MadePictures.poisoned)
+    #expect(bench.lines.contains { $0.hasPrefix("label 2 (class 2): 20 suspects, carry-over") })
+  }
+
   /// Twelve with a patch are not enough by themselves; where a network knows eight of them when held
   /// out, all twelve go: the patch is exact.
   @Test func aFaintPatchNeedsANetwork() throws {

@@ -80,7 +80,7 @@ import Testing
     #expect(
       bench.forecast.stages == [
         "meca/findings", "meca/warm-up", "meca/enhance", "meca/confirm", "undefended",
-        "meca/relabel", "meca/relearn",
+        "meca/relabel",
       ])
   }
 

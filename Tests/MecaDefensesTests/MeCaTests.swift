@@ -214,14 +214,13 @@ import Testing
       bench.stages == [
         "warm-up", "enhance", "confirm", "warm-up again", "enhance again", "confirm again",
         "relabel",
-        "relearn",
       ])
     let again = bench.trainings.filter { $0.key.description.contains("warm-up again") }
     #expect(again.count == 2 && again.allSatisfy { $0.recipe.epochs == 8 })
     #expect(again.allSatisfy { $0.before.count == 2 && $0.before[1].contains("warm-up/detector") })
     let once = try self.bench(answers)
     _ = try settings { $0.secondWarmupEpochs = 0 }.run(once)
-    #expect(once.stages == ["warm-up", "enhance", "confirm", "relabel", "relearn"])
+    #expect(once.stages == ["warm-up", "enhance", "confirm", "relabel"])
   }
 
   /// The paper's words: one detector that judges what it has learnt, the top of all samples by KL,

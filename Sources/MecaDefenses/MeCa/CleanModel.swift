@@ -47,9 +47,16 @@ extension MeCaMethod {
   }
 
   /// Fine-tunes a copy of the clean model on all samples with the new labels (equation 12).
+  ///
+  /// Where nobody was flagged, it has learnt all samples with these labels.
   func relearn(
-    from clean: Finished<ModelState>, _ relabelled: Finished<LabelList>
+    from clean: Finished<ModelState>, _ detection: Finished<Detection>,
+    _ relabelled: Finished<LabelList>
   ) throws -> Finished<ModelState> {
+    guard detection.state.isFlagged.contains(true) else {
+      bench.say("relearn: nobody was flagged, so this is the clean model")
+      return clean
+    }
     let recipe = settings.relearnRecipe(bench.recipe)
     return try bench.stage("relearn", recipe, after: [clean.digest, relabelled.digest]) { key in
       let model = try bench.model(clean.state, of: bench.network)

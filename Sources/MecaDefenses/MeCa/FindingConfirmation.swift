@@ -189,7 +189,8 @@ extension MeCaMethod {
           }
         }
         guard judgement.isFlagged else { continue }
-        let cut = try usualExcess(of: label, detectors)
+        let isLearnt = judgement.carryOver >= Self.learntCarryOver
+        let cut = isLearnt ? try usualExcess(of: label, detectors) : .infinity
         let flags = try bench.decided {
           flagged(label, finding, proposed: proposed, answers, cut: cut)
         }
@@ -221,12 +222,27 @@ extension MeCaMethod {
     return answers
   }
 
-  /// The suspects and those who are recognised by what they have in common.
+  /// The suspects and, of labels whose suspects the detectors tell from their others, those who are
+  /// recognised by what they have in common.
   private func joined(_ proposed: [Bool], _ answers: [SpareAnswer], _ labels: [Int]) -> [Bool] {
-    data.labels.indices.map { sample in
+    let learnt = Set(
+      labels.filter { carryOver(of: proposed, label: $0, answers) >= Self.learntCarryOver })
+    return data.labels.indices.map { sample in
       proposed[sample]
-        || (labels.contains(Int(data.labels[sample])) && answers[sample].excess > 0)
+        || (learnt.contains(Int(data.labels[sample])) && answers[sample].excess > 0)
     }
+  }
+
+  /// From which carry-over on detectors are believed that somebody belongs to the suspects: below it
+  /// they recognise the label's others nearly as often.
+  private static var learntCarryOver: Double { 0.5 }
+
+  /// How far the suspects of a label carry over to held-out samples; see `carryOver`.
+  private func carryOver(of isSuspect: [Bool], label: Int, _ answers: [SpareAnswer]) -> Double {
+    let members = data.labels.indices.filter { Int(data.labels[$0]) == label }
+    return MecaDefenses.carryOver(
+      from: members.filter { isSuspect[$0] }, others: members.filter { !isSuspect[$0] },
+      isRecognised: answers.map { $0.excess > 0 })
   }
 
   /// What the suspects of all labels with a stamp look like together, see `Looks.evidence`: a mark on
@@ -242,17 +258,16 @@ extension MeCaMethod {
   private func judge(
     _ finding: Finding, suspects: [Bool], stamps: Double, _ answers: [SpareAnswer]
   ) -> Judgement {
-    let members = data.labels.indices.filter { Int(data.labels[$0]) == finding.label }
-    let own = members.filter { suspects[$0] }
-    let carried = carryOver(
-      from: own, others: members.filter { !suspects[$0] },
-      isRecognised: answers.map { $0.excess > 0 })
+    let count = data.labels.indices.count {
+      Int(data.labels[$0]) == finding.label && suspects[$0]
+    }
+    let carried = carryOver(of: suspects, label: finding.label, answers)
     let looks = looks(of: suspects, label: finding.label, answers)
     let chance = exp(min(0, -(finding.kind == .stamp ? stamps : looks.evidence)))
     var kept = finding
     kept.suspects = []
     return Judgement(
-      finding: kept, suspects: own.count, carryOver: carried, agreement: looks.agreement,
+      finding: kept, suspects: count, carryOver: carried, agreement: looks.agreement,
       othersAgreement: looks.othersAgreement, chance: chance,
       outcome: outcome(finding, carryOver: carried, chance: chance))
   }
@@ -274,7 +289,7 @@ extension MeCaMethod {
   ) -> Judgement.Outcome {
     let isLearnt = carryOver >= Double(settings.carryOver)
     if showsOthers(chance) {
-      let isSeen = finding.isStrong || carryOver >= 0.5
+      let isSeen = finding.isStrong || carryOver >= Self.learntCarryOver
       return isSeen ? .wrongLabel : .dropped
     }
     if finding.isStrong { return isLearnt ? .ownLabel : .suspected }
@@ -294,8 +309,11 @@ extension MeCaMethod {
     return min(0, others[others.count - 1 - others.count / 500])
   }
 
-  /// Who of a confirmed label is flagged: whom the detectors recognise more than one in 500 of others,
-  /// and the suspects of a strong finding and of equal pixels, whatever the detectors say of them.
+  /// Who of a confirmed label is flagged.
+  ///
+  /// Whom the detectors recognise more than one in 500 of others, and the suspects of a strong finding
+  /// and of equal pixels, whatever the detectors say of them. Detectors that have not learnt what the
+  /// suspects share add nobody: their cut is infinite.
   private func flagged(
     _ label: Int, _ finding: Finding, proposed: [Bool], _ answers: [SpareAnswer], cut: Float
   ) -> [Int32] {

@@ -54,7 +54,7 @@ public struct MeCa: Defense {
     try bench.judged(method.verdict(detection))
     let clean = try method.trainClean(keeping: detection)
     let relabelled = try method.relabel(detection, with: clean)
-    let relearned = try method.relearn(from: clean, relabelled)
+    let relearned = try method.relearn(from: clean, detection, relabelled)
     var outcome = DefenseOutcome(
       models: [
         .init("clean", try bench.model(clean.state, of: bench.network)),

@@ -91,6 +91,22 @@ import Testing
     #expect(progress.position?.of == 2, "it has no such stage")
   }
 
+  /// As long as nothing tells them apart, between the times of all.
+  @Test func timesAreTheMeanOfWhatMayCome() {
+    var longer = first
+    longer.add(.training, 4000, model.configuration, in: "e")
+    var progress = RunProgress([first, longer])
+    progress.begin("a")
+    progress.beginTraining(images: 1000, model.configuration)
+    progress.add(.training, 100, model.configuration, seconds: 2)
+    expectAbout(progress.secondsLeftInStage, 18)
+    expectAbout(progress.secondsLeft, (58 + 138) / 2)
+    progress.expect(1)
+    expectAbout(progress.secondsLeft, 138)
+    progress.begin("b")
+    expectAbout(progress.secondsLeft, 120)
+  }
+
   /// A model that started from a file has other numbers that scale its images.
   @Test func theScaleOfImagesCostsNothing() {
     var progress = RunProgress([first, second])

@@ -3,7 +3,7 @@ import MecaNN
 /// How far a run is, and how long the rest takes, by what its images have cost so far.
 ///
 /// Which way a run takes is not known beforehand. There is a forecast for each; the first one that
-/// goes with what has happened is taken.
+/// goes with what has happened is taken, but for times, which are the mean over all that still do.
 ///
 /// - Ranks: local.
 public struct RunProgress: Sendable {
@@ -23,6 +23,8 @@ public struct RunProgress: Sendable {
 
   private let courses: [Forecast]
   private var current = 0
+  /// The courses that go with what has happened.
+  private var possible: [Int]
   /// Stages that have begun, in turn, and those that have ended.
   private var begun: [String] = []
   private var ended: Set<String> = []
@@ -36,7 +38,10 @@ public struct RunProgress: Sendable {
   private var spent: [Kind: (images: Int, seconds: Double)] = [:]
 
   /// - Parameter courses: what may come, the likeliest first; none leaves times unknown.
-  public init(_ courses: [Forecast]) { self.courses = courses }
+  public init(_ courses: [Forecast]) {
+    self.courses = courses
+    possible = Array(courses.indices)
+  }
 
   private var course: Forecast? { courses.isEmpty ? nil : courses[current] }
 
@@ -52,7 +57,7 @@ public struct RunProgress: Sendable {
   public mutating func expect(_ number: Int) {
     guard courses.indices.contains(number), begun.allSatisfy(courses[number].stages.contains)
     else { return }
-    current = number
+    (current, possible) = (number, [number])
   }
 
   /// The running stage has ended, or its result was there.
@@ -74,13 +79,16 @@ public struct RunProgress: Sendable {
     }
   }
 
-  /// Takes the first course, from the present one on, that has `property` and all stages so far.
+  /// Takes the first course, from the present one on, that has `property` and all stages so far; a
+  /// possible one, if there is any.
   private mutating func choose(_ property: (Forecast) -> Bool) {
-    let order = courses.indices.sorted { ($0 == current ? -1 : $0) < ($1 == current ? -1 : $1) }
-    current =
-      order.first { number in
-        begun.allSatisfy(courses[number].stages.contains) && property(courses[number])
-      } ?? current
+    let fitting = courses.indices.filter { number in
+      begun.allSatisfy(courses[number].stages.contains) && property(courses[number])
+    }
+    guard !fitting.isEmpty else { return }
+    let stillPossible = fitting.filter(possible.contains)
+    possible = stillPossible.isEmpty ? fitting : stillPossible
+    if !possible.contains(current) { current = possible[0] }
   }
 
   /// Images are behind.
@@ -104,38 +112,49 @@ public struct RunProgress: Sendable {
   }
 
   /// Seconds until the running stage ends; nil where that is not known.
-  public var secondsLeftInStage: Double? { stage.flatMap { secondsLeft(in: [$0]) } }
+  public var secondsLeftInStage: Double? {
+    stage.flatMap { stage in mean { secondsLeft(in: [stage], of: $0) } }
+  }
 
   /// Seconds until the run ends; nil where that is not known.
-  public var secondsLeft: Double? {
-    guard let course else { return nil }
+  public var secondsLeft: Double? { mean(secondsLeft) }
+
+  /// The mean over what may come.
+  private func mean(_ seconds: (Forecast) -> Double?) -> Double? {
+    let known = possible.compactMap { seconds(courses[$0]) }
+    return known.isEmpty ? nil : known.reduce(0, +) / Double(known.count)
+  }
+
+  private func secondsLeft(of course: Forecast) -> Double? {
     let last = begun.last.flatMap { course.stages.firstIndex(of: $0) } ?? -1
     let coming = course.stages.indices.filter {
       let stage = course.stages[$0]
       return stage == Forecast.evaluation || $0 >= last && !ended.contains(stage)
     }
-    return secondsLeft(in: coming.map { course.stages[$0] })
+    return secondsLeft(in: coming.map { course.stages[$0] }, of: course)
   }
 
-  private func secondsLeft(in stages: [String]) -> Double? {
-    guard let course, begun.allSatisfy(course.stages.contains), !spent.isEmpty else { return nil }
+  private func secondsLeft(in stages: [String], of course: Forecast) -> Double? {
+    guard begun.allSatisfy(course.stages.contains), !spent.isEmpty else { return nil }
     var sum = 0.0
     for part in course.parts where stages.contains(part.stage) {
       for work in Forecast.Work.allCases {
         let kind = Kind(network: part.network, work: work)
         let left =
           part.images(work) - done[Site(stage: part.stage, kind: kind), default: 0]
-        if left > 0 { sum += Double(left) * cost(kind, operations: part.operations[work] ?? 0) }
+        if left > 0 {
+          sum += Double(left) * cost(kind, operations: part.operations[work] ?? 0, of: course)
+        }
       }
     }
     return sum
   }
 
   /// Seconds of an image: what such ones took, or else by its multiplications what others took.
-  private func cost(_ kind: Kind, operations: Int) -> Double {
+  private func cost(_ kind: Kind, operations: Int, of course: Forecast) -> Double {
     if let own = spent[kind] { return own.seconds / Double(max(1, own.images)) }
     let (seconds, known) = spent.reduce((0.0, 0.0)) { sum, entry in
-      let part = course?.parts.first { $0.network.unscaled == entry.key.network }
+      let part = course.parts.first { $0.network.unscaled == entry.key.network }
       let own = Double(entry.value.images) * Double(part?.operations[entry.key.work] ?? 0)
       return own > 0 ? (sum.0 + entry.value.seconds, sum.1 + own) : sum
     }

@@ -43,7 +43,8 @@ struct Chart {
     let points = lines.flatMap(\.points).filter { $0.x.isFinite && $0.y.isFinite }
     let xs = span(points.map(\.x))
     let ys = range ?? span(points.map(\.y))
-    var body = axes(xs, ys, x: x, y: y)
+    let isCounted = points.allSatisfy { $0.x == $0.x.rounded() }
+    var body = axes(xs, ys, x: x, y: y, isCounted: isCounted)
     for (number, line) in lines.enumerated() {
       let path = line.points.filter { $0.x.isFinite && $0.y.isFinite }.map {
         "\(place($0.x, xs, left, width - right)),\(place($0.y, ys, height - bottom, top))"
@@ -158,27 +159,34 @@ struct Chart {
     return begin + min(1, max(0, share)) * (end - begin)
   }
 
+  /// - Parameter isCounted: whether there is nothing between whole numbers of x.
   private static func axes(
-    _ xs: ClosedRange<Double>, _ ys: ClosedRange<Double>, x: String, y: String
+    _ xs: ClosedRange<Double>, _ ys: ClosedRange<Double>, x: String, y: String,
+    isCounted: Bool = false
   ) -> String {
     var body = ""
-    for step in 0...4 {
-      let share = Double(step) / 4
-      let (at, down) = (
-        xs.lowerBound + share * (xs.upperBound - xs.lowerBound),
-        ys.lowerBound + share * (ys.upperBound - ys.lowerBound)
-      )
-      let (column, row) = (
-        fixed(place(at, xs, left, width - right), 1),
-        fixed(place(down, ys, height - bottom, top), 1)
-      )
+    for down in quarters(ys) {
+      let row = fixed(place(down, ys, height - bottom, top), 1)
       body +=
         "<line class=\"grid\" x1=\"\(left)\" x2=\"\(width - right)\" y1=\"\(row)\" y2=\"\(row)\"/>"
       body += text(brief(down), x: fixed(left - 5, 1), y: row, anchor: "end")
+    }
+    for at in isCounted ? wholeNumbers(xs) : quarters(xs) {
+      let column = fixed(place(at, xs, left, width - right), 1)
       body += text(brief(at), x: column, y: fixed(height - bottom + 14, 1), anchor: "middle")
     }
     body += text(x, x: fixed((left + width) / 2, 1), y: fixed(height - 4, 1), anchor: "middle")
     return body + text(y, x: fixed(left + 5, 1), y: "10", anchor: "start")
+  }
+
+  private static func quarters(_ range: ClosedRange<Double>) -> [Double] {
+    (0...4).map { range.lowerBound + Double($0) / 4 * (range.upperBound - range.lowerBound) }
+  }
+
+  /// At most seven whole numbers of a range, equally far from each other.
+  private static func wholeNumbers(_ range: ClosedRange<Double>) -> [Double] {
+    let step = max(1, ((range.upperBound - range.lowerBound) / 6).rounded(.up))
+    return Array(stride(from: range.lowerBound.rounded(.up), through: range.upperBound, by: step))
   }
 
   private static func brief(_ value: Double) -> String {

@@ -154,7 +154,8 @@ public struct RunReport {
       data?["path"] as? String ?? data?["dataset"] as? String,
       result.map { "defence \($0.defense)" },
       (plan["model"] as? String).map { "\($0) of width \(plan["width"] ?? "?")" },
-      compute?["seed"].map { "seed \($0)" }, (record["ranks"] as? Int).map { "\($0) ranks" },
+      compute?["seed"].map { "seed \($0)" },
+      (record["ranks"] as? Int).map { $0 == 1 ? "1 rank" : "\($0) ranks" },
       (record["version"] as? String).map { "meca-dist \($0)" },
     ]
     return words.compactMap(\.self).joined(separator: " · ")

@@ -46,8 +46,11 @@ ENVIRONMENT = {
     "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1",
     "OMPI_MCA_btl_vader_single_copy_mechanism": "none",
 }
-# The longest that the ranks may need to notice one that is stopped, rank 0 too, and to end.
-SECONDS_TO_NOTICE = 40
+# The longest that the ranks may need to notice one that is stopped, rank 0 too, and to end: five times as
+# long as they wait for an answer where it is stopped before MPI has brought them together.
+SECONDS_TO_NOTICE = 30 + 5 * float(ENVIRONMENT["MECA_GIVE_UP_AFTER"])
+# What is said of it; before its start and after its farewell nobody knows which rank it is.
+NAMED = ["has not answered", "MPI has not brought all ranks together", "MPI_Finalize does not return"]
 DISK_BYTES = 64 << 20
 
 
@@ -242,7 +245,7 @@ class Soak:
         try:
             code = process.wait(timeout=SECONDS_TO_NOTICE)
         except subprocess.TimeoutExpired:
-            self.fail(f"{defense}: a stopped rank held the run for {SECONDS_TO_NOTICE} s")
+            self.fail(f"{defense}: a stopped rank held the run for {SECONDS_TO_NOTICE:g} s")
             code = None
         for program in programs:
             if program in process_table():
@@ -250,7 +253,7 @@ class Soak:
         if code is None:
             os.kill(process.pid, signal.SIGKILL)
             process.wait()
-        elif code and "has not answered" not in self.log(output).read_text():
+        elif code and not any(words in self.log(output).read_text() for words in NAMED):
             self.fail(f"{defense}: nobody was named: {self.log(output).read_text()[-400:]}")
         # A run that had ended before it was stopped has its results.
         return 0 if code == 0 else None

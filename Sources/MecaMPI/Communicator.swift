@@ -88,6 +88,14 @@ public final class Communicator {
     prepareSurroundings()
     // Before MPI starts, which sets variables of its own.
     let surroundings = UnconnectedRanks.variables()
+    return try CallLimit.bounded(
+      CallLimit.ofStart(),
+      "MPI has not brought all ranks together: one of them hangs at its start, or hosts do not reach "
+        + "each other (meca-dist doctor); the run ends, the same command starts it again"
+    ) { try started(surroundings) }
+  }
+
+  private static func started(_ surroundings: [String: String]) throws -> Communicator {
     var granted: Int32 = 0
     try check(meca_initialise(&granted), "MPI_Init_thread")
     try check(meca_errors_return(meca_world()), "MPI_Comm_set_errhandler")
@@ -123,18 +131,20 @@ public final class Communicator {
   public func sleepingBarrier(longestSleep: Int = 20) throws {
     precondition(longestSleep > 0, "longestSleep is \(longestSleep) ms")
     guard size > 1 else { return }
+    try place.waiting { try meetAsleep(longestSleep: longestSleep) }
+  }
+
+  private func meetAsleep(longestSleep: Int) throws {
     var request = MecaRequest()
     try check(meca_begin_barrier(handle, &request), "MPI_Ibarrier")
-    try place.waiting {
-      var pause = 50_000
-      while true {
-        var done: Int32 = 0
-        try check(meca_test(&request, &done), "MPI_Test")
-        if done != 0 { return }
-        var time = timespec(tv_sec: pause / 1_000_000_000, tv_nsec: pause % 1_000_000_000)
-        nanosleep(&time, nil)
-        pause = min(pause * 2, longestSleep * 1_000_000)
-      }
+    var pause = 50_000
+    while true {
+      var done: Int32 = 0
+      try check(meca_test(&request, &done), "MPI_Test")
+      if done != 0 { return }
+      var time = timespec(tv_sec: pause / 1_000_000_000, tv_nsec: pause % 1_000_000_000)
+      nanosleep(&time, nil)
+      pause = min(pause * 2, longestSleep * 1_000_000)
     }
   }
 
@@ -159,7 +169,13 @@ public final class Communicator {
   public func finalise() throws {
     guard !isFinalised else { return }
     isFinalised = true
+    // They meet while they are still watched; then nobody has a reason to take long.
+    if watch != nil { try? meetAsleep(longestSleep: 20) }
     watch?.leave()
-    try check(meca_finalise(), "MPI_Finalize")
+    try CallLimit.bounded(
+      watch.map { $0.limits.giveUp + CallLimit.pauseBefore(rank) },
+      "rank \(rank) of \(size) on \(host): MPI_Finalize does not return, since another rank hangs at its "
+        + "end; what the run has written is whole"
+    ) { try check(meca_finalise(), "MPI_Finalize") }
   }
 }

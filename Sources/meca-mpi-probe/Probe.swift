@@ -22,6 +22,8 @@ import MecaMPI
 /// late RANK SECONDS             one rank works so long, the others wait
 /// signal RANK NUMBER            one rank sends itself a signal after a second, the others wait
 /// ```
+/// `stopped start RANK` before the tasks stops that rank for good before MPI starts, `stopped end RANK`
+/// when all tasks are done.
 /// Rank 0 prints a line `TASK: ANSWER` for each. A task that fails on all ranks alike does not keep
 /// the others from being done: the run goes on and ends with the first such error. With `restarted`
 /// before the tasks, the same in a process that started itself anew. `confined COMMAND` becomes that
@@ -39,6 +41,13 @@ enum Probe {
         exit(ExitCode.internalError.rawValue)
       }
     }
+    var isStoppedAtEnd = false
+    if tasks.first == "stopped" {
+      let isMeant = getenv("OMPI_COMM_WORLD_RANK").map { String(cString: $0) } == tasks[2]
+      if isMeant, tasks[1] == "start" { raise(SIGSTOP) }
+      isStoppedAtEnd = isMeant && tasks[1] == "end"
+      tasks.removeFirst(3)
+    }
     let ranks: Communicator
     do { ranks = try Communicator.initialise() } catch {
       print(error)
@@ -46,6 +55,10 @@ enum Probe {
     }
     do {
       try run(tasks, ranks)
+      if isStoppedAtEnd {
+        sleep(1)  // the others wait by then
+        raise(SIGSTOP)
+      }
       try ranks.finalise()
     } catch {
       ranks.end(with: error)

@@ -133,6 +133,29 @@ extension ProbeTests {
       )
     }
 
+    /// A rank that is stopped before MPI has brought all together: nobody is connected yet.
+    @Test(arguments: [0, 1]) func aRankThatHangsAtTheStartEndsTheRun(rank: Int) throws {
+      let outcome = try runWithMPI(
+        ranks: 2, program, ["stopped", "start", "\(rank)", "placements"],
+        environment: ["MECA_GIVE_UP_AFTER": "1"], timeout: 60)
+      #expect(!outcome.timedOut)
+      #expect(outcome.status == 74, "\(outcome.errors)")
+      #expect(outcome.ownErrorLines.count == 1, "\(outcome.errors)")
+      #expect(
+        outcome.ownErrorLines.first?.contains("MPI has not brought all ranks together") == true)
+    }
+
+    /// Nobody takes leave while one has not come to the end.
+    @Test(arguments: [0, 1]) func aRankThatHangsAtTheEndEndsTheRun(rank: Int) throws {
+      let outcome = try runWithMPI(
+        ranks: 2, program, ["stopped", "end", "\(rank)", "placements"],
+        environment: ["MECA_GIVE_UP_AFTER": "4"], timeout: 60)
+      #expect(!outcome.timedOut)
+      #expect(outcome.status == 74, "\(outcome.errors)")
+      #expect(outcome.ownErrorLines.count == 1, "\(outcome.errors)")
+      #expect(outcome.ownErrorLines.first?.contains("rank \(rank) of 2 on ") == true)
+    }
+
     /// Without the watch it would wait for ever.
     @Test func theWatchCanBeLeftOut() throws {
       let outcome = try runWithMPI(

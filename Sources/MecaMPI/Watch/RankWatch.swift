@@ -77,12 +77,16 @@ final class RankWatch: Sendable {
   }
 
   /// The limits that the environment asks for; nil where nothing is to be watched.
-  private static func wantedLimits() -> WatchLedger.Limits? {
+  ///
+  /// - Parameter isSilent: whether nothing is said of what is no number.
+  static func wantedLimits(isSilent: Bool = false) -> WatchLedger.Limits? {
     func text(_ name: String) -> String? { getenv(name).map { String(cString: $0) } }
     func seconds(_ name: String) -> Double? {
       guard let text = text(name) else { return nil }
       if let seconds = Double(text), seconds > 0, seconds.isFinite { return seconds }
-      complain("warning: \(name)=\(text.prefix(40)): no number of seconds; the usual one is kept")
+      if !isSilent {
+        complain("warning: \(name)=\(text.prefix(40)): no number of seconds; the usual one is kept")
+      }
       return nil
     }
     if text("MECA_WATCH") == "off" { return nil }

@@ -27,6 +27,7 @@ let reportTemplate =
     main{max-width:1100px;margin:0 auto;padding:0 16px 48px}
     h1{font-size:1.35rem;margin:20px 0 4px}h2{font-size:1.2rem;margin:40px 0 8px;padding-top:8px;border-top:1px solid var(--line)}
     h3{font-size:1.05rem;margin:24px 0 6px}p{margin:6px 0;max-width:72ch}
+    h1,h2,h3,h4,p{overflow-wrap:anywhere}
     a{color:var(--accent)}a:focus-visible,summary:focus-visible,.scroll:focus-visible{outline:3px solid var(--accent);outline-offset:2px}
     .dim{color:var(--dim)}.small{font-size:.875rem}
     .verdict{border-left:8px solid var(--undecided);background:var(--soft);padding:12px 16px;margin:12px 0}

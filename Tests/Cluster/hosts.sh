@@ -103,7 +103,7 @@ before=$(sent)
 over 4 --output four > four.log 2>&1 || { tail -5 four.log; fail "the run on four hosts"; }
 bytes=$(($(sent) - before))
 say "four hosts, $ranks_each ranks each: $bytes bytes between them"
-grep -E "^rank [0-9]+ on" four.log >&2
+grep -E "^meca-dist [0-9.]+, .* ranks? on " four.log >&2
 [ "$(weights one)" = "$(weights four)" ] || fail "other weights on four hosts"
 say "the same weights as on one: $(weights four)"
 

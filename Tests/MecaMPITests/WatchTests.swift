@@ -135,25 +135,25 @@ extension ProbeTests {
 
     /// A rank that is stopped before MPI has brought all together: nobody is connected yet.
     @Test(arguments: [0, 1]) func aRankThatHangsAtTheStartEndsTheRun(rank: Int) throws {
-      let outcome = try runWithMPI(
-        ranks: 2, program, ["stopped", "start", "\(rank)", "placements"],
-        environment: ["MECA_GIVE_UP_AFTER": "1"], timeout: 60)
-      #expect(!outcome.timedOut)
-      #expect(outcome.status == 74, "\(outcome.errors)")
-      #expect(outcome.ownErrorLines.count == 1, "\(outcome.errors)")
-      #expect(
-        outcome.ownErrorLines.first?.contains("MPI has not brought all ranks together") == true)
+      try requireEnd(
+        ["stopped", "start", "\(rank)", "placements"], giveUp: "1",
+        "MPI has not brought all ranks together")
     }
 
     /// Nobody takes leave while one has not come to the end.
     @Test(arguments: [0, 1]) func aRankThatHangsAtTheEndEndsTheRun(rank: Int) throws {
+      try requireEnd(
+        ["stopped", "end", "\(rank)", "placements"], giveUp: "4", "rank \(rank) of 2 on ")
+    }
+
+    /// Two ranks that do these tasks must end by themselves, with one line that contains `words`.
+    private func requireEnd(_ tasks: [String], giveUp: String, _ words: String) throws {
       let outcome = try runWithMPI(
-        ranks: 2, program, ["stopped", "end", "\(rank)", "placements"],
-        environment: ["MECA_GIVE_UP_AFTER": "4"], timeout: 60)
+        ranks: 2, program, tasks, environment: ["MECA_GIVE_UP_AFTER": giveUp], timeout: 60)
       #expect(!outcome.timedOut)
       #expect(outcome.status == 74, "\(outcome.errors)")
       #expect(outcome.ownErrorLines.count == 1, "\(outcome.errors)")
-      #expect(outcome.ownErrorLines.first?.contains("rank \(rank) of 2 on ") == true)
+      #expect(outcome.ownErrorLines.first?.contains(words) == true)
     }
 
     /// Without the watch it would wait for ever.

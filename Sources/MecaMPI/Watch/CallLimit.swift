@@ -25,9 +25,11 @@ final class CallLimit: Sendable {
   private func wait(_ seconds: Double, _ line: String) {
     // Naps are counted, not the clock: while this process is stopped itself, no time goes by.
     let nap = 0.2
-    for _ in 0..<Int((seconds / nap).rounded(.up)) {
+    var waited = 0.0
+    while waited < seconds {
       usleep(UInt32(nap * 1e6))
       if hasReturned.load(ordering: .relaxed) { return }
+      waited += nap
     }
     complain(line)
     _exit(ExitCode.inputOutput.rawValue)

@@ -14,13 +14,28 @@ two that divides the shards) sends (P - 1) / P of the vector to the ranks that a
 again as sums. With G ranks on each of H nodes and one round among all, (P - G) / P of the bytes leave
 the node; in two rounds (first within a node, then between ranks of equal number), a rank sends a Gth
 of (H - 1) / H of the vector and as much again, in 2 (H - 1) B messages. What stays within a node is
---local-ms. Nothing overlaps; what --overlap hides comes on top.
+--local-ms, by the ranks of a node as measured on one: 2:14,4:24,16:60; between two of them it is
+interpolated. Nothing overlaps; what --overlap hides comes on top.
 
 The default latency is what small all-reduces over TCP cost on the loopback device; see
 docs/performance.md for where the numbers come from.
 """
 
 import argparse
+
+
+def costs_by_ranks(text):
+    """`2:14,16:60` as ordered pairs of ranks and milliseconds; one rank alone costs nothing."""
+    pairs = [part.split(":") for part in text.split(",")]
+    return sorted([(1, 0.0), *((int(ranks), float(cost)) for ranks, cost in pairs)])
+
+
+def interpolated(costs, ranks):
+    """The cost of `ranks` ranks on a node; beyond the largest that was measured, its cost."""
+    for (fewer, low), (more, high) in zip(costs, costs[1:]):
+        if ranks <= more:
+            return low + (high - low) * (ranks - fewer) / (more - fewer)
+    return costs[-1][1]
 
 
 def efficiency(ranks, options, gigabits, rounds):
@@ -36,7 +51,7 @@ def efficiency(ranks, options, gigabits, rounds):
         peers, share = nodes - 1, (nodes - 1) / nodes / each
     messages = 2 * peers * buckets * options.latency_us * 1e-6
     exchange = messages + 2 * vector * share / (gigabits * 1e9 / 8 / each)
-    exchange += options.local_ms * 1e-3
+    exchange += interpolated(options.local_ms, each) * 1e-3
     compute = options.compute_ms * 1e-3
     return compute / (compute + exchange), exchange * 1e3
 
@@ -46,7 +61,10 @@ def main():
     parser.add_argument("--compute-ms", type=float, required=True, help="a step without exchange")
     parser.add_argument("--floats", type=float, required=True, help="length of the summed vector")
     parser.add_argument("--latency-us", type=float, default=10, help="cost of a message")
-    parser.add_argument("--local-ms", type=float, default=0, help="additions and copies of a step")
+    parser.add_argument(
+        "--local-ms", type=costs_by_ranks, default=[(1, 0.0)], metavar="RANKS:MS,...",
+        help="exchange of a step on one node, by its ranks",
+    )
     parser.add_argument("--ranks-per-node", type=int, default=16)
     options = parser.parse_args()
     head = [f"{speed} Gb/s, {rounds}" for speed in (10, 100) for rounds in ("one round", "two")]

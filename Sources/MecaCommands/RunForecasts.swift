@@ -33,6 +33,7 @@ struct RunForecasts {
         engine: engine, scope: type(of: defense).facts.name, reserve: reserve, course: course,
         endsAtVerdict: goal == .verdict, testedImages: tested,
         wantsProbabilities: wantsProbabilities)
+      try bench.look(defense)
       if goal == .verdict {
         do { _ = try bench.run(defense) } catch is ForecastWorkbench.VerdictReached {}
         return bench.forecast

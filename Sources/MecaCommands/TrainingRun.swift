@@ -49,6 +49,7 @@ struct TrainingRun {
         try write(probabilities)
         if goal == .verdict { throw VerdictReached(verdict: verdict) }
       })
+    try bench.look(defense)
     if plan.undefended, goal == .models {
       report.result.noDefense = try comparison(Undefended(), bench)
     }
@@ -138,11 +139,12 @@ struct TrainingRun {
     return figures
   }
 
-  /// Evaluates the defence's models and its verdict.
+  /// Evaluates the defence's models; where there is no defence, what the comparison has found.
   private func add(_ outcome: DefenseOutcome, _ facts: DefenseFacts) throws {
+    let known = facts.name == Undefended.facts.name ? report.result.noDefense : nil
     for named in outcome.models {
       let title = outcome.models.count == 1 ? facts.title : "\(facts.title), \(named.name)"
-      let figures = try figures(named.model, of: title)
+      let figures = try known ?? figures(named.model, of: title)
       report.result.models[named.name] = figures
       if outcome.defended != nil {
         report.result.rows.append(ResultRow(title: title, figures: figures))

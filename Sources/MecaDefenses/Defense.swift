@@ -32,6 +32,12 @@ public protocol Defense: Sendable {
   /// - Ranks: local, and the same on every rank.
   /// - Throws: `SettingError`, `UsageError`.
   func check(_ samples: GivenData) throws
+  /// Does what needs no trained model, and says what it sees: before any model is trained, also one
+  /// that the defence is only compared with. `run` finds the results of these stages.
+  ///
+  /// - Ranks: collective.
+  /// - Throws: what stages throw.
+  func lookFirst(_ bench: some Workbench) throws
   /// Runs the defence.
   ///
   /// - Ranks: collective; every rank returns the same.
@@ -44,6 +50,8 @@ extension Defense {
   public func networks(besides network: NetworkConfiguration) -> [NetworkConfiguration] { [] }
   /// It has none.
   public var offersProbabilities: Bool { false }
+  /// There is nothing to see without a model.
+  public func lookFirst(_ bench: some Workbench) throws {}
   /// Everything suits.
   public func check(_ samples: GivenData) throws {}
 }

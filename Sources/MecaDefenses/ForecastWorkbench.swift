@@ -35,6 +35,7 @@ public final class ForecastWorkbench: Workbench {
   private var scope: StageKey
   private var stage = "what is in no stage"
   private var undefendedModel: Finished<ModelState>?
+  private let early = EarlyStages()
   private let largestLabel: Int32
   private let course: Course
   private let endsAtVerdict: Bool
@@ -86,6 +87,14 @@ public final class ForecastWorkbench: Workbench {
     return try defense.run(self)
   }
 
+  /// Lets a defence look before its turn, as a run does.
+  public func look(_ defense: any Defense) throws {
+    let before = scope
+    defer { scope = before }
+    scope = StageKey(type(of: defense).facts.name)
+    try early.look { try defense.lookFirst(self) }
+  }
+
   /// The seed of everything random that is drawn at `key`.
   public func seed(of key: StageKey) -> UInt64 { key.seed(of: compute.seed) }
 
@@ -117,7 +126,10 @@ public final class ForecastWorkbench: Workbench {
     _ name: String, _ settings: some Encodable, after inputs: [StageDigest],
     _ work: (StageKey) throws -> State
   ) throws -> Finished<State> {
-    try counted(scope.appending(name), settings, after: inputs, work)
+    let key = scope.appending(name)
+    return try early.finished(try StageDigest(key, settings: settings, after: inputs)) {
+      try counted(key, settings, after: inputs, work)
+    }
   }
 
   private func counted<State: StageState>(

@@ -36,7 +36,10 @@ public final class SessionWorkbench: Workbench {
   public var wantsProbabilities: Bool { probabilities != nil }
 
   /// Results that all defences of a run share.
-  private final class SharedStages { var undefended: Finished<ModelState>? }
+  private final class SharedStages {
+    var undefended: Finished<ModelState>?
+    let early = EarlyStages()
+  }
 
   /// A bench for the defence called `scope`.
   ///
@@ -116,12 +119,20 @@ public final class SessionWorkbench: Workbench {
     return finished
   }
 
+  /// Lets the defence of this bench look at the samples before any model is trained.
+  public func look(_ defense: any Defense) throws {
+    try shared.early.look { try defense.lookFirst(self) }
+  }
+
   /// Runs a part of the defence, or takes its result from its checkpoint.
   public func stage<State: StageState>(
     _ name: String, _ settings: some Encodable, after inputs: [StageDigest],
     _ work: (StageKey) throws -> State
   ) throws -> Finished<State> {
-    try session.stage(scope.appending(name), settings, after: inputs, store: store, work)
+    let key = scope.appending(name)
+    return try shared.early.finished(try StageDigest(key, settings: settings, after: inputs)) {
+      try session.stage(key, settings, after: inputs, store: store, work)
+    }
   }
 
   /// Trains a model; the course of one of `network`, as they are kept and compared, is followed by

@@ -3,7 +3,7 @@
 # as on one; a link that is cut and a host that dies are told in one line, and the run goes on without.
 #
 #   Tests/Cluster/hosts.sh [PROGRAM]        as root; installs openssh-server and iproute2, takes minutes
-#   RANKS_EACH=4 Tests/Cluster/hosts.sh     with so many ranks on each host
+#   RANKS_EACH=4 WIDTH=16 EPOCHS=12 Tests/Cluster/hosts.sh     with so many ranks on each host
 #
 # With several ranks on a host it counts the bytes between hosts twice: with ranks that are neighbours,
 # whose sums are made within a host first, and with ranks dealt out one by one, whose sums cannot be.
@@ -65,7 +65,7 @@ export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1
 # As in the scripts of launch.
 export OMPI_MCA_oob_tcp_keepalive_time=20 OMPI_MCA_oob_tcp_keepalive_intvl=5
 export OMPI_MCA_oob_tcp_keepalive_probes=4
-run=(--defense none --no-oracle --width 4 --train-limit 600 --test-limit 200 --epochs "${EPOCHS:-200}")
+run=(--defense none --no-oracle --width "${WIDTH:-4}" --train-limit 600 --test-limit 200 --epochs "${EPOCHS:-200}")
 run+=(--augment none --seed 4 --shards "$((ranks_each > 2 ? 4 * ranks_each : 8))")
 # Where the next rank goes: slot fills a host first, node takes the next host.
 map_by=slot

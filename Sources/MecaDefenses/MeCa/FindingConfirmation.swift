@@ -106,29 +106,47 @@ extension Findings {
 }
 
 extension MeCaMethod {
-  /// What pixels say before anything is trained.
+  /// What pixels say before anything is trained; nil where they are not asked.
   ///
   /// - Ranks: collective.
-  func lookAtPixels() throws -> Finished<Findings> {
-    let kinds = settings.proposers.compactMap { Finding.Kind(rawValue: $0.rawValue) }
-    let canConfirm = settings.folds > 1 && settings.verdict == .carryOver
-    if !kinds.isEmpty, !canConfirm {
-      bench.say(
-        "pixels are not looked at: with one fold, or without carry-over, nobody could be asked about "
-          + "the suspects")
-    }
-    guard !kinds.isEmpty, canConfirm else {
-      return Finished(
-        state: Findings(),
-        digest: try StageDigest(StageKey("findings"), settings: NoSettings(), after: []))
-    }
-    let findings = try bench.stage("findings", kinds.map(\.rawValue), after: []) {
+  func lookAtPixels() throws -> Finished<Findings>? {
+    guard !kindsLookedFor.isEmpty, canConfirm else { return nil }
+    let kinds = kindsLookedFor
+    return try bench.stage("findings", kinds.map(\.rawValue), after: []) {
       try Forensics(bench: bench, kinds: kinds).findings(key: $0)
+    }
+  }
+
+  /// Looks at pixels, and says whom they speak against and how the run goes on.
+  ///
+  /// - Ranks: collective.
+  func sayWhatPixelsShow() throws {
+    guard let findings = try lookAtPixels() else {
+      if !kindsLookedFor.isEmpty {
+        bench.say(
+          "pixels are not looked at: with one fold, or without carry-over, nobody could be asked "
+            + "about the suspects")
+      }
+      return
     }
     bench.expect(findings.state.all.isEmpty ? .suspected : .found)
     bench.observe(
       "pixels", "suspected", marked: findings.state.suspects(count: data.count), values: [:])
-    return findings
+  }
+
+  /// What pixels are searched for.
+  private var kindsLookedFor: [Finding.Kind] {
+    settings.proposers.compactMap { Finding.Kind(rawValue: $0.rawValue) }
+  }
+
+  /// Whether detectors can be asked about suspects that they have not learnt.
+  private var canConfirm: Bool { settings.folds > 1 && settings.verdict == .carryOver }
+
+  /// What stands for the findings where nobody has looked.
+  func noFindings() throws -> Finished<Findings> {
+    Finished(
+      state: Findings(),
+      digest: try StageDigest(StageKey("findings"), settings: NoSettings(), after: []))
   }
 
   /// The verdict where pixels say nothing and nobody else is asked.

@@ -47,6 +47,11 @@ public struct MeCa: Defense {
     try settings.perturbation.validate(imageShape: samples.imageShape)
   }
 
+  /// Looks at pixels.
+  public func lookFirst(_ bench: some Workbench) throws {
+    try MeCaMethod(settings, bench).sayWhatPixelsShow()
+  }
+
   /// The whole method; its body is the paper's outline.
   public func run(_ bench: some Workbench) throws -> DefenseOutcome {
     let method = MeCaMethod(settings, bench)
@@ -95,7 +100,7 @@ struct MeCaMethod<Bench: Workbench> {
   /// hold; a second attempt with a longer warm-up where that is asked for and nobody is flagged.
   func detect() throws -> Finished<Detection> {
     let detectors = try CrossFit(settings, bench)
-    let findings = try lookAtPixels()
+    let findings = try lookAtPixels() ?? noFindings()
     let unlearns = settings.proposers.contains(.unlearning)
     let isAlone = findings.state.all.isEmpty && !unlearns
     if isAlone, !bench.wantsProbabilities { return try nothingFound(findings) }

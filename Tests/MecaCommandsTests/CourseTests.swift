@@ -35,6 +35,42 @@ extension ProgramTests {
       #expect(detectors?["test_acc"] == nil && detectors?["learning_rate"] != nil)
     }
 
+    /// Before anything is trained, and once; also where a run goes on.
+    @Test func pixelsAreLookedAtFirst() throws {
+      let folder = try TestFolder()
+      let run =
+        tinyModel + [
+          "--no-oracle", "--poison-rate", "0.3", "--trigger-size", "14", "--proposers", "patch",
+          "--warmup-epochs", "2", "--confirm-epochs", "2", "--relearn-epochs", "1", "--output",
+          folder.path,
+        ]
+      func stages() throws -> [String] {
+        try metrics(folder).compactMap {
+          $0["event"] as? String == "stage" ? $0["stage"] as? String : nil
+        }
+      }
+      try succeed(ranks: 2, run)
+      let all = try stages()
+      #expect(all.prefix(3) == ["meca/findings", "undefended", "meca/warm-up"], "\(all)")
+      #expect(Set(all).count == all.count, "\(all)")
+      let again = try succeed(ranks: 3, run)
+      #expect(
+        (again.output + again.errors).components(separatedBy: "meca/findings: taken from").count
+          == 2)
+      #expect(try stages() == all)
+    }
+
+    /// The undefended model is the whole of it, and is asked once.
+    @Test func withoutADefenceTheModelIsEvaluatedOnce() throws {
+      let folder = try TestFolder()
+      try succeed(
+        ranks: 2, tinyModel + ["--defense", "none", "--no-oracle", "--output", folder.path])
+      let models = try metrics(folder).filter { $0["event"] as? String == "model" }
+      #expect(models.map { $0["model"] as? String } == ["undefended"])
+      let rows = try #require(try result(folder)["rows"] as? [[String: Any]])
+      #expect(rows.map { $0["title"] as? String } == ["undefended"])
+    }
+
     @Test func confusionSumsUpToTheClosingTable() throws {
       let folder = try referenceRun.get()
       let lines = String(decoding: try folder.bytes("confusion.csv"), as: UTF8.self)

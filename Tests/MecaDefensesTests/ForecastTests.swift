@@ -103,6 +103,21 @@ import Testing
     #expect(parts["meca/relabel"]?.images(.judging) == flagged)
   }
 
+  /// As in a run: what a defence sees before its turn is a stage of its own, the first, and no other.
+  @Test func aLookBeforeTheTurnIsCountedOnce() throws {
+    let (looking, plain) = (try bench(.found), try bench(.found))
+    let defense = MeCa(MeCaSettings())
+    try looking.look(defense)
+    for bench in [looking, plain] {
+      _ = try bench.run(Undefended())
+      _ = try bench.run(defense)
+    }
+    #expect(looking.forecast.stages.prefix(3) == ["meca/findings", "undefended", "meca/warm-up"])
+    #expect(plain.forecast.stages.prefix(3) == ["undefended", "meca/findings", "meca/warm-up"])
+    #expect(looking.forecast.stages.sorted() == plain.forecast.stages.sorted())
+    #expect(looking.forecast.trainedImages == plain.forecast.trainedImages)
+  }
+
   @Test func aForecastOfTheVerdictEndsThere() throws {
     let bench = try bench(.found, endsAtVerdict: true)
     #expect(throws: ForecastWorkbench.VerdictReached.self) { try bench.run(MeCa(MeCaSettings())) }

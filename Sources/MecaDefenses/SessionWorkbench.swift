@@ -219,6 +219,9 @@ public final class SessionWorkbench: Workbench {
     session.report?.expect(course.rawValue)
   }
 
+  /// In the line that says how far the run is.
+  public func come(to place: String) { session.report?.come(to: place) }
+
   /// A line in the log.
   public func say(_ text: String) { session.journal.say("\(scope): \(text)") }
 

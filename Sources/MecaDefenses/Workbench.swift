@@ -122,6 +122,9 @@ public protocol Workbench: AnyObject {
   /// Local.
   func expect(_ course: ForecastWorkbench.Course)
 
+  /// Says to people who wait how far a stage has come that passes no images through a network. Local.
+  func come(to place: String)
+
   /// A line in the log. Local.
   func say(_ text: String)
   /// A line in the metrics. Local.
@@ -131,6 +134,9 @@ public protocol Workbench: AnyObject {
 extension Workbench {
   /// Nobody is told.
   public func expect(_ course: ForecastWorkbench.Course) {}
+
+  /// Nobody is told.
+  public func come(to place: String) {}
 
   /// Says how far things are, and nothing of losses.
   public func observe(

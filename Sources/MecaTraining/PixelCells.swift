@@ -21,6 +21,7 @@ public final class PixelCells {
     public let columns: Range<Int>
   }
 
+  private static let imagesBetweenWords = 100
   /// Longest side of an image that is looked at as it is.
   package static let longestSide = 64
 
@@ -44,9 +45,11 @@ public final class PixelCells {
   ///   - side: wanted side of a cell; cells of a grid differ by one pixel at most.
   ///   - margin: pixels around a cell that its visitors look at too.
   ///   - threads: that read images side by side.
+  ///   - progress: told now and then which part of this rank's reading is done, 0 to 1.
   /// - Throws: `RemoteFailure` with `FileError` if an image could not be read.
   package init(
-    _ set: any ImageSet, side: Int, margin: Int, communicator: Communicator, threads: Int
+    _ set: any ImageSet, side: Int, margin: Int, communicator: Communicator, threads: Int,
+    progress: (Double) -> Void = { _ in }
   ) throws {
     precondition(side > 0 && margin >= 0, "cells of \(side) with \(margin) around")
     let original = set.imageShape
@@ -80,17 +83,26 @@ public final class PixelCells {
     bytes = AlignedStorage(count: count * step)
     try communicator.collectively {
       guard !band.isEmpty else { return }
-      try readImages(set, threads: threads, step: step)
+      try withoutActuallyEscaping(progress) {
+        try readImages(set, threads: threads, step: step, progress: $0)
+      }
     }
   }
 
   /// Brings the band of every image into memory.
-  private func readImages(_ set: any ImageSet, threads: Int, step: Int) throws {
+  private func readImages(
+    _ set: any ImageSet, threads: Int, step: Int, progress: @escaping (Double) -> Void
+  ) throws {
     let failure = FirstFailure()
     let original = set.imageShape
     runOnThreads(threads) { thread in
       let image = AlignedStorage<UInt8>(count: original.byteCount)
-      for index in evenSplit(0..<count, parts: threads, part: thread) {
+      let part = evenSplit(0..<count, parts: threads, part: thread)
+      for index in part {
+        // The first thread alone, so that nobody is told twice at once.
+        if thread == 0, index % Self.imagesBetweenWords == 0 {
+          progress(Double(index - part.lowerBound) / Double(part.count))
+        }
         do throws(FileError) {
           try image.withMutableSpan { (span) throws(FileError) in
             try set.copyImage(at: index, into: &span)
@@ -177,7 +189,8 @@ extension TrainingSession {
   public func pixelCells(of data: GivenData, side: Int, margin: Int) throws -> PixelCells {
     try PixelCells(
       data.images, side: side, margin: margin, communicator: communicator,
-      threads: compute.threads)
+      threads: compute.threads,
+      progress: { [report] part in report?.come(to: "reading pixels, \(Int(part * 100)) %") })
   }
 }
 

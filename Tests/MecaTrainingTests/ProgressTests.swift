@@ -147,7 +147,7 @@ import Testing
           summary: EpochSummary(loss: 0.25, accuracy: 0.5), network: model.configuration, images: 1)
       )
     }
-    #expect(lines.first?.second == 8)
+    #expect(lines.first?.second == 6)
     #expect(
       lines.first?.text
         == "[1/2] a/one: epoch 1/10, loss 0.250, accuracy 50.0 %, 2 images/s; left: stage 8 min 10 s, "
@@ -155,6 +155,24 @@ import Testing
     #expect(lines.count > 15 && lines.count < 40, "\(lines.count) lines in 500 s")
     let gaps = zip(lines.dropFirst(), lines).map { $0.second - $1.second }
     #expect(gaps == gaps.sorted() && gaps.last ?? 0 > 40, "\(gaps)")
+  }
+
+  /// Also where no images pass through a network, and where no stage runs.
+  @Test func aStageOfPixelsSaysWhereItIs() {
+    let clock = Clock()
+    var lines: [String] = []
+    let report = ProgressReport([second], isLive: false, now: { clock.seconds }) {
+      lines.append($0)
+    }
+    report.begin("d")
+    for cell in 1...14 {
+      clock.seconds += 1
+      report.come(to: "cell \(cell)")
+    }
+    report.end()
+    clock.seconds += 10
+    report.come(to: "cell 1")
+    #expect(lines == ["[3/3] d: cell 6", "[3/3] d: cell 12", "pixels: cell 1"])
   }
 }
 

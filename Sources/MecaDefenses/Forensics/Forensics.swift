@@ -38,8 +38,10 @@ package struct Forensics<Bench: Workbench> {
     }
     var found: [Finding] = []
     if kinds.contains(.patch) || kinds.contains(.stamp) {
-      found = try RecurringPatch(cells: cells, labels: samples.labels).findings()
-        .filter { kinds.contains($0.kind) }
+      let search = RecurringPatch(cells: cells, labels: samples.labels) { [bench] cell, count in
+        bench.come(to: "looking for a patch, cell \(cell) of \(count)")
+      }
+      found = try search.findings().filter { kinds.contains($0.kind) }
     }
     if kinds.contains(.colour) { found += try template(.colour) }
     if kinds.contains(.sharpness) { found += try template(.sharpness) }

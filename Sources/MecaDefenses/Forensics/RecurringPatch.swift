@@ -22,6 +22,8 @@ struct RecurringPatch {
 
   let cells: PixelCells
   let labels: [Int32]
+  /// Told which of this rank's cells is looked at.
+  var progress: (_ cell: Int, _ count: Int) -> Void = { _, _ in }
 
   /// What a sample shares with enough others.
   private struct Grade: OptionSet {
@@ -66,7 +68,9 @@ struct RecurringPatch {
   /// - Ranks: collective; every rank returns the same.
   func findings() throws -> [Finding] {
     let sizes = membersOfLabels(labels).map(\.count)
-    let own = cells.ownCells.map { cell in
+    let ownCells = cells.ownCells
+    let own = ownCells.enumerated().map { place, cell in
+      progress(place + 1, ownCells.count)
       let found = search(cell, sizes: sizes)
       return found.grades.map { Float($0.rawValue) } + found.places.flatMap(\.numbers)
     }

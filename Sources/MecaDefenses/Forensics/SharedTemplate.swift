@@ -34,7 +34,12 @@ struct SharedTemplate<Bench: Workbench> {
     let labels = bench.samples.labels
     let arrangement = LabelArrangement(labels: labels)
     guard arrangement.groups.count > 1 else { return [] }
-    let statistics = cells.ownCells.map { CellStatistics($0, feature, cells, arrangement) }
+    let ownCells = cells.ownCells
+    let statistics = ownCells.enumerated().map { place, cell in
+      bench.come(
+        to: "what is usual in \(feature.kind.rawValue), cell \(place + 1) of \(ownCells.count)")
+      return CellStatistics(cell, feature, cells, arrangement)
+    }
     var searches = arrangement.places.indices
       .filter { arrangement.places[$0].count >= ForensicSettings.fewest }
       .map { Search(label: $0, count: arrangement.places[$0].count) }
@@ -44,7 +49,11 @@ struct SharedTemplate<Bench: Workbench> {
         searches[place].begin(seed: bench.seed(of: key.member("round", round)))
       }
       for turn in 0...Self.turns {
-        let all = try project(searches, statistics, isFirst: turn == 0)
+        let all = try project(searches, statistics, isFirst: turn == 0) {
+          bench.come(
+            to: "looking for a pattern of \(feature.kind.rawValue), turn \(turn + 1) of "
+              + "\(Self.turns + 1), cell \($0) of \(statistics.count)")
+        }
         for place in searches.indices { searches[place].turn(all[place], isFirst: turn == 0) }
       }
       for place in searches.indices {
@@ -88,13 +97,16 @@ struct SharedTemplate<Bench: Workbench> {
   /// What the searches' contrasts give over all cells.
   ///
   /// - Ranks: collective.
+  /// - Parameter progress: told which of this rank's cells it is at, from 1.
   private func project(
-    _ searches: [Search], _ statistics: [CellStatistics], isFirst: Bool
+    _ searches: [Search], _ statistics: [CellStatistics], isFirst: Bool,
+    progress: (_ cell: Int) -> Void
   ) throws -> [Summed] {
     let columns = Search.columns
     let sizes = searches.map { ($0.count + 1) * columns + columns / 2 }
-    let own = statistics.map { cell in
-      searches.flatMap { search -> [Float] in
+    let own = statistics.enumerated().map { place, cell in
+      progress(place + 1)
+      return searches.flatMap { search -> [Float] in
         let (contrast, noise) = search.contrast(isFirst: isFirst)
         let projection = cell.project(
           label: search.label, contrast: contrast, noise: noise, fromOthers: isFirst)

@@ -42,7 +42,7 @@ public final class ProgressReport {
 
   /// Seconds between two lines in a file: fewer and fewer, the first within ten seconds.
   private var interval: Double {
-    isLive ? Self.liveInterval : min(120, max(8, (lastLine - start) / 10))
+    isLive ? Self.liveInterval : min(120, max(6, (lastLine - start) / 10))
   }
 
   /// - Parameters:
@@ -111,6 +111,13 @@ public final class ProgressReport {
     let title = progress.stage ?? Forecast.evaluation
     show(
       "\(words(of: title)): \(done) of \(total) images \(work == .scoring ? "scored" : "judged")")
+  }
+
+  /// A stage that passes no images through a network has come to `place`.
+  package func come(to place: String) {
+    last = now()
+    guard isDue else { return }
+    show("\(words(of: progress.stage ?? "pixels")): \(place)")
   }
 
   /// Images were asked about after an epoch of training; nothing is shown of it.

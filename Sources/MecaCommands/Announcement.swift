@@ -18,6 +18,12 @@ extension TrainingCommand {
     session.journal.say(
       "augmentation: " + plan.recipe.augmentation.summary(for: data.training.imageShape)
     )
+    if goal == .models,
+      let warning = StepLayout.warning(
+        samples: data.training.count, batch: plan.compute.batch, epochs: plan.recipe.epochs)
+    {
+      session.journal.warn(warning)
+    }
     announceAttack(data: data, journal: session.journal)
   }
 

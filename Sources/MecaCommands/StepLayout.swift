@@ -44,6 +44,21 @@ package struct StepLayout: Hashable {
     0.07 * max(1, Float(batch) / Float(usual.batch)).squareRoot()
   }
 
+  /// Steps of a training below which no rate made up for a large batch.
+  private static let fewestLargeSteps = 400
+
+  /// What is said of a training with steps that are large and few; nil for others.
+  ///
+  /// Measured with 80 to 480 steps of 1,024 and 2,048 samples (docs/experiments.md, "Large batches").
+  package static func warning(samples: Int, batch: Int, epochs: Int) -> String? {
+    let steps = epochs * ((samples + batch - 1) / batch)
+    guard batch > usual.batch, steps < fewestLargeSteps else { return nil }
+    return
+      "\(samples) samples are learnt in \(steps) steps of \(batch) (--epochs \(epochs)); in fewer than "
+      + "\(fewestLargeSteps) such steps models became less accurate: a smaller --batch or more --epochs "
+      + "gives more of them"
+  }
+
   /// The layout for so many ranks and threads.
   ///
   /// The fewest shards, 8 or more, that are even and a multiple of the workers, so that none waits for

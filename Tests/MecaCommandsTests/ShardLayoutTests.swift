@@ -19,6 +19,17 @@ import Testing
     #expect(StepLayout.usualRate(batch: 256) == 0.14)
   }
 
+  /// Of those alone that are larger than usual.
+  @Test func fewLargeStepsAreWarnedOf() throws {
+    func warning(_ batch: Int) -> String? {
+      StepLayout.warning(samples: 10_000, batch: batch, epochs: 16)
+    }
+    #expect(StepLayout.warning(samples: 100, batch: 64, epochs: 1) == nil)
+    #expect(warning(256) == nil, "640 steps")
+    let words = try #require(warning(1024))
+    #expect(words.contains("160 steps of 1024") && words.contains("--batch"))
+  }
+
   @Test(arguments: ["8", "auto"]) func wordsAreReadBack(word: String) throws {
     #expect(try #require(ShardChoice(argument: word)).defaultValueDescription == word)
   }

@@ -189,6 +189,8 @@ extension RankWatch {
       if bytes.isEmpty, now - last < 0.5 { usleep(500_000) }  // woken by a signal
       last = now
       if now - heard >= patience {
+        // A rank 0 that is woken up now need not say that this one has gone.
+        socket.send(Self.bytes(Self.farewell))
         end("\(zero) has not answered for \(Int(patience)) s, in \(place.stage)")
       }
     }

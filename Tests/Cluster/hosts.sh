@@ -3,7 +3,7 @@
 # as on one; a link that is cut and a host that dies are told in one line, and the run goes on without.
 #
 #   Tests/Cluster/hosts.sh [PROGRAM]        as root; installs openssh-server and iproute2, takes minutes
-#   RANKS_EACH=4 WIDTH=16 EPOCHS=12 Tests/Cluster/hosts.sh     with so many ranks on each host
+#   RANKS_EACH=4 WIDTH=8 EPOCHS=30 Tests/Cluster/hosts.sh     with so many ranks on each host
 #
 # With several ranks on a host it counts the bytes between hosts twice: with ranks that are neighbours,
 # whose sums are made within a host first, and with ranks dealt out one by one, whose sums cannot be.

@@ -42,7 +42,7 @@ public final class ProgressReport {
 
   /// Seconds between two lines in a file: fewer and fewer, the first within ten seconds.
   private var interval: Double {
-    isLive ? Self.liveInterval : min(120, max(6, (lastLine - start) / 10))
+    isLive ? Self.liveInterval : min(120, max(5, (lastLine - start) / 10))
   }
 
   /// - Parameters:

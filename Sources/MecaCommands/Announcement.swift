@@ -18,13 +18,17 @@ extension TrainingCommand {
     session.journal.say(
       "augmentation: " + plan.recipe.augmentation.summary(for: data.training.imageShape)
     )
-    if goal == .models,
+    warnOfFewSteps(plan, data: data, journal: session.journal)
+    announceAttack(data: data, journal: session.journal)
+  }
+
+  /// Warns where the models that are kept would learn in large steps, and few.
+  func warnOfFewSteps(_ plan: RunPlan, data: TrainingData, journal: Journal) {
+    guard goal == .models,
       let warning = StepLayout.warning(
         samples: data.training.count, batch: plan.compute.batch, epochs: plan.recipe.epochs)
-    {
-      session.journal.warn(warning)
-    }
-    announceAttack(data: data, journal: session.journal)
+    else { return }
+    journal.warn(warning)
   }
 
   /// Says what is poisoned, and what was asked for but could not be had.

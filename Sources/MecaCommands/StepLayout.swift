@@ -49,7 +49,7 @@ package struct StepLayout: Hashable {
 
   /// What is said of a training with steps that are large and few; nil for others.
   ///
-  /// Measured with 80 to 480 steps of 1,024 and 2,048 samples (docs/experiments.md, "Large batches").
+  /// Measured with 80 to 480 steps of 512 to 2,048 samples (docs/experiments.md, "Large batches").
   package static func warning(samples: Int, batch: Int, epochs: Int) -> String? {
     let steps = epochs * ((samples + batch - 1) / batch)
     guard batch > usual.batch, steps < fewestLargeSteps else { return nil }

@@ -256,6 +256,7 @@ struct TrainingCommand {
       for line in estimate.lines(
         folder: RunFolder(path: options.run.output, checkpoints: options.run.checkpoints))
       { journal.say(line) }
+      warnOfFewSteps(plan, data: data, journal: journal)
       if options.run.measure {
         for line in try estimate.measured() { journal.say(line) }
       }

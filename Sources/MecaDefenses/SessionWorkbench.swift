@@ -220,7 +220,7 @@ public final class SessionWorkbench: Workbench {
   }
 
   /// In the line that says how far the run is.
-  public func come(to place: String) { session.report?.come(to: place) }
+  public func sayProgress(_ place: String) { session.report?.sayProgress(place) }
 
   /// A line in the log.
   public func say(_ text: String) { session.journal.say("\(scope): \(text)") }

@@ -123,7 +123,7 @@ public protocol Workbench: AnyObject {
   func expect(_ course: ForecastWorkbench.Course)
 
   /// Says to people who wait how far a stage has come that passes no images through a network. Local.
-  func come(to place: String)
+  func sayProgress(_ place: String)
 
   /// A line in the log. Local.
   func say(_ text: String)
@@ -136,7 +136,7 @@ extension Workbench {
   public func expect(_ course: ForecastWorkbench.Course) {}
 
   /// Nobody is told.
-  public func come(to place: String) {}
+  public func sayProgress(_ place: String) {}
 
   /// Says how far things are, and nothing of losses.
   public func observe(

@@ -21,7 +21,7 @@ public final class PixelCells {
     public let columns: Range<Int>
   }
 
-  private static let imagesBetweenWords = 100
+  private static let imagesBetweenWords = 10
   /// Longest side of an image that is looked at as it is.
   package static let longestSide = 64
 
@@ -190,7 +190,7 @@ extension TrainingSession {
     try PixelCells(
       data.images, side: side, margin: margin, communicator: communicator,
       threads: compute.threads,
-      progress: { [report] part in report?.come(to: "reading pixels, \(Int(part * 100)) %") })
+      progress: { [report] part in report?.sayProgress("reading pixels, \(Int(part * 100)) %") })
   }
 }
 

@@ -3,7 +3,7 @@
 # as on one; a link that is cut and a host that dies are told in one line, and the run goes on without.
 #
 #   Tests/Cluster/hosts.sh [PROGRAM]        as root; installs openssh-server and iproute2, takes minutes
-#   RANKS_EACH=4 WIDTH=8 EPOCHS=30 Tests/Cluster/hosts.sh     with so many ranks on each host
+#   RANKS_EACH=4 EPOCHS=30 Tests/Cluster/hosts.sh     with so many ranks on each host; WIDTH=8: of a larger network
 #
 # With several ranks on a host it counts the bytes between hosts twice: with ranks that are neighbours,
 # whose sums are made within a host first, and with ranks dealt out one by one, whose sums cannot be.
@@ -88,7 +88,7 @@ sent() { # bytes that hosts gave to the bridge
 }
 epoch() { # waits until a run has trained so many epochs
   local count
-  for _ in $(seq 600); do
+  for _ in $(seq 3000); do
     count=$(grep -c '"event":"epoch"' "$1/metrics.jsonl" 2>/dev/null || true)
     [ "${count:-0}" -ge "$2" ] && return 0
     sleep 0.1

@@ -167,11 +167,11 @@ import Testing
     report.begin("d")
     for cell in 1...14 {
       clock.seconds += 1
-      report.come(to: "cell \(cell)")
+      report.sayProgress("cell \(cell)")
     }
     report.end()
     clock.seconds += 10
-    report.come(to: "cell 1")
+    report.sayProgress("cell 1")
     #expect(lines == ["[3/3] d: cell 5", "[3/3] d: cell 10", "pixels: cell 1"])
   }
 }

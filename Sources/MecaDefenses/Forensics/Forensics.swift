@@ -39,7 +39,7 @@ package struct Forensics<Bench: Workbench> {
     var found: [Finding] = []
     if kinds.contains(.patch) || kinds.contains(.stamp) {
       let search = RecurringPatch(cells: cells, labels: samples.labels) { [bench] cell, count in
-        bench.come(to: "looking for a patch, cell \(cell) of \(count)")
+        bench.sayProgress("looking for a patch, cell \(cell) of \(count)")
       }
       found = try search.findings().filter { kinds.contains($0.kind) }
     }

@@ -36,8 +36,8 @@ struct SharedTemplate<Bench: Workbench> {
     guard arrangement.groups.count > 1 else { return [] }
     let ownCells = cells.ownCells
     let statistics = ownCells.enumerated().map { place, cell in
-      bench.come(
-        to: "what is usual in \(feature.kind.rawValue), cell \(place + 1) of \(ownCells.count)")
+      bench.sayProgress(
+        "what is usual in \(feature.kind.rawValue), cell \(place + 1) of \(ownCells.count)")
       return CellStatistics(cell, feature, cells, arrangement)
     }
     var searches = arrangement.places.indices
@@ -50,8 +50,8 @@ struct SharedTemplate<Bench: Workbench> {
       }
       for turn in 0...Self.turns {
         let all = try project(searches, statistics, isFirst: turn == 0) {
-          bench.come(
-            to: "looking for a pattern of \(feature.kind.rawValue), turn \(turn + 1) of "
+          bench.sayProgress(
+            "looking for a pattern of \(feature.kind.rawValue), turn \(turn + 1) of "
               + "\(Self.turns + 1), cell \($0) of \(statistics.count)")
         }
         for place in searches.indices { searches[place].turn(all[place], isFirst: turn == 0) }

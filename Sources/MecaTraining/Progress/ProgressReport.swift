@@ -113,8 +113,8 @@ public final class ProgressReport {
       "\(words(of: title)): \(done) of \(total) images \(work == .scoring ? "scored" : "judged")")
   }
 
-  /// A stage that passes no images through a network has come to `place`.
-  package func come(to place: String) {
+  /// A stage that passes no images through a network has come to `place`; said when it is time for a line.
+  package func sayProgress(_ place: String) {
     last = now()
     guard isDue else { return }
     show("\(words(of: progress.stage ?? "pixels")): \(place)")
